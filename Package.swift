@@ -1,0 +1,73 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Kernels are plain loops over raw pointers. On x86-64 they need AVX2 and FMA to reach memory bandwidth; the flag goes
+// to Clang's importer, from which the Swift compiler takes its target features.
+#if arch(x86_64)
+    let swiftSettings: [SwiftSetting] = [
+        .unsafeFlags(["-Xcc", "-march=x86-64-v3"]),
+        .enableUpcomingFeature("ExistentialAny"),
+    ]
+#else
+    let swiftSettings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+#endif
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A Swift layer of the program. Targets are listed bottom-up; each names only what lies below it.
+func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["TestSupport"], resources: resources, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "pixpro",
+    products: [
+        .executable(name: "pixpro", targets: ["pixpro"]),
+        .executable(name: "pixpro-bench", targets: ["pixpro-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // The only places that see C headers.
+        .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
+        .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
+
+        layer("TensorCore", ["COpenBLAS"]),
+        layer("MessagePassing", ["CMPI"]),
+        layer("NeuralNetwork", ["TensorCore"]),
+        layer("ImagePipeline", ["CJPEG", "CPNG", "TensorCore"]),
+        layer("PixelLearning", ["NeuralNetwork", "TensorCore"]),
+        layer("DataParallel", ["MessagePassing", "NeuralNetwork", "TensorCore"]),
+        layer("Optimization", ["NeuralNetwork", "TensorCore"]),
+        layer("Checkpointing", ["MessagePassing", "TensorCore"]),
+        layer(
+            "Evaluation",
+            ["DataParallel", "ImagePipeline", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore"]),
+        layer(
+            "Training",
+            [
+                "Checkpointing", "DataParallel", "Evaluation", "ImagePipeline", "MessagePassing", "NeuralNetwork",
+                "Optimization", "PixelLearning", "TensorCore", "Yams",
+            ]),
+        .executableTarget(
+            name: "pixpro", dependencies: ["Training", "MessagePassing", argumentParser], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "pixpro-bench",
+            dependencies: ["Training", "MessagePassing", argumentParser], swiftSettings: swiftSettings),
+
+        .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        tests("TensorCoreTests", ["TensorCore"]),
+        tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
+        tests("PixelLearningTests", ["PixelLearning", "NeuralNetwork", "TensorCore"]),
+        tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
+    ]
+)

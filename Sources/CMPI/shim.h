@@ -1,0 +1,3 @@
+// The only place that sees mpi.h.
+#pragma once
+#include <mpi.h>

@@ -1,0 +1,1 @@
+void cpng_placeholder(void);
