@@ -33,7 +33,7 @@ public final class Parameter {
     public func clearGradient() { gradientIsEmpty = true }
 
     /// Lets an operation's backward add its contribution: `beta` is 0 for the first and 1 afterwards, as in a gemm.
-    func accumulate(_ contribution: (_ gradient: Tensor, _ beta: Float) throws -> Void) rethrows {
+    public func accumulate(_ contribution: (_ gradient: Tensor, _ beta: Float) throws -> Void) rethrows {
         guard let gradient else { return }
         try contribution(gradient, gradientIsEmpty ? 0 : 1)
         gradientIsEmpty = false

@@ -63,6 +63,9 @@ public final class Tensor {
         return Tensor(shape: shape, storage: storage, offset: offset)
     }
 
+    /// The same memory as a matrix with `columns` columns, for example pixels × channels.
+    public func matrix(columns: Int) -> Tensor { reshaped([count / columns, columns]) }
+
     /// A tensor of `shape` over this one's memory, starting `offset` elements in.
     public func view(offset: Int, shape: [Int]) -> Tensor {
         precondition(

@@ -1,0 +1,69 @@
+import TensorCore
+
+/// A convolution over NHWC maps, with square kernels and optional bias.
+public final class Convolution2D {
+    public let weight: Parameter
+    public let bias: Parameter?
+    let stride: Int
+    let padding: Int
+    let dilation: Int
+    let groups: Int
+
+    /// ResNet's convolutions start by He's fan-out without bias; the others as PyTorch's `Conv2d` does by default.
+    public enum Start: Sendable { case residualNetwork, pytorchDefault }
+
+    public init(
+        _ scope: Scope, inputs: Int, outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int = 0,
+        dilation: Int = 1, groups: Int = 1, bias: Bool = false, start: Start = .residualNetwork
+    ) {
+        let fanIn = kernel * kernel * inputs / groups
+        weight = scope.parameter(
+            "weight", [outputs, kernel, kernel, inputs / groups],
+            start == .residualNetwork ? .fanOut(kernel: kernel, outputs: outputs) : .fanIn(fanIn))
+        self.bias = bias ? scope.parameter("bias", [outputs], .fanIn(fanIn)) : nil
+        (self.stride, self.padding, self.dilation, self.groups) = (stride, padding, dilation, groups)
+    }
+
+    /// x [N, H, W, inputs] → [N, H', W', outputs].
+    public func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+        convolution(
+            x, weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation, groups: groups, pass)
+    }
+}
+
+/// y = x ∗ w + b.
+public func convolution(
+    _ x: Variable, weight: Parameter, bias: Parameter?, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
+    groups: Int = 1, _ pass: Pass
+) -> Variable {
+    let shape = x.value.shape, engine = Engines.convolution
+    precondition(
+        shape.count == 4 && shape[3] == weight.value.shape[3] * groups,
+        "convolution of \(shape) by \(weight.name) \(weight.value.shape) in \(groups) groups")
+    let geometry = ConvolutionGeometry(
+        batch: shape[0], height: shape[1], width: shape[2], inputChannels: shape[3],
+        outputChannels: weight.value.shape[0], kernel: weight.value.shape[1], stride: stride, padding: padding,
+        dilation: dilation, groups: groups)
+    let output = Tensor(geometry.outputShape)
+    engine.forward(geometry, input: x.value, weight: weight.value, output: output)
+    if let bias { output.addToRows(bias.value) }
+    let y = Variable(output, needsGradient: pass.tape != nil)
+    pass.tape?.record([weight] + (bias.map { [$0] } ?? [])) {
+        guard let dy = y.takeGradient() else { return }
+        weight.accumulate { gradient, beta in
+            engine.backwardWeights(
+                geometry, input: x.value, outputGradient: dy, weightGradient: gradient, beta: beta)
+        }
+        bias?.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
+        guard x.needsGradient else { return }
+        let dx = Tensor(geometry.inputShape)
+        engine.backwardData(geometry, outputGradient: dy, weight: weight.value, inputGradient: dx)
+        x.receive(dx)
+    }
+    return y
+}
+
+/// The kernels that operations call.
+enum Engines {
+    static let convolution: any ConvolutionEngine = MatrixConvolution()
+}

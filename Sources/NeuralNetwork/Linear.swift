@@ -1,0 +1,30 @@
+import TensorCore
+
+/// A fully connected layer: x [N, inputs] → x · wᵀ + b [N, outputs].
+public final class Linear {
+    public let weight: Parameter
+    public let bias: Parameter
+
+    public init(_ scope: Scope, inputs: Int, outputs: Int) {
+        weight = scope.parameter("weight", [outputs, inputs], .fanIn(inputs))
+        bias = scope.parameter("bias", [outputs], .fanIn(inputs))
+    }
+
+    public func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+        let (rows, outputs) = (x.value.shape[0], weight.value.shape[0])
+        let output = Tensor([rows, outputs])
+        output.product(x.value, weight.value, transposeB: true)
+        output.addToRows(bias.value)
+        let y = Variable(output, needsGradient: pass.tape != nil)
+        pass.tape?.record([weight, bias]) { [weight, bias] in
+            guard let dy = y.takeGradient() else { return }
+            weight.accumulate { gradient, beta in gradient.product(dy, x.value, transposeA: true, beta: beta) }
+            bias.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
+            guard x.needsGradient else { return }
+            let dx = Tensor(x.value.shape)
+            dx.product(dy, weight.value)
+            x.receive(dx)
+        }
+        return y
+    }
+}

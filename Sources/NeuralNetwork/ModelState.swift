@@ -1,0 +1,84 @@
+import TensorCore
+
+/// Running mean and variance of one normalisation layer (buffers, not parameters: they have no gradient).
+public final class RunningStatistics {
+    public let name: String
+    public let mean: Tensor
+    public let variance: Tensor
+    public var batchesTracked = 0
+
+    init(name: String, channels: Int) {
+        self.name = name
+        mean = .zeros([channels])
+        variance = Tensor([channels])
+        variance.fill(1)
+    }
+}
+
+/// Everything a model remembers, in the order in which its layers were built.
+///
+/// Layers register here as they are made; optimizers, buckets, checkpoints and exports read the two lists.
+public final class ModelState {
+    public private(set) var parameters: [Parameter] = []
+    public private(set) var statistics: [RunningStatistics] = []
+    /// Keys every initial value, together with the parameter's name.
+    let seed: UInt64
+
+    public init(seed: UInt64) { self.seed = seed }
+
+    func add(_ parameter: Parameter) -> Parameter {
+        parameters.append(parameter)
+        return parameter
+    }
+
+    func add(_ running: RunningStatistics) -> RunningStatistics {
+        statistics.append(running)
+        return running
+    }
+
+    /// Gives every parameter a gradient of its own, for programs without buckets.
+    public func allocateGradients() {
+        for parameter in parameters { parameter.bindGradient(to: Tensor(parameter.value.shape)) }
+    }
+
+    public func clearGradients() {
+        for parameter in parameters { parameter.clearGradient() }
+    }
+
+    /// Copies all parameters and statistics from a model of the same architecture.
+    public func copy(from other: ModelState) {
+        precondition(
+            parameters.count == other.parameters.count && statistics.count == other.statistics.count,
+            "\(other.parameters.count) parameters for a model of \(parameters.count)")
+        for (mine, theirs) in zip(parameters, other.parameters) { mine.value.copy(from: theirs.value) }
+        for (mine, theirs) in zip(statistics, other.statistics) {
+            mine.mean.copy(from: theirs.mean)
+            mine.variance.copy(from: theirs.variance)
+            mine.batchesTracked = theirs.batchesTracked
+        }
+    }
+}
+
+/// A place in a model's tree of names, through which layers create their parameters.
+public struct Scope {
+    public let state: ModelState
+    public let path: String
+
+    public init(_ state: ModelState, path: String = "") {
+        self.state = state
+        self.path = path
+    }
+
+    public func child(_ name: String) -> Scope { Scope(state, path: qualified(name)) }
+
+    func qualified(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+
+    func parameter(_ name: String, _ shape: [Int], _ initialization: Initialization) -> Parameter {
+        let full = qualified(name)
+        return state.add(Parameter(name: full, value: initialization.tensor(shape, seed: state.seed, name: full)))
+    }
+
+    func runningStatistics(channels: Int) -> RunningStatistics {
+        state.add(RunningStatistics(name: path, channels: channels))
+    }
+}

@@ -1,0 +1,49 @@
+import TensorCore
+
+/// A model's tensors under their published names and in PyTorch's layout: the only place that turns OHWI into OIHW.
+public struct StateDictionary {
+    /// One tensor as files hold it.
+    public struct Entry {
+        public let name: String
+        /// OIHW for kernels.
+        public let shape: [Int]
+        /// The elements in `shape`'s order; a copy where the layout differs.
+        public let read: () -> Tensor
+        public let write: (Tensor) -> Void
+    }
+
+    public let entries: [Entry]
+    /// Counts of batches seen by each normalisation (`num_batches_tracked`).
+    public let counters: [(name: String, statistics: RunningStatistics)]
+
+    /// `strip` is removed from the front of each name, and only names that have it are kept.
+    public init(_ state: ModelState, strippingPrefix strip: String = "") {
+        func kept(_ name: String) -> String? { name.hasPrefix(strip) ? String(name.dropFirst(strip.count)) : nil }
+        entries =
+            state.parameters.compactMap { parameter in
+                kept(parameter.name).map { Self.entry($0, of: parameter.value) }
+            }
+            + state.statistics.flatMap { running -> [Entry] in
+                guard let name = kept(running.name) else { return [] }
+                return [
+                    Self.entry("\(name).running_mean", of: running.mean),
+                    Self.entry("\(name).running_var", of: running.variance),
+                ]
+            }
+        counters = state.statistics.compactMap { running in
+            kept(running.name).map { ("\($0).num_batches_tracked", running) }
+        }
+    }
+
+    /// The entry of a tensor that has `value`'s internal layout, such as a parameter, its gradient or its velocity.
+    public static func entry(_ name: String, of value: Tensor) -> Entry {
+        guard value.shape.count == 4 else {
+            return Entry(name: name, shape: value.shape, read: { value }, write: { value.copy(from: $0) })
+        }
+        let (o, h, w, i) = (value.shape[0], value.shape[1], value.shape[2], value.shape[3])
+        return Entry(
+            name: name, shape: [o, i, h, w],
+            read: { value.permutedInner(outer: o, rows: h * w, columns: i).reshaped([o, i, h, w]) },
+            write: { value.copy(from: $0.permutedInner(outer: o, rows: i, columns: h * w)) })
+    }
+}

@@ -1,0 +1,35 @@
+import NeuralNetwork
+import TensorCore
+
+/// The pixel-to-propagation consistency of one direction, from view to view (PixPro, Eq. 5).
+///
+/// −f · Σ_n w · [Σ_ij A_ij ⟨q_i, k_j⟩ / (Σ_ij A_ij + 1e-6)] with f the dialect's factor and w the weight of an image
+/// (1 / the images of a step, so that ranks' losses and gradients sum to the whole batch's).
+///
+/// query [N, H, W, C] holds unit pixels and gets the gradient; key [N, H, W, C] is constant. Backward is seeded with 1.
+public func consistencyLoss(
+    query: Variable, key: Tensor, positives: PositivePairs, imageWeight: Double, dialect: Dialect, _ pass: Pass
+) -> (loss: Double, variable: Variable) {
+    let shape = query.value.shape
+    precondition(shape == key.shape, "query \(shape) against key \(key.shape)")
+    let (images, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
+    let flat = [images, pixels, channels]
+    // Σ_ij A_ij ⟨q_i, k_j⟩ = Σ_i ⟨q_i, Σ_j A_ij k_j⟩: the gathered keys are also the gradient's direction.
+    let gathered = Tensor(flat)
+    gathered.product(positives.mask, key.reshaped(flat))
+    let rate = positives.counts.map { -dialect.lossFactor * imageWeight / (Double($0) + 1e-6) }
+    var loss = 0.0
+    for image in 0..<images {
+        let agreement = query.value.rows(image..<image + 1).innerProduct(gathered.rows(image..<image + 1))
+        loss += rate[image] * agreement
+    }
+    let result = Variable(Tensor([1], [Float(loss)]), needsGradient: pass.tape != nil)
+    pass.tape?.record {
+        guard let seed = result.takeGradient() else { return }
+        for image in 0..<images {
+            gathered.rows(image..<image + 1).scaleInPlace(Float(rate[image]) * seed.floats[0])
+        }
+        query.receive(gathered)
+    }
+    return (loss, result)
+}

@@ -1,0 +1,88 @@
+/// The matrix whose rows are the patches that a convolution sees, one for each output pixel, unfolded tile by tile.
+///
+/// A row holds kernel rows × kernel columns × channels of one group, as OHWI weights do; what lies outside the map is 0.
+struct PatchMatrix {
+    let geometry: ConvolutionGeometry
+    let rows: Int
+    let rowsPerImage: Int
+    let columns: Int
+    let tileRows: Int
+    let groupInputs: Int
+    let groupOutputs: Int
+    let groupWeights: Int
+
+    init(_ geometry: ConvolutionGeometry) {
+        self.geometry = geometry
+        groupInputs = geometry.inputChannels / geometry.groups
+        groupOutputs = geometry.outputChannels / geometry.groups
+        columns = geometry.kernel * geometry.kernel * groupInputs
+        groupWeights = groupOutputs * columns
+        rowsPerImage = geometry.outputHeight * geometry.outputWidth
+        rows = geometry.batch * rowsPerImage
+        // About 1 MiB stays in the second- and third-level caches; fewer rows make the products inefficient.
+        tileRows = max(192, (1 << 18) / columns)
+    }
+
+    func outputOffset(_ row: Int, _ group: Int) -> Int { row * geometry.outputChannels + group * groupOutputs }
+
+    /// `range` of rows, cut into tiles.
+    func tiles(_ range: Range<Int>) -> some Sequence<Range<Int>> {
+        stride(from: range.lowerBound, to: range.upperBound, by: tileRows).lazy.map {
+            $0..<min($0 + tileRows, range.upperBound)
+        }
+    }
+
+    /// Calls `body(tap's offset in a row, the pixel it reads or nil outside the map)` for every tap of `row`.
+    @inline(__always)
+    private func forEachTap(_ row: Int, _ body: (_ column: Int, _ pixel: Int?) -> Void) {
+        let g = geometry
+        let image = row / rowsPerImage
+        let y = (row % rowsPerImage) / g.outputWidth, x = row % g.outputWidth
+        var column = 0
+        for tapY in 0..<g.kernel {
+            let inputY = y * g.stride - g.padding + tapY * g.dilation
+            let insideY = inputY >= 0 && inputY < g.height
+            for tapX in 0..<g.kernel {
+                let inputX = x * g.stride - g.padding + tapX * g.dilation
+                let inside = insideY && inputX >= 0 && inputX < g.width
+                body(column, inside ? (image * g.height + inputY) * g.width + inputX : nil)
+                column += groupInputs
+            }
+        }
+    }
+
+    /// tile ← rows `rows` of the patch matrix of `input`.
+    func unfold(
+        _ input: UnsafePointer<Float>, group: Int, rows: Range<Int>, into tile: UnsafeMutablePointer<Float>
+    ) {
+        let first = group * groupInputs
+        var target = tile
+        for row in rows {
+            forEachTap(row) { column, pixel in
+                if let pixel {
+                    (target + column).update(from: input + pixel * geometry.inputChannels + first, count: groupInputs)
+                } else {
+                    (target + column).update(repeating: 0, count: groupInputs)
+                }
+            }
+            target += columns
+        }
+    }
+
+    /// The transpose of `unfold`: adds each entry of `tile` to the pixel it was read from.
+    func fold(
+        _ tile: UnsafePointer<Float>, group: Int, rows: Range<Int>, addingTo input: UnsafeMutablePointer<Float>
+    ) {
+        let first = group * groupInputs
+        var source = tile
+        for row in rows {
+            forEachTap(row) { column, pixel in
+                guard let pixel else { return }
+                let target = input + pixel * geometry.inputChannels + first
+                let entry = source + column
+                for c in 0..<groupInputs { target[c] += entry[c] }
+            }
+            source += columns
+        }
+    }
+}
