@@ -21,7 +21,7 @@ public final class ComputeThreads: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var job: ((Int) -> Void)?
+    private var job: UnsafePointer<(Int) -> Void>?
     private var generation = 0
     private var running = 0
 
@@ -62,13 +62,17 @@ public final class ComputeThreads: @unchecked Sendable {
             seen = generation
             let job = self.job!
             pthread_mutex_unlock(lock)
-            job(index)
+            Self.call(job, index)
             pthread_mutex_lock(lock)
             running -= 1
             if running == 0 { pthread_cond_signal(done) }
             pthread_mutex_unlock(lock)
         }
     }
+
+    /// A function of its own, so that no reference to the closure outlives the call: it lives on the caller's stack.
+    @inline(never)
+    private static func call(_ job: UnsafePointer<(Int) -> Void>, _ index: Int) { job.pointee(index) }
 
     /// Runs `body(part, range)` for each of at most `threads` contiguous parts of 0..<count.
     public func forEachPart(of count: Int, _ body: (_ part: Int, _ range: Range<Int>) -> Void) {
@@ -82,22 +86,25 @@ public final class ComputeThreads: @unchecked Sendable {
             body(index, count * index / parts..<count * (index + 1) / parts)
         }
         withoutActuallyEscaping(part) { escapable in
-            pthread_mutex_lock(lock)
-            job = escapable
-            running = threads - 1
-            generation += 1
-            pthread_cond_broadcast(wake)
-            pthread_mutex_unlock(lock)
-            escapable(0)
-            pthread_mutex_lock(lock)
-            while running > 0 { pthread_cond_wait(done, lock) }
-            job = nil
-            pthread_mutex_unlock(lock)
+            withUnsafePointer(to: escapable) { pointer in
+                pthread_mutex_lock(lock)
+                job = pointer
+                running = threads - 1
+                generation += 1
+                pthread_cond_broadcast(wake)
+                pthread_mutex_unlock(lock)
+                part(0)
+                pthread_mutex_lock(lock)
+                while running > 0 { pthread_cond_wait(done, lock) }
+                job = nil
+                pthread_mutex_unlock(lock)
+            }
         }
     }
 }
 
 /// `ComputeThreads.shared.forEachPart`, under the name kernels use.
+@inline(__always)
 public func parallelFor(_ count: Int, _ body: (_ part: Int, _ range: Range<Int>) -> Void) {
     ComputeThreads.shared.forEachPart(of: count, body)
 }

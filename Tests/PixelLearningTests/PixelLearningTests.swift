@@ -1,0 +1,178 @@
+import NeuralNetwork
+import PixelLearning
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite struct PositivePairsTests {
+    private func pairs(_ a: [Float], _ b: [Float], inclusive: Bool = false, threshold: Double = 0.7) -> PositivePairs {
+        PositivePairs(
+            query: Tensor([1, 4], a), key: Tensor([1, 4], b), rows: 7, columns: 7, threshold: threshold,
+            inclusive: inclusive)
+    }
+
+    @Test func identicalViewsMatchEachCellWithItself() {
+        let result = pairs([0.1, 0.1, 0.8, 0.8], [0.1, 0.1, 0.8, 0.8])
+        #expect(result.counts == [49])
+        for i in 0..<49 { #expect(result.mask.floats[i * 49 + i] == 1) }
+    }
+
+    @Test func aFlippedViewMatchesMirroredColumns() {
+        let result = pairs([0.1, 0.1, 0.8, 0.8], [0.8, 0.1, 0.1, 0.8])
+        #expect(result.counts == [49])
+        for row in 0..<7 {
+            for column in 0..<7 {
+                #expect(result.mask.floats[(row * 7 + column) * 49 + row * 7 + 6 - column] == 1)
+            }
+        }
+    }
+
+    @Test func distantViewsMatchNowhere() {
+        #expect(pairs([0, 0, 0.3, 0.3], [0.7, 0.7, 1, 1]).counts == [0])
+    }
+
+    @Test func theThresholdIsStrictInTheCodeAndInclusiveInThePaper() {
+        // Cells of 1/8: neighbours lie 1/√2 of a diagonal apart, exactly representable when squared.
+        let box: [Float] = [0, 0, 0.875, 0.875]
+        let limit = (0.125 * 0.125).squareRoot() / (2 * 0.125 * 0.125).squareRoot()
+        #expect(pairs(box, box, threshold: limit).counts == [49])
+        #expect(pairs(box, box, inclusive: true, threshold: limit).counts[0] > 49)
+    }
+}
+
+@Suite struct PropagationTests {
+    /// y_i = Σ_j max(cos, clamp)^γ v_j, written as loops in double precision.
+    private func plain(_ x: Tensor, _ pixels: Int, gamma: Double, clamp: Double, normalize: Bool) -> [Float] {
+        let c = x.shape.last!
+        func row(_ i: Int) -> [Double] { (0..<c).map { Double(x.floats[i * c + $0]) } }
+        func unit(_ v: [Double]) -> [Double] {
+            let norm = max(v.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-12)
+            return v.map { $0 / norm }
+        }
+        return (0..<pixels).flatMap { i -> [Float] in
+            var y = [Double](repeating: 0, count: c)
+            for j in 0..<pixels {
+                let cosine = zip(unit(row(i)), unit(row(j))).reduce(0) { $0 + $1.0 * $1.1 }
+                var weight = 1.0
+                for _ in 0..<Int(gamma) { weight *= max(cosine, clamp) }
+                let value = normalize ? unit(row(j)) : row(j)
+                for k in 0..<c { y[k] += weight * value[k] }
+            }
+            return y.map(Float.init)
+        }
+    }
+
+    @Test(arguments: [(2.0, 0.0, Dialect.official), (1.0, 0.0, .official), (3.0, -0.2, .paper)])
+    func agreesWithItsPlainTwin(_ gamma: Double, _ clamp: Double, _ dialect: Dialect) throws {
+        let propagation = PixelPropagation(
+            Scope(ModelState(seed: 1)), layers: 0, gamma: gamma, clamp: clamp, dialect: dialect)
+        let x = randomTensor([1, 3, 4, 256], key: 1)
+        let y = try propagation(Variable(x), Pass(mode: .training)).value
+        let expected = plain(x, 12, gamma: gamma, clamp: clamp, normalize: dialect == .official)
+        #expect(relativeError(y.array, expected) < 1e-5)
+    }
+
+    @Test(arguments: [0, 1, 2]) func gradientAgreesWithADirectionalDifference(_ layers: Int) throws {
+        let state = ModelState(seed: 1)
+        let propagation = PixelPropagation(
+            Scope(state), layers: layers, gamma: 2, clamp: 0, dialect: .official)
+        state.allocateGradients()
+        let x = randomTensor([2, 2, 2, 256], key: 1), weights = randomTensor([2, 2, 2, 256], key: 2)
+        let input = Variable(x, needsGradient: true)
+        let tape = Tape()
+        let y = try propagation(input, Pass(mode: .training, tape: tape))
+        try tape.backward(from: y, seed: weights.copy())
+        let gradient = try #require(input.takeGradient())
+        let direction = randomTensor(x.shape, key: 3)
+        func value(_ step: Float) throws -> Double {
+            let moved = x.copy()
+            for i in 0..<x.count { moved.floats[i] += step * direction.floats[i] }
+            return try propagation(Variable(moved), Pass(mode: .training)).value.innerProduct(weights)
+        }
+        let numeric = (try value(2e-3) - value(-2e-3)) / 4e-3
+        #expect(abs(numeric - gradient.innerProduct(direction)) < 1e-3 * gradient.norm * direction.norm)
+    }
+}
+
+@Suite struct ConsistencyLossTests {
+    private let box = Tensor([1, 4], [0, 0, 1, 1])
+
+    private func positives(_ a: Tensor, _ b: Tensor) -> PositivePairs {
+        PositivePairs(query: a, key: b, rows: 2, columns: 2, threshold: 0.7, inclusive: false)
+    }
+
+    @Test(arguments: [(Dialect.official, -2.0), (.paper, -1.0)])
+    func perfectAgreementIsTheMinimum(_ dialect: Dialect, _ minimum: Double) {
+        let pass = Pass(mode: .training)
+        let unit = normalizeRows(Variable(randomTensor([1, 2, 2, 8], key: 1)), pass)
+        let (loss, _) = consistencyLoss(
+            query: unit, key: unit.value, positives: positives(box, box), imageWeight: 1, dialect: dialect, pass)
+        #expect(abs(loss - minimum) < 1e-5)
+    }
+
+    @Test func gradientIsTheMeanMatchingKey() throws {
+        let tape = Tape()
+        let pass = Pass(mode: .training, tape: tape)
+        let query = Variable(randomTensor([1, 2, 2, 8], key: 1), needsGradient: true)
+        let key = randomTensor([1, 2, 2, 8], key: 2)
+        let (_, loss) = consistencyLoss(
+            query: query, key: key, positives: positives(box, box), imageWeight: 0.5, dialect: .official, pass)
+        try tape.backward(from: loss, seed: Tensor([1], [1]))
+        #expect(relativeError(query.takeGradient()!.array, key.array.map { -2 * 0.5 / 4 * $0 }) < 1e-5)
+    }
+
+    @Test func aPairWithoutOverlapScoresZero() throws {
+        let pass = Pass(mode: .training)
+        let apart = positives(Tensor([1, 4], [0, 0, 0.2, 0.2]), Tensor([1, 4], [0.8, 0.8, 1, 1]))
+        let x = Variable(randomTensor([1, 2, 2, 8], key: 1))
+        let (loss, _) = consistencyLoss(
+            query: x, key: x.value, positives: apart, imageWeight: 1, dialect: .official, pass)
+        #expect(apart.counts == [0] && loss == 0)
+    }
+}
+
+@Suite struct PixProTests {
+    private var settings: PixProSettings {
+        var settings = PixProSettings()
+        settings.architecture = .resnet18
+        settings.projectorWidth = 64
+        return settings
+    }
+
+    @Test func theMomentumEncoderStartsEqualAndFollows() throws {
+        let model = PixPro(settings, seed: 1)
+        let online = model.online.parameters, twin = model.momentum.parameters
+        #expect(twin.map(\.name) == online.prefix(twin.count).map {
+            $0.name.replacing("encoder.", with: "encoder_k.").replacing("projector.", with: "projector_k.")
+        })
+        for (a, b) in zip(online, twin) { #expect(a.value.array == b.value.array) }
+        online[0].value.fill(1)
+        twin[0].value.fill(0)
+        model.updateMomentumEncoder(0.75)
+        #expect(twin[0].value.array.allSatisfy { $0 == 0.25 })
+    }
+
+    @Test func publishedSize() {
+        let model = PixPro(PixProSettings(), seed: 1)
+        #expect(model.online.parameters.reduce(0) { $0 + $1.value.count } == 33_023_552)
+    }
+
+    @Test func aStepReportsEachParameterOnceAndGivesItAGradient() throws {
+        let model = PixPro(settings, seed: 1)
+        model.online.allocateGradients()
+        let views = [randomTensor([2, 64, 64, 3], key: 1), randomTensor([2, 64, 64, 3], key: 2)]
+        let box = Tensor([2, 4], [0, 0, 1, 1, 0.2, 0.2, 0.9, 0.9])
+        let matches = model.positives(query: box, key: box, imageSize: 64)
+        let statistics = LocalStatistics()
+        let targets = try views.map { try model.target($0, statistics: statistics) }
+        var ready: [String] = []
+        for (index, view) in views.enumerated() {
+            _ = try model.learn(
+                view: view, target: targets[1 - index], positives: matches, imageWeight: 0.5, statistics: statistics,
+                onGradientReady: index == 1 ? { ready.append($0.name) } : nil)
+        }
+        #expect(Set(ready).count == ready.count && ready.count == model.online.parameters.count)
+        #expect(ready.first?.hasPrefix("value_transform") == true && ready.last == "encoder.conv1.weight")
+        #expect(model.online.parameters.allSatisfy { $0.gradient!.isFinite })
+    }
+}

@@ -1,0 +1,110 @@
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite struct TensorTests {
+    @Test func viewsShareMemory() {
+        let tensor = Tensor.zeros([4, 3])
+        tensor.rows(1..<3).fill(2)
+        tensor.view(offset: 11, shape: [1]).fill(5)
+        #expect(tensor.array == [0, 0, 0, 2, 2, 2, 2, 2, 2, 0, 0, 5])
+    }
+
+    @Test func poolRecyclesBuffersOfOneSize() {
+        // A size of its own, so that other tests do not take part.
+        let size = 123_457
+        do { _ = Tensor([size]) }
+        let before = MemoryPool.shared.statistics.systemAllocations
+        for _ in 0..<20 { Tensor([size]).fill(1) }
+        #expect(MemoryPool.shared.statistics.systemAllocations - before < 20)
+    }
+
+    @Test(arguments: [(3, 4, 5), (1, 7, 2), (33, 17, 9)])
+    func productsAgreeWithLoops(_ m: Int, _ n: Int, _ k: Int) {
+        let a = randomTensor([2, m, k], key: 1), b = randomTensor([2, k, n], key: 2)
+        var expected = [Float](repeating: 0, count: 2 * m * n)
+        for batch in 0..<2 {
+            for i in 0..<m {
+                for j in 0..<n {
+                    for l in 0..<k {
+                        expected[(batch * m + i) * n + j] +=
+                            a.floats[(batch * m + i) * k + l] * b.floats[(batch * k + l) * n + j]
+                    }
+                }
+            }
+        }
+        let at = a.permutedInner(outer: 2, rows: m, columns: k), bt = b.permutedInner(outer: 2, rows: k, columns: n)
+        for (left, transposeA) in [(a, false), (at, true)] {
+            for (right, transposeB) in [(b, false), (bt, true)] {
+                let c = Tensor([2, m, n])
+                c.product(left, right, transposeA: transposeA, transposeB: transposeB)
+                #expect(relativeError(c.array, expected) < 1e-6)
+            }
+        }
+    }
+
+    @Test func columnMomentsAreDouble() {
+        let x = Tensor([3, 2], [1e4, 1, 1e4 + 1, 2, 1e4 - 1, 3])
+        let moments = x.columnMoments()
+        #expect(moments == [30000, 6, 1e8 + 1.00020001e8 + 0.99980001e8, 14])
+        let sums = Tensor([2], [1, 1])
+        x.columnSums(into: sums, beta: 1)
+        #expect(sums.array == [30001, 7])
+    }
+
+    @Test func finiteness() {
+        let x = randomTensor([101], key: 1)
+        #expect(x.isFinite)
+        for (index, value) in [(3, Float.nan), (100, .infinity)] {
+            let broken = x.copy()
+            broken.floats[index] = value
+            #expect(!broken.isFinite)
+        }
+    }
+
+    @Test func maximumPoolingTakesTheFirstOfEqualValues() {
+        let x = Tensor([1, 2, 2, 1], [3, 3, 1, 3])
+        let (y, winners) = x.maxPooled(kernel: 2, stride: 2, padding: 0)
+        #expect(y.array == [3] && winners == [0])
+        let dx = Tensor([1, 1, 1, 1], [5]).maxPooledGradient(
+            winners: winners, inputShape: [1, 2, 2, 1], kernel: 2, stride: 2, padding: 0)
+        #expect(dx.array == [5, 0, 0, 0])
+    }
+}
+
+@Suite struct KeyedGeneratorTests {
+    @Test func streamsDependOnEveryKeyWordAndTheirOrder() {
+        func first(_ key: [UInt64]) -> UInt64 {
+            var generator = KeyedGenerator(key: key)
+            return generator.next()
+        }
+        let keys: [[UInt64]] = [[], [0], [1], [0, 0], [0, 1], [1, 0], [1, 1], [0, 0, 0], [2, 3, 4], [4, 3, 2]]
+        #expect(Set(keys.map(first)).count == keys.count)
+        #expect(first([1, 2, 3]) == first([1, 2, 3]))
+    }
+
+    @Test func momentsOfItsDistributions() {
+        var generator = KeyedGenerator(7)
+        let count = 200_000
+        let normals = (0..<count).map { _ in generator.normal() }
+        let mean = normals.reduce(0, +) / Double(count)
+        let variance = normals.reduce(0) { $0 + $1 * $1 } / Double(count)
+        #expect(abs(mean) < 0.01 && abs(variance - 1) < 0.02)
+        var counts = [Int](repeating: 0, count: 7)
+        for _ in 0..<70_000 { counts[generator.integer(below: 7)] += 1 }
+        #expect(counts.allSatisfy { abs($0 - 10_000) < 500 })
+    }
+}
+
+@Suite struct ComputeThreadsTests {
+    @Test(arguments: [1, 2, 3, 5]) func everyIndexIsVisitedOnce(_ threads: Int) {
+        let pool = ComputeThreads(threads: threads)
+        for count in [0, 1, 2, 7, 1000] {
+            let visits = Tensor.zeros([max(count, 1)])
+            pool.forEachPart(of: count) { _, range in
+                for i in range { visits.floats[i] += 1 }
+            }
+            #expect(visits.array.allSatisfy { $0 == (count == 0 ? 0 : 1) })
+        }
+    }
+}
