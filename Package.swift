@@ -68,6 +68,14 @@ let package = Package(
         tests("TensorCoreTests", ["TensorCore"]),
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
         tests("PixelLearningTests", ["PixelLearning", "NeuralNetwork", "TensorCore"]),
+        tests("MessagePassingTests", ["MessagePassing"]),
+        tests("DataParallelTests", ["DataParallel", "NeuralNetwork", "TensorCore"]),
+        tests("CheckpointingTests", ["Checkpointing", "TensorCore"]),
+        // Checks that run on several ranks; the tests above start it under mpirun.
+        .executableTarget(
+            name: "rank-checks",
+            dependencies: ["Checkpointing", "DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"],
+            path: "Tests/RankChecks", swiftSettings: swiftSettings),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
 )

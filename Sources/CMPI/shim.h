@@ -1,3 +1,27 @@
-// The only place that sees mpi.h.
+// The only place that sees mpi.h. Swift does not import macros with casts, so handles and constants become functions.
 #pragma once
 #include <mpi.h>
+
+static inline MPI_Comm cmpi_comm_world(void) { return MPI_COMM_WORLD; }
+static inline MPI_Comm cmpi_comm_null(void) { return MPI_COMM_NULL; }
+static inline MPI_Errhandler cmpi_errors_return(void) { return MPI_ERRORS_RETURN; }
+static inline const void *cmpi_in_place(void) { return MPI_IN_PLACE; }
+
+static inline MPI_Datatype cmpi_byte(void) { return MPI_BYTE; }
+static inline MPI_Datatype cmpi_int(void) { return MPI_INT; }
+static inline MPI_Datatype cmpi_int64(void) { return MPI_INT64_T; }
+static inline MPI_Datatype cmpi_float(void) { return MPI_FLOAT; }
+static inline MPI_Datatype cmpi_double(void) { return MPI_DOUBLE; }
+
+static inline MPI_Op cmpi_sum(void) { return MPI_SUM; }
+static inline MPI_Op cmpi_min(void) { return MPI_MIN; }
+static inline MPI_Op cmpi_max(void) { return MPI_MAX; }
+
+enum {
+    cmpi_success = MPI_SUCCESS,
+    cmpi_thread_multiple = MPI_THREAD_MULTIPLE,
+    cmpi_undefined = MPI_UNDEFINED,
+    cmpi_max_error_string = MPI_MAX_ERROR_STRING,
+    cmpi_max_processor_name = MPI_MAX_PROCESSOR_NAME,
+    cmpi_max_library_version_string = MPI_MAX_LIBRARY_VERSION_STRING
+};

@@ -1,0 +1,114 @@
+import MessagePassing
+import NeuralNetwork
+
+/// Sums every parameter's gradient over all ranks while the backward pass still runs.
+///
+/// A step is `begin()`, any number of backward passes of which the last reports each complete gradient to `markReady`,
+/// and `finish()`. A bucket is all-reduced the moment its last gradient is complete, in the plan's order on every rank,
+/// so that results do not depend on timing. Gradients are summed, not averaged: the loss is scaled by the global batch.
+public final class GradientReducer {
+    public enum Mode: String, Sendable, CaseIterable {
+        /// All-reduce on the compute thread: the bitwise reference, and best where no core is free for a thread.
+        case inline
+        /// All-reduce on a communication thread, hidden behind the rest of the backward pass.
+        case overlapped
+    }
+
+    public let mode: Mode
+    public let plan: BucketPlan
+    public let buckets: [GradientBucket]
+    private let communicator: Communicator
+    private let thread: CommunicationThread?
+    private let bucketOfParameter: [ObjectIdentifier: Int]
+    private var readyParameters: Set<ObjectIdentifier> = []
+    /// The first bucket that has not been handed to communication in this step.
+    private var next = 0
+    private var inlineFailure: (any Error)?
+    private var timings = Timings()
+
+    /// Written by the thread that communicates, read by the compute thread after waiting for it.
+    private final class Timings: @unchecked Sendable {
+        var reduced = CommunicationStatistics()
+    }
+    private var exposedSeconds = 0.0
+
+    /// Gives the parameters' gradients their memory. Collective: checks that all ranks planned the same buckets.
+    public init(
+        parameters: [Parameter], communicator: Communicator, mode: Mode,
+        firstBucketBytes: Int = 2 << 20, bucketBytes: Int = 16 << 20
+    ) throws {
+        plan = BucketPlan(
+            parameters: parameters.map { ($0.name, $0.value.count) },
+            firstBucketBytes: firstBucketBytes, bucketBytes: bucketBytes)
+        try verifyRanksAgree(
+            plan.hash, on: "the gradient buckets",
+            remedy: "start every rank with the same program and configuration", communicator)
+        self.mode = mode
+        self.communicator = try communicator.duplicated()
+        thread = mode == .overlapped && communicator.size > 1 ? CommunicationThread() : nil
+        let buckets = plan.buckets.map { GradientBucket($0, of: parameters) }
+        self.buckets = buckets
+        var bucketOfParameter: [ObjectIdentifier: Int] = [:]
+        for (index, bucket) in buckets.enumerated() {
+            for parameter in bucket.parameters { bucketOfParameter[ObjectIdentifier(parameter)] = index }
+        }
+        self.bucketOfParameter = bucketOfParameter
+    }
+
+    /// What the all-reduces cost so far; complete after `finish()`.
+    public var statistics: CommunicationStatistics {
+        var statistics = timings.reduced
+        statistics.exposedSeconds = exposedSeconds
+        return statistics
+    }
+
+    /// Starts a step: all gradients become empty.
+    public func begin() {
+        next = 0
+        readyParameters.removeAll(keepingCapacity: true)
+        for bucket in buckets { bucket.begin() }
+    }
+
+    /// Says that nothing will be added to this parameter's gradient in this step. Never throws: a failed all-reduce is
+    /// reported by `finish()`.
+    public func markReady(_ parameter: Parameter) {
+        let key = ObjectIdentifier(parameter)
+        guard let index = bucketOfParameter[key] else {
+            preconditionFailure("parameter \(parameter.name) is in no gradient bucket")
+        }
+        precondition(
+            readyParameters.insert(key).inserted, "the gradient of \(parameter.name) was reported complete twice")
+        parameter.settleGradient()
+        buckets[index].countCompleteGradient()
+        while next < buckets.count && buckets[next].isComplete {
+            reduce(buckets[next])
+            next += 1
+        }
+    }
+
+    /// Reduces what is left (parameters that took no part count as zero), waits for every bucket, and throws the first
+    /// error of any. Afterwards every rank holds the same gradients.
+    public func finish() throws {
+        for bucket in buckets {
+            for parameter in bucket.parameters where !readyParameters.contains(ObjectIdentifier(parameter)) {
+                markReady(parameter)
+            }
+        }
+        if let thread { exposedSeconds += try measured { try thread.wait() } }
+        if let inlineFailure { throw inlineFailure }
+    }
+
+    private func reduce(_ bucket: GradientBucket) {
+        guard communicator.size > 1 else { return }
+        let job = { [communicator, timings, bytes = bucket.byteCount, gradients = bucket.gradients] in
+            timings.reduced.seconds += try measured { try communicator.sum(gradients.floats) }
+            timings.reduced.collectives += 1
+            timings.reduced.bytes += bytes
+        }
+        if let thread {
+            thread.submit(job)
+        } else if inlineFailure == nil {
+            do { exposedSeconds += try measured(job) } catch { inlineFailure = error }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import MessagePassing
+import TensorCore
+
+/// Ranks that should hold the same do not.
+public struct ReplicaMismatchError: Error, CustomStringConvertible {
+    public let description: String
+}
+
+/// Overwrites the tensors of every rank by rank zero's. Collective; the shapes must agree.
+public func broadcastParameters(_ tensors: [Tensor], over communicator: Communicator) throws {
+    for tensor in tensors { try communicator.broadcast(tensor.floats, from: 0) }
+}
+
+/// Throws on every rank, naming the first tensor and the ranks that differ from the others, unless all ranks hold the
+/// same bits. Collective; one small all-reduce when all is well.
+public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], over communicator: Communicator) throws {
+    guard communicator.size > 1 else { return }
+    var names = BitHash()
+    let hashes = tensors.map { name, tensor in
+        names.add(text: name)
+        var hash = BitHash()
+        hash.add(tensor)
+        return hash.value
+    }
+    try verifyRanksAgree(
+        names.value, on: "the list of tensors", remedy: "start every rank with the same configuration", communicator)
+    guard let index = try firstDifference(hashes, communicator) else { return }
+    try verifyRanksAgree(
+        hashes[index], on: "the values of \(tensors[index].name)",
+        remedy: "do not save this state; resume from the last checkpoint, and check the memory of those hosts",
+        communicator)
+}
+
+/// Throws the same error on every rank, naming those outside the majority, unless all hold the same `hash`. Collective.
+func verifyRanksAgree(
+    _ hash: UInt64, on subject: String, remedy: String, _ communicator: Communicator
+) throws {
+    guard try firstDifference([hash], communicator) != nil else { return }
+    let hashes = try communicator.allGather([hash]).map { $0[0] }
+    let counts = Dictionary(grouping: hashes, by: { $0 }).mapValues(\.count)
+    // Of equally common values rank order decides, so that every rank names the same culprits.
+    let common = hashes.first { counts[$0] == counts.values.max() }
+    let differing = hashes.indices.filter { hashes[$0] != common }
+    let listed = differing.prefix(16).map(String.init).joined(separator: ", ") + (differing.count > 16 ? ", …" : "")
+    throw ReplicaMismatchError(
+        description: "ranks do not agree on \(subject): \(differing.count == 1 ? "rank" : "ranks") \(listed) "
+            + "\(differing.count == 1 ? "differs" : "differ") from the rest of \(communicator.size); \(remedy)")
+}
+
+/// The first index whose hash is not the same on all ranks. One all-reduce: the minimum of h and of ~h, which is the
+/// complement of the maximum.
+private func firstDifference(_ hashes: [UInt64], _ communicator: Communicator) throws -> Int? {
+    let words = hashes.map { Int64(bitPattern: $0) }
+    let least = try communicator.minimum(words + words.map { ~$0 })
+    return hashes.indices.first { least[$0] != ~least[$0 + hashes.count] }
+}

@@ -1,0 +1,21 @@
+import MessagePassing
+import NeuralNetwork
+
+/// Sums batch statistics over all ranks, on a communicator of its own so that gradients may travel at the same time.
+public final class SynchronizedStatistics: StatisticsReducing {
+    private let communicator: Communicator
+    /// What the sums cost so far; all of it is exposed, because a layer cannot go on without its statistics.
+    public private(set) var statistics = CommunicationStatistics()
+
+    /// Collective.
+    public init(communicator: Communicator) throws { self.communicator = try communicator.duplicated() }
+
+    public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
+        guard communicator.size > 1 else { return }
+        let seconds = try measured { try communicator.sum(values) }
+        statistics.seconds += seconds
+        statistics.exposedSeconds += seconds
+        statistics.collectives += 1
+        statistics.bytes += values.count * MemoryLayout<Double>.stride
+    }
+}

@@ -1,0 +1,53 @@
+/// Something failed on some ranks, and every rank knows: the same error is thrown on all of them.
+public struct AgreedError: Error, CustomStringConvertible {
+    /// What was being done, for example `reading the image folders`.
+    public let action: String
+    /// The ranks that failed and why, by rank.
+    public let failures: [(rank: Int, message: String)]
+
+    package init(action: String, failures: [(rank: Int, message: String)]) {
+        self.action = action
+        self.failures = failures
+    }
+
+    /// Names each distinct cause once, with the ranks that have it.
+    public var description: String {
+        var causes: [(message: String, ranks: [Int])] = []
+        for failure in failures {
+            if let index = causes.firstIndex(where: { $0.message == failure.message }) {
+                causes[index].ranks.append(failure.rank)
+            } else {
+                causes.append((failure.message, [failure.rank]))
+            }
+        }
+        let parts = causes.prefix(8).map { cause in
+            let names = cause.ranks.prefix(8).map(String.init).joined(separator: ", ")
+            let more = cause.ranks.count > 8 ? " and \(cause.ranks.count - 8) more" : ""
+            return "\(cause.ranks.count == 1 ? "rank" : "ranks") \(names)\(more): \(cause.message)"
+        }
+        let rest = causes.count > 8 ? "; \(causes.count - 8) further causes" : ""
+        return "\(action): " + parts.joined(separator: "; ") + rest
+    }
+}
+
+extension Communicator {
+    /// Runs `body` on every rank and returns its value when it succeeded on all of them; otherwise throws the same
+    /// `AgreedError` on all. Collective; `body` itself must not communicate, because it may fail on some ranks only.
+    public func agree<Value>(on action: String, _ body: () throws -> Value) throws -> Value {
+        let outcome = Result { try body() }
+        var failure: String?
+        if case .failure(let error) = outcome { failure = String(describing: error) }
+        try agree(on: action, failure: failure)
+        return try outcome.get()
+    }
+
+    /// Throws the same `AgreedError` on every rank if any rank passes a failure. Collective.
+    public func agree(on action: String, failure: String?) throws {
+        guard try maximum([failure == nil ? 0 : 1])[0] > 0 else { return }
+        let messages = try allGather(failure ?? "")
+        let failed = try allGather([UInt8(failure == nil ? 0 : 1)])
+        throw AgreedError(
+            action: action,
+            failures: messages.indices.filter { failed[$0] == [1] }.map { ($0, messages[$0]) })
+    }
+}

@@ -1,0 +1,119 @@
+import CMPI
+
+/// Moving plain values between ranks as bytes; all ranks of a job run on machines of one byte order.
+extension Communicator {
+    /// Overwrites `bytes` on every rank by those of `root`; all ranks pass as many.
+    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) throws {
+        guard size > 1, let base = bytes.baseAddress else { return }
+        try forEachCall(bytes.count) { range in
+            try check(
+                MPI_Bcast(base + range.lowerBound, Int32(range.count), cmpi_byte(), Int32(root), handle), "MPI_Bcast")
+        }
+    }
+
+    public func broadcast(_ floats: UnsafeMutableBufferPointer<Float>, from root: Int = 0) throws {
+        try broadcast(UnsafeMutableRawBufferPointer(floats), from: root)
+    }
+
+    /// What `root` passed, of any length; the other ranks' argument is ignored.
+    public func broadcast<Element: BitwiseCopyable>(_ values: [Element], from root: Int = 0) throws -> [Element] {
+        var count = Int64(values.count)
+        try withUnsafeMutableBytes(of: &count) { try broadcast($0, from: root) }
+        var received = values
+        if rank != root {
+            received = Array(unsafeUninitializedCapacity: Int(count)) { $1 = Int(count); _ = $0 }
+        }
+        try received.withUnsafeMutableBytes { try broadcast($0, from: root) }
+        return received
+    }
+
+    /// What `root` passed; the other ranks' argument is ignored.
+    public func broadcast(_ text: String, from root: Int = 0) throws -> String {
+        String(decoding: try broadcast(Array(text.utf8), from: root), as: UTF8.self)
+    }
+
+    /// Every rank's values, in rank order, on `root`; an empty list elsewhere. Ranks may pass different counts.
+    public func gather<Element: BitwiseCopyable>(_ values: [Element], to root: Int = 0) throws -> [[Element]] {
+        try exchange(values, root: root)
+    }
+
+    /// Every rank's values, in rank order, on every rank. Ranks may pass different counts.
+    public func allGather<Element: BitwiseCopyable>(_ values: [Element]) throws -> [[Element]] {
+        try exchange(values, root: nil)
+    }
+
+    /// Every rank's text, in rank order, on every rank: for example host names.
+    public func allGather(_ text: String) throws -> [String] {
+        try allGather(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Gathers in rounds, because MPI's counts and displacements are 32-bit: each rank sends at most its share of
+    /// `elementsPerCall` bytes per round. A `root` of nil stands for all ranks.
+    private func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {
+        guard size > 1 else { return [values] }
+        let stride = MemoryLayout<Element>.stride
+        let counts = try allGatherCounts(Int64(values.count))
+        let receives = root == nil || root == rank
+        var result: [[Element]] = []
+        if receives {
+            for count in counts {
+                result.append(Array(unsafeUninitializedCapacity: Int(count)) { $1 = Int(count); _ = $0 })
+            }
+        }
+        let share = max(elementsPerCall / size / stride, 1)
+        for start in Swift.stride(from: 0, to: Int(counts.max()!), by: share) {
+            let pieces = counts.map { max(0, min(Int($0) - start, share)) }
+            let received = try values.withUnsafeBytes { bytes in
+                let mine = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(start * stride).prefix(pieces[rank] * stride))
+                return try exchangeRound(mine, pieces.map { Int32($0 * stride) }, root: root)
+            }
+            guard receives else { continue }
+            var offset = 0
+            for (sender, piece) in pieces.enumerated() where piece > 0 {
+                result[sender].withUnsafeMutableBytes { target in
+                    received.withUnsafeBytes {
+                        UnsafeMutableRawBufferPointer(rebasing: target[(start * stride)...])
+                            .copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + piece * stride]))
+                    }
+                }
+                offset += piece * stride
+            }
+        }
+        return result
+    }
+
+    /// One gather of `counts[rank]` bytes from each rank, laid out one after another.
+    private func exchangeRound(_ mine: UnsafeRawBufferPointer, _ counts: [Int32], root: Int?) throws -> [UInt8] {
+        var offsets: [Int32] = []
+        var total: Int32 = 0
+        for count in counts {
+            offsets.append(total)
+            total += count
+        }
+        var received = [UInt8](repeating: 0, count: root == nil || root == rank ? Int(total) : 0)
+        try received.withUnsafeMutableBytes { target in
+            if let root {
+                try check(
+                    MPI_Gatherv(
+                        mine.baseAddress, counts[rank], cmpi_byte(), target.baseAddress, counts, offsets, cmpi_byte(),
+                        Int32(root), handle),
+                    "MPI_Gatherv")
+            } else {
+                try check(
+                    MPI_Allgatherv(
+                        mine.baseAddress, counts[rank], cmpi_byte(), target.baseAddress, counts, offsets, cmpi_byte(),
+                        handle),
+                    "MPI_Allgatherv")
+            }
+        }
+        return received
+    }
+
+    private func allGatherCounts(_ count: Int64) throws -> [Int64] {
+        var mine = count
+        var counts = [Int64](repeating: 0, count: size)
+        try check(
+            MPI_Allgather(&mine, 1, cmpi_int64(), &counts, 1, cmpi_int64(), handle), "MPI_Allgather")
+        return counts
+    }
+}

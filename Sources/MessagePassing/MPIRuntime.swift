@@ -1,0 +1,67 @@
+import CMPI
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// MPI in this process: started once, before any other thread, and finished once.
+///
+/// A program that was not started by `mpirun` is a job of one rank.
+public final class MPIRuntime: Sendable {
+    /// Every rank of the job.
+    public let world: Communicator
+    /// The host's name as MPI knows it.
+    public let hostName: String
+
+    private init(world: Communicator, hostName: String) {
+        self.world = world
+        self.hostName = hostName
+    }
+
+    /// Initialises MPI for calls from several threads at once, and makes its failures errors that can be thrown.
+    public static func start() throws -> MPIRuntime {
+        useIsolatedSingleton()
+        var provided: Int32 = 0
+        let required = Int32(cmpi_thread_multiple)
+        try MPIError.check(MPI_Init_thread(nil, nil, required, &provided), "MPI_Init_thread", rank: -1)
+        let world = try Communicator(world: cmpi_comm_world())
+        guard provided >= required else {
+            throw MPIStartError(
+                description: "this MPI library grants thread level \(provided), but MPI_THREAD_MULTIPLE (\(required)) is "
+                    + "needed; use an MPI built with thread support (Debian's libopenmpi-dev is)")
+        }
+        let hostName = MPIError.string(capacity: cmpi_max_processor_name) {
+            MPI_Get_processor_name($0, $1)
+        }
+        return MPIRuntime(world: world, hostName: hostName)
+    }
+
+    /// Without `mpirun`, Open MPI would start a daemon for spawning further processes, which we never do.
+    private static func useIsolatedSingleton() {
+        if getenv("OMPI_COMM_WORLD_SIZE") == nil { setenv("OMPI_MCA_ess_singleton_isolated", "1", 0) }
+    }
+
+    /// Ends MPI on all ranks together; no communicator may be used afterwards.
+    public func finish() throws {
+        try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: world.rank)
+    }
+
+    /// Ends every rank of the job at once, from any thread, with exit status `status`.
+    public func abort(status: Int32) -> Never {
+        fflush(nil)
+        MPI_Abort(cmpi_comm_world(), status)
+        _exit(status)
+    }
+
+    /// For example `Open MPI v4.1.4, package: Debian OpenMPI, …`.
+    public static var libraryVersion: String {
+        MPIError.string(capacity: cmpi_max_library_version_string) { MPI_Get_library_version($0, $1) }
+    }
+}
+
+/// MPI runs, but not as this program needs it.
+public struct MPIStartError: Error, CustomStringConvertible {
+    public let description: String
+}

@@ -1,0 +1,50 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// The exit status of a job that an error ended.
+public let errorExitStatus: Int32 = 78
+
+/// Runs `body` between MPI's start and end; an error thrown on any rank ends every rank at once.
+///
+/// The rank that fails says why in one line on standard error (`pixpro: error: rank 3 (node17): …`) and aborts the job,
+/// so that no other rank waits for it; after an error that all ranks share only rank zero speaks. The exit status is
+/// then `errorExitStatus`.
+public func runOnAllRanks(program: String = "pixpro", _ body: (MPIRuntime) throws -> Void) {
+    let runtime: MPIRuntime
+    do {
+        runtime = try MPIRuntime.start()
+    } catch {
+        writeError("\(program): error: cannot start MPI: \(error)")
+        exit(errorExitStatus)
+    }
+    do {
+        try body(runtime)
+        try runtime.finish()
+    } catch {
+        end(runtime, program: program, after: error)
+    }
+}
+
+private func end(_ runtime: MPIRuntime, program: String, after error: any Error) -> Never {
+    let world = runtime.world
+    if world.size == 1 {
+        writeError("\(program): error: \(error)")
+        exit(errorExitStatus)
+    }
+    if error is AgreedError {
+        // Everyone has the same error: rank zero reports it and ends the others, which leave by themselves should it not.
+        if world.isRoot { writeError("\(program): error: \(error)") } else { sleep(5) }
+    } else {
+        writeError("\(program): error: rank \(world.rank) (\(runtime.hostName)): \(error)")
+    }
+    runtime.abort(status: errorExitStatus)
+}
+
+/// One write, so that lines of several ranks do not mix.
+private func writeError(_ line: String) {
+    let bytes = Array((line + "\n").utf8)
+    _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}

@@ -1,0 +1,47 @@
+import Foundation
+import Synchronization
+
+/// Starts the package's programs under `mpirun`, one job at a time so that tests do not starve each other of cores.
+public enum MPILauncher {
+    private static let oneAtATime = Mutex(())
+
+    /// What Open MPI needs on a small machine and as root, in tests only.
+    public static let environment = [
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    ]
+
+    /// The path of a program of this package, built beside the tests.
+    public static func product(_ name: String) throws -> String {
+        let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        let candidates = [tests, URL(fileURLWithPath: CommandLine.arguments[0])].map {
+            $0.deletingLastPathComponent().appendingPathComponent(name).path
+        }
+        guard let path = candidates.first(where: FileManager.default.isExecutableFile(atPath:)) else {
+            throw MissingProductError(description: "no program \(name) at \(candidates); build it before its tests")
+        }
+        return path
+    }
+
+    public struct MissingProductError: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// Runs `mpirun -n ranks product arguments…` to its end or to the time limit.
+    public static func run(
+        _ product: String, ranks: Int, _ arguments: [String], environment: [String: String] = [:],
+        timeLimit: Double = 60
+    ) throws -> ProcessResult {
+        let path = try self.product(product)
+        return try oneAtATime.withLock { _ in
+            try runProcess(
+                "/usr/bin/env",
+                [
+                    "mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
+                    "--mca", "btl_vader_single_copy_mechanism", "none", "--timeout", "\(Int(timeLimit))", path,
+                ] + arguments,
+                environment: Self.environment.merging(environment) { $1 }, timeLimit: timeLimit + 5)
+        }
+    }
+}
