@@ -1,0 +1,138 @@
+import DataParallel
+import MessagePassing
+import NeuralNetwork
+import Optimization
+import PixelLearning
+import TensorCore
+
+/// Runs a reference's steps in this program and compares: the proof that a machine computes the published method.
+///
+/// With several ranks each takes an equal part of the images, so that a cluster's collectives are proved as well.
+public final class Verification {
+    private let reference: ReferenceFile
+    private let communicator: Communicator
+    private let model: PixPro
+    private let step: TrainingStep
+    private let images: Range<Int>
+    private var report: VerificationReport
+
+    /// How many times the reference's own drift an error may be.
+    public static let driftFactor = 4.0
+    /// No tensor is asked to be closer than this.
+    public static let floor = 1e-5
+
+    /// Collective.
+    public init(path: String, communicator: Communicator) throws {
+        reference = try communicator.agree(on: "reading the reference") { try ReferenceFile(path: path) }
+        self.communicator = communicator
+        guard reference.images % communicator.size == 0 else {
+            throw ReferenceError(
+                description: "\(path) has \(reference.images) images, which \(communicator.size) ranks cannot share "
+                    + "equally; run it on a divisor of \(reference.images)")
+        }
+        let share = reference.images / communicator.size
+        images = communicator.rank * share..<(communicator.rank + 1) * share
+        model = PixPro(reference.settings, seed: 0)
+        for state in [model.online, model.momentum] {
+            try ModelFile.load(state, prefix: "weights.", read: reference.file.readTensor)
+        }
+        let optimizer = LARS(
+            model.online.parameters, momentum: reference.sgdMomentum, weightDecay: reference.weightDecay,
+            trustCoefficient: reference.trustCoefficient)
+        step = try TrainingStep(model: model, optimizer: optimizer, communicator: communicator, mode: .inline)
+        report = VerificationReport()
+    }
+
+    /// Collective; the report is the same on all ranks.
+    public func run() throws -> VerificationReport {
+        let schedule = MomentumSchedule(base: reference.baseMomentum)
+        let expected = try reference.floats("expected.loss"), drift = try reference.floats("drift.loss")
+        try compareFeatures()
+        for index in 0..<reference.steps {
+            let batch = try reference.batch(step: index, images: images)
+            let progress = Progress(samples: index, total: reference.totalSteps)
+            let outcome = try step.computeGradients(microBatches: 1, momentum: schedule.momentum(at: progress)) { batch }
+            if index == 0 { try compareGradients() }
+            step.optimizer.update(learningRate: reference.learningRates[index])
+            let loss = try communicator.sum([outcome.loss])[0]
+            report.losses.append(
+                .init(
+                    step: index, loss: loss, expected: Double(expected[index]),
+                    allowed: max(Self.driftFactor * Double(drift[index]), Self.floor)))
+        }
+        try compareWeights()
+        return report
+    }
+
+    /// Features of the first step, on this rank's images; running statistics are put back afterwards.
+    private func compareFeatures() throws {
+        let before = model.online.statistics.map { ($0.mean.copy(), $0.variance.copy()) }
+        let view = try reference.batch(step: 0, images: images).view1
+        let prediction = try model.predict(view, Pass(mode: .training, statistics: step.statistics))
+        for (statistics, saved) in zip(model.online.statistics, before) {
+            statistics.mean.copy(from: saved.0)
+            statistics.variance.copy(from: saved.1)
+        }
+        let maps = [
+            "encoder1": prediction.features, "projection1": prediction.projection,
+            "propagated1": prediction.propagated,
+        ]
+        try compare("features", names: maps.keys.sorted()) { name in
+            let map = maps[name]!.value
+            let (height, width, channels) = (map.shape[1], map.shape[2], map.shape[3])
+            let ours = map.permutedInner(outer: images.count, rows: height * width, columns: channels)
+            let all = try reference.file.readTensor("expected.features.\(name)")
+            return (ours, all.rows(images))
+        }
+    }
+
+    private func compareGradients() throws {
+        let gradients = model.online.parameters.map { StateDictionary.entry($0.name, of: $0.gradient!) }
+        try compareWhole("gradient", gradients)
+    }
+
+    private func compareWeights() throws {
+        try compareWhole("weights", StateDictionary(model.online).entries + StateDictionary(model.momentum).entries)
+    }
+
+    /// Compares tensors that every rank holds whole.
+    private func compareWhole(_ kind: String, _ entries: [StateDictionary.Entry]) throws {
+        let byName = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0) })
+        try compare(kind, names: entries.map(\.name)) { name in
+            (byName[name]!.read(), try reference.file.readTensor("expected.\(kind).\(name)"))
+        }
+    }
+
+    /// Adds a row per tensor: |ours − expected| / (|expected| + 1e-6 M), M the kind's largest norm, against four times
+    /// the larger of the tensor's drift and its kind's median.
+    private func compare(_ kind: String, names: [String], _ pair: (String) throws -> (Tensor, Tensor)) throws {
+        let drifts = try reference.drifts(of: kind)
+        let median = drifts.values.sorted()[drifts.count / 2]
+        var squares: [Double] = []
+        for name in names {
+            let (ours, expected) = try pair(name)
+            squares += [ours.squaredDistance(to: expected), expected.sumOfSquares]
+        }
+        // Features are spread over ranks; what every rank holds whole counts once for each rank in both sums.
+        squares = try communicator.sum(squares)
+        let largest = stride(from: 1, to: squares.count, by: 2).map { squares[$0] }.max()!.squareRoot()
+        for (index, name) in names.enumerated() {
+            guard let drift = drifts[name] else {
+                throw ReferenceError(description: "\(reference.file.path): no 'drift.\(kind).\(name)'")
+            }
+            let error = squares[2 * index].squareRoot() / (squares[2 * index + 1].squareRoot() + 1e-6 * largest)
+            report.tensors.append(
+                .init(
+                    kind: kind, name: name, error: error,
+                    allowed: max(Self.driftFactor * max(drift, median), Self.floor)))
+        }
+    }
+}
+
+extension Tensor {
+    /// Σ (self − other)², in double precision.
+    fileprivate func squaredDistance(to other: Tensor) -> Double {
+        precondition(count == other.count, "cannot compare \(shape) with \(other.shape)")
+        return zip(floats, other.floats).reduce(0) { $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1)) }
+    }
+}
