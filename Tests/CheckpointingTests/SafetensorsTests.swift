@@ -196,7 +196,7 @@ struct SafetensorsTests {
                     case 1: bytes[place] ^= 1 << UInt8(generator.integer(below: 8))
                     case 2: bytes.removeSubrange(place..<min(place + 1 + generator.integer(below: 9), bytes.count))
                     case 3: bytes.insert(contentsOf: bytes[place...].prefix(generator.integer(below: 30)), at: place)
-                    default: bytes.insert(Array("{}[]\",:-e0\\u".utf8)[generator.integer(below: 13)], at: place)
+                    default: bytes.insert("{}[]\",:-e0\\u".utf8.randomElement(using: &generator)!, at: place)
                     }
                     if bytes.isEmpty { bytes = [0] }
                 }

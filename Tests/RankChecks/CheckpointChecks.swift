@@ -133,6 +133,7 @@ private func saveKilled(_ runtime: MPIRuntime, _ arguments: [String]) throws {
         if $0 == point && $1 == victim { kill(getpid(), SIGKILL) }
     }
     _ = try save(20, with: saver)
+    try runtime.world.barrier()
     throw CheckFailure("rank \(victim) never reached \(point)")
 }
 
@@ -179,7 +180,7 @@ private func saveAsynchronously(_ runtime: MPIRuntime, _ arguments: [String]) th
     }
     let state = makeState(step: 10)
     saver.beginSave(state, facts: makeFacts(step: 10))
-    for tensor in state { tensor.withMutableBytes { $0.initializeMemory(as: UInt8.self, repeating: 0xAB) } }
+    for tensor in state { tensor.withMutableBytes { _ = $0.initializeMemory(as: UInt8.self, repeating: 0xAB) } }
     var polls = 0
     var outcome: SaveOutcome?
     while outcome == nil {
