@@ -5,7 +5,9 @@ import MessagePassing
 
 typealias Check = @Sendable (_ runtime: MPIRuntime, _ arguments: [String]) throws -> Void
 
-let checks: [String: Check] = messagePassingChecks.merging(dataParallelChecks) { first, _ in first }
+let checks: [String: Check] = [messagePassingChecks, dataParallelChecks, checkpointChecks].reduce(into: [:]) {
+    $0.merge($1) { _, _ in preconditionFailure("two checks of one name") }
+}
 
 runOnAllRanks(program: "rank-checks") { runtime in
     let names = CommandLine.arguments.count > 1 ? CommandLine.arguments[1].split(separator: "+").map(String.init) : []

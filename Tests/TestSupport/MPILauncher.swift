@@ -39,7 +39,8 @@ public enum MPILauncher {
                 "/usr/bin/env",
                 [
                     "mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
-                    "--mca", "btl_vader_single_copy_mechanism", "none", "--timeout", "\(Int(timeLimit))", path,
+                    "--mca", "btl_vader_single_copy_mechanism", "none", "--mca", "odls_base_sigkill_timeout", "0",
+                    "--timeout", "\(Int(timeLimit))", path,
                 ] + arguments,
                 environment: Self.environment.merging(environment) { $1 }, timeLimit: timeLimit + 5)
         }

@@ -1,0 +1,118 @@
+/// The checkpoints of a run directory: `<run>/checkpoints/step-00001200/`.
+///
+/// Names that end in `.partial` are unfinished, in `.superseded` set aside because the run went on from an earlier
+/// step, and those that begin with `.trash-` are being deleted: none of them is a checkpoint.
+public enum CheckpointCatalog {
+    public struct Entry {
+        public let step: Int
+        public let directory: String
+        /// The manifest, or what makes this no checkpoint. Checksums of shards are not computed here (see `verify`).
+        public let manifest: Result<CheckpointManifest, any Error>
+
+        public var isValid: Bool {
+            if case .success = manifest { true } else { false }
+        }
+    }
+
+    /// What looks like a checkpoint in `runDirectory`, newest first; none when the directory does not exist.
+    public static func list(runDirectory: String) throws -> [Entry] {
+        let parent = checkpointsDirectory(runDirectory)
+        guard FileSystem.exists(parent) else { return [] }
+        return try FileSystem.names(in: parent).compactMap { name -> Entry? in
+            guard let step = step(ofName: name) else { return nil }
+            let directory = parent + "/" + name
+            return Entry(step: step, directory: directory, manifest: Result { try readManifest(directory, step: step) })
+        }.sorted { $0.step > $1.step }
+    }
+
+    /// Reads every byte of a checkpoint and throws a `CheckpointError` that lists everything wrong with it.
+    @discardableResult
+    public static func verify(_ directory: String) throws -> CheckpointManifest {
+        let manifest = try readManifest(directory).manifest
+        var problems: [String] = []
+        for shard in manifest.shards.indices {
+            do { _ = try openShard(shard, of: manifest, in: directory) } catch { problems.append("\(error)") }
+        }
+        guard problems.isEmpty else {
+            throw CheckpointError("\(directory) is damaged: " + problems.joined(separator: "; "))
+        }
+        return manifest
+    }
+
+    static func checkpointsDirectory(_ runDirectory: String) -> String { runDirectory + "/checkpoints" }
+
+    static func name(ofStep step: Int) -> String {
+        let digits = String(step)
+        return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    }
+
+    static func step(ofName name: String) -> Int? {
+        guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), name == Self.name(ofStep: step) else { return nil }
+        return step
+    }
+
+    static func shardName(_ index: Int, of count: Int) -> String {
+        func padded(_ number: Int) -> String {
+            let digits = String(number)
+            return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+        }
+        return "shard-\(padded(index + 1))-of-\(padded(count)).safetensors"
+    }
+
+    private static func readManifest(_ directory: String, step: Int) throws -> CheckpointManifest {
+        let manifest = try readManifest(directory).manifest
+        guard manifest.facts.step == step else {
+            throw FileError(path: directory, reason: "holds step \(manifest.facts.step); give it its own name back")
+        }
+        return manifest
+    }
+
+    /// The manifest of a checkpoint and its text, when it is sound and all shards are there in their full size.
+    static func readManifest(_ directory: String) throws -> (manifest: CheckpointManifest, text: [UInt8]) {
+        let path = directory + "/" + CheckpointManifest.fileName
+        let file = try InputFile(path: path)
+        guard file.size <= CheckpointManifest.maximumByteCount else {
+            throw FileError(path: path, reason: "has \(file.size) bytes, too many for a manifest")
+        }
+        let text = try file.bytes(0..<file.size)
+        let manifest: CheckpointManifest
+        do { manifest = try CheckpointManifest(text) } catch { throw FileError(path: path, reason: "\(error)") }
+        for shard in manifest.shards {
+            let shardPath = directory + "/" + shard.file
+            let size = try FileSystem.size(shardPath)
+            guard size == shard.byteCount else {
+                throw FileError(path: shardPath, reason: "has \(size) bytes instead of \(shard.byteCount); it was cut short")
+            }
+        }
+        return (manifest, text)
+    }
+
+    /// Opens a shard after comparing its checksum and its tensors with the manifest.
+    static func openShard(
+        _ index: Int, of manifest: CheckpointManifest, in directory: String
+    ) throws -> SafetensorsFile {
+        let shard = manifest.shards[index]
+        let path = directory + "/" + shard.file
+        let input = try InputFile(path: path)
+        guard input.size == shard.byteCount else {
+            throw FileError(path: path, reason: "has \(input.size) bytes instead of \(shard.byteCount); it was cut short")
+        }
+        let checksum = try input.checksum().text
+        guard checksum == shard.checksum else {
+            throw FileError(
+                path: path, reason: "has CRC-32C \(checksum) instead of \(shard.checksum); its contents were damaged")
+        }
+        let file = try SafetensorsFile(path: path)
+        let expected = manifest.tensors.filter { $0.shard == index }
+        for tensor in expected {
+            let found = file.description(of: tensor.name)
+            guard found?.elementType == tensor.elementType, found?.shape == tensor.shape else {
+                throw FileError(path: path, reason: "does not hold '\(tensor.name)' as the manifest says")
+            }
+        }
+        guard file.tensors.count == expected.count else {
+            throw FileError(path: path, reason: "holds tensors that the manifest does not name")
+        }
+        return file
+    }
+}

@@ -1,0 +1,183 @@
+/// What a training run must know, beside its tensors, to go on where it stopped.
+public struct CheckpointFacts: Sendable, Equatable {
+    /// Optimizer steps done.
+    public var step: Int
+    /// Images seen by all ranks together: what schedules and the order of samples depend on.
+    public var samplesSeen: Int
+    public var seed: UInt64
+    /// The resolved configuration as text (YAML), for people and for comparison.
+    public var configuration: String
+    /// What decides which tensors there are, for example `["architecture": "resnet50"]`.
+    public var architecture: [String: String]
+    /// Further integers to restore.
+    public var counters: [String: Int]
+
+    public init(
+        step: Int, samplesSeen: Int, seed: UInt64, configuration: String = "", architecture: [String: String] = [:],
+        counters: [String: Int] = [:]
+    ) {
+        self.step = step
+        self.samplesSeen = samplesSeen
+        self.seed = seed
+        self.configuration = configuration
+        self.architecture = architecture
+        self.counters = counters
+    }
+}
+
+/// The `manifest.json` of a checkpoint: its facts, its shards with size and CRC-32C, and which tensor is in which.
+///
+/// The last member of the JSON object, `crc32c`, is the checksum of all text before the comma in front of it. It is
+/// written last, so a checkpoint whose manifest is valid is complete.
+public struct CheckpointManifest: Sendable, Equatable {
+    public struct Shard: Sendable, Equatable {
+        public let file: String
+        public let byteCount: Int
+        /// Eight hexadecimal digits.
+        public let checksum: String
+    }
+
+    public struct StoredTensor: Sendable, Equatable {
+        public let name: String
+        public let elementType: ElementType
+        public let shape: [Int]
+        /// Index into `shards`.
+        public let shard: Int
+    }
+
+    public static let fileName = "manifest.json"
+    static let format = "pixpro-checkpoint"
+    static let formatVersion = 1
+    /// Larger manifests are refused before they are read.
+    static let maximumByteCount = 100_000_000
+
+    public let facts: CheckpointFacts
+    public let shards: [Shard]
+    public let tensors: [StoredTensor]
+
+    public var byteCount: Int { shards.reduce(0) { $0 + $1.byteCount } }
+
+    // MARK: Writing
+
+    var encoded: [UInt8] {
+        func object(_ members: [String]) -> String {
+            members.isEmpty ? "{}" : "{\n    \(members.joined(separator: ",\n    "))\n  }"
+        }
+        let architecture = facts.architecture.sorted { $0.key < $1.key }.map { "\($0.quotedAsJSON): \($1.quotedAsJSON)" }
+        let counters = facts.counters.sorted { $0.key < $1.key }.map { "\($0.quotedAsJSON): \($1)" }
+        let shardList = shards.map {
+            "{\"file\": \($0.file.quotedAsJSON), \"bytes\": \($0.byteCount), \"crc32c\": \($0.checksum.quotedAsJSON)}"
+        }
+        let tensorList = tensors.map {
+            "\($0.name.quotedAsJSON): {\"dtype\": \"\($0.elementType.rawValue)\", \"shape\": \($0.shape), "
+                + "\"shard\": \($0.shard)}"
+        }
+        let body = """
+            {
+              "format": "\(Self.format)",
+              "formatVersion": \(Self.formatVersion),
+              "step": \(facts.step),
+              "samplesSeen": \(facts.samplesSeen),
+              "seed": \(facts.seed),
+              "configuration": \(facts.configuration.quotedAsJSON),
+              "architecture": \(object(architecture)),
+              "counters": \(object(counters)),
+              "shards": [\n    \(shardList.joined(separator: ",\n    "))\n  ],
+              "tensors": \(object(tensorList))
+            """
+        return Array(body.utf8) + Self.seal(CRC32C.of(body.utf8))
+    }
+
+    private static func seal(_ checksum: CRC32C) -> [UInt8] { Array(",\n  \"crc32c\": \"\(checksum.text)\"\n}\n".utf8) }
+
+    // MARK: Reading
+
+    init(facts: CheckpointFacts, shards: [Shard], tensors: [StoredTensor]) {
+        self.facts = facts
+        self.shards = shards
+        self.tensors = tensors
+    }
+
+    /// Reads the text of a manifest; throws when it is not whole and sound.
+    init(_ text: [UInt8]) throws {
+        let sealLength = Self.seal(CRC32C()).count
+        guard text.count > sealLength else { throw CheckpointError("the manifest is cut short") }
+        guard Array(text.suffix(sealLength)) == Self.seal(CRC32C.of(text.dropLast(sealLength))) else {
+            throw CheckpointError("the manifest's checksum does not match its text: it was changed or cut short")
+        }
+        var parsed = Parsed()
+        var reader = JSONReader(text)
+        try reader.object { try parsed.member(&$0, $1) }
+        try reader.end()
+        guard parsed.format == Self.format else { throw CheckpointError("the manifest is not of a pixpro checkpoint") }
+        guard parsed.version == Self.formatVersion else {
+            throw CheckpointError(
+                "the manifest has format version \(parsed.version), this program reads \(Self.formatVersion): "
+                    + "use the program that wrote it")
+        }
+        facts = parsed.facts
+        shards = parsed.shards
+        tensors = parsed.tensors
+        for shard in shards where shard.file.contains("/") || shard.file.isEmpty || shard.byteCount < 0 {
+            throw CheckpointError("the manifest names an impossible shard '\(shard.file)'")
+        }
+        for tensor in tensors where !shards.indices.contains(tensor.shard) {
+            throw CheckpointError("the manifest puts '\(tensor.name)' into shard \(tensor.shard), which does not exist")
+        }
+    }
+
+    private struct Parsed {
+        var format = ""
+        var version = 0
+        var facts = CheckpointFacts(step: 0, samplesSeen: 0, seed: 0)
+        var shards: [Shard] = []
+        var tensors: [StoredTensor] = []
+
+        mutating func member(_ reader: inout JSONReader, _ key: String) throws {
+            switch key {
+            case "format": format = try reader.string()
+            case "formatVersion": version = try reader.integer()
+            case "step": facts.step = try reader.integer()
+            case "samplesSeen": facts.samplesSeen = try reader.integer()
+            case "seed": facts.seed = try reader.integer()
+            case "configuration": facts.configuration = try reader.string()
+            case "architecture": try reader.object { facts.architecture[$1] = try $0.string() }
+            case "counters": try reader.object { facts.counters[$1] = try $0.integer() }
+            case "shards": try reader.array { shards.append(try Self.shard(&$0)) }
+            case "tensors": try reader.object { tensors.append(try Self.tensor(&$0, name: $1)) }
+            default: try reader.skipValue()
+            }
+        }
+
+        private static func shard(_ reader: inout JSONReader) throws -> Shard {
+            var file = ""
+            var byteCount = -1
+            var checksum = ""
+            try reader.object { reader, key in
+                switch key {
+                case "file": file = try reader.string()
+                case "bytes": byteCount = try reader.integer()
+                case "crc32c": checksum = try reader.string()
+                default: try reader.skipValue()
+                }
+            }
+            return Shard(file: file, byteCount: byteCount, checksum: checksum)
+        }
+
+        private static func tensor(_ reader: inout JSONReader, name: String) throws -> StoredTensor {
+            var elementType: ElementType?
+            var shape: [Int] = []
+            var shard = -1
+            try reader.object { reader, key in
+                switch key {
+                case "dtype": elementType = ElementType(rawValue: try reader.string())
+                case "shape": try reader.array { shape.append(try $0.integer()) }
+                case "shard": shard = try reader.integer()
+                default: try reader.skipValue()
+                }
+            }
+            guard let elementType else { throw CheckpointError("the manifest gives '\(name)' no known dtype") }
+            return StoredTensor(name: name, elementType: elementType, shape: shape, shard: shard)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import MessagePassing
+
+/// A checkpoint that all ranks, however many there are, have opened together and found sound.
+///
+/// Shard s is checked and read by rank s mod N, and its tensors are broadcast: every byte is read from disk once.
+public final class CheckpointReader {
+    public let directory: String
+    public let manifest: CheckpointManifest
+    private let communicator: Communicator
+    /// The shards that this rank reads, by index.
+    private let files: [Int: SafetensorsFile]
+
+    private init(
+        directory: String, manifest: CheckpointManifest, communicator: Communicator, files: [Int: SafetensorsFile]
+    ) {
+        self.directory = directory
+        self.manifest = manifest
+        self.communicator = communicator
+        self.files = files
+    }
+
+    /// Opens the newest sound checkpoint of a run; nil when the run has none yet. Collective.
+    ///
+    /// Rank zero alone looks into the directory and tells the others. `report` hears on rank zero about each damaged
+    /// checkpoint that is passed over. A run whose checkpoints are all damaged is a `CheckpointError`: starting over
+    /// silently would be worse.
+    public static func openNewest(
+        runDirectory: String, communicator: Communicator, report: (String) -> Void
+    ) throws -> CheckpointReader? {
+        let candidates = try communicator.agree(on: "looking for checkpoints") {
+            communicator.isRoot ? try CheckpointCatalog.list(runDirectory: runDirectory) : []
+        }
+        var problems: [String] = []
+        let count = try communicator.broadcast([candidates.count])[0]
+        for index in 0..<count {
+            let directory = try communicator.broadcast(candidates.isEmpty ? "" : candidates[index].directory)
+            do {
+                try communicator.agree(on: "opening checkpoint \(directory)") {
+                    if !candidates.isEmpty { _ = try candidates[index].manifest.get() }
+                }
+                let reader = try open(directory: directory, communicator: communicator)
+                if communicator.isRoot { problems.forEach(report) }
+                return reader
+            } catch let error as AgreedError {
+                problems.append("passing over a damaged checkpoint: \(error)")
+            }
+        }
+        guard problems.isEmpty else {
+            try communicator.agree(
+                on: "resuming",
+                failure: "none of the \(problems.count) checkpoints in "
+                    + "\(CheckpointCatalog.checkpointsDirectory(runDirectory)) can be used; restore one, or move that "
+                    + "directory away to start anew: " + problems.joined(separator: "; "))
+            return nil
+        }
+        return nil
+    }
+
+    /// Opens one checkpoint, or throws on every rank what is wrong with it. Collective.
+    public static func open(directory: String, communicator: Communicator) throws -> CheckpointReader {
+        let action = "opening checkpoint \(directory)"
+        let own = try communicator.agree(on: action) {
+            communicator.isRoot ? try CheckpointCatalog.readManifest(directory).text : []
+        }
+        let manifest = try CheckpointManifest(try communicator.broadcast(own))
+        let files = try communicator.agree(on: action) {
+            var files: [Int: SafetensorsFile] = [:]
+            for shard in stride(from: communicator.rank, to: manifest.shards.count, by: communicator.size) {
+                files[shard] = try CheckpointCatalog.openShard(shard, of: manifest, in: directory)
+            }
+            return files
+        }
+        return CheckpointReader(directory: directory, manifest: manifest, communicator: communicator, files: files)
+    }
+
+    /// Fills the memory of `targets`, the same list on every rank, with the tensors of their names. Collective.
+    ///
+    /// The checkpoint must hold exactly these tensors, in these shapes and types; when `partially`, it may hold more.
+    public func read(into targets: [NamedTensor], partially: Bool = false) throws {
+        let stored = Dictionary(uniqueKeysWithValues: manifest.tensors.map { ($0.name, $0) })
+        try communicator.agree(on: "loading checkpoint \(directory)") {
+            try compare(targets, with: stored, partially: partially)
+            for target in targets {
+                guard let file = files[stored[target.name]!.shard] else { continue }
+                try file.read(into: target)
+            }
+        }
+        for target in targets {
+            let owner = stored[target.name]!.shard % communicator.size
+            try target.withMutableBytes { try communicator.broadcast($0, from: owner) }
+        }
+    }
+
+    /// All tensors, in new memory, by name. Collective.
+    public func readAll() throws -> [String: NamedTensor] {
+        let targets = manifest.tensors.map {
+            NamedTensor(name: $0.name, elementType: $0.elementType, shape: $0.shape)
+        }
+        try read(into: targets)
+        return Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
+    }
+
+    private func compare(
+        _ targets: [NamedTensor], with stored: [String: CheckpointManifest.StoredTensor], partially: Bool
+    ) throws {
+        var differences: [String] = []
+        for target in targets {
+            guard let tensor = stored[target.name] else {
+                differences.append("\(target.name) is missing")
+                continue
+            }
+            if tensor.shape != target.shape || tensor.elementType != target.elementType {
+                differences.append(
+                    "\(target.name) is \(tensor.elementType.rawValue) \(tensor.shape) instead of "
+                        + "\(target.elementType.rawValue) \(target.shape)")
+            }
+        }
+        if !partially {
+            let wanted = Set(targets.map(\.name))
+            differences += manifest.tensors.filter { !wanted.contains($0.name) }.map { "\($0.name) has no place" }
+        }
+        guard differences.isEmpty else {
+            let facts = manifest.facts.architecture.sorted { $0.key < $1.key }.map { "\($0) \($1)" }
+            throw CheckpointError(
+                "it is of another model (\(facts.joined(separator: ", "))): "
+                    + differences.prefix(5).joined(separator: "; ")
+                    + (differences.count > 5 ? "; and \(differences.count - 5) more" : "")
+                    + "; use the configuration it was saved with, or another run.directory")
+        }
+    }
+}
