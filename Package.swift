@@ -52,11 +52,12 @@ let package = Package(
         layer(
             "Evaluation",
             ["DataParallel", "ImagePipeline", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore"]),
+        layer("Drawing", []),
         layer(
             "Training",
             [
-                "Checkpointing", "DataParallel", "Evaluation", "ImagePipeline", "MessagePassing", "NeuralNetwork",
-                "Optimization", "PixelLearning", "TensorCore", "Yams",
+                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "ImagePipeline", "MessagePassing",
+                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Yams",
             ]),
         .executableTarget(
             name: "pixpro", dependencies: ["Training", "MessagePassing", argumentParser], swiftSettings: swiftSettings),
@@ -68,6 +69,8 @@ let package = Package(
         tests("TensorCoreTests", ["TensorCore"]),
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
         tests("PixelLearningTests", ["PixelLearning", "NeuralNetwork", "TensorCore"]),
+        tests("DrawingTests", ["Drawing"]),
+        tests("TrainingTests", ["Training", "Drawing"]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
 )
