@@ -15,15 +15,21 @@ public struct CoreMask: Sendable, Equatable {
 
     /// What this process may use: its affinity mask (as mpirun or Slurm bound it) and its control group's limit.
     public static func ofThisProcess() -> CoreMask {
-        var set = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
-            // Only on machines with more processors than the set holds: take all that are online.
-            return CoreMask(cores: Array(0..<max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))), quota: controlGroupQuota())
+        // The mask of sched_getaffinity as the kernel prints it; where /proc is missing, all processors that are online.
+        let status = (try? TextFile.read("/proc/self/status")) ?? ""
+        let list = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
+        let cores = list.map { processors(in: $0.dropFirst("Cpus_allowed_list:".count)) } ?? []
+        let online = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        return CoreMask(cores: cores.isEmpty ? Array(0..<online) : cores, quota: controlGroupQuota())
+    }
+
+    /// The numbers in a list such as "0-3,8".
+    private static func processors(in list: Substring) -> [Int] {
+        list.filter { !$0.isWhitespace }.split(separator: ",").flatMap { part -> [Int] in
+            let ends = part.split(separator: "-").compactMap { Int($0) }
+            guard let first = ends.first, let last = ends.last, first <= last else { return [] }
+            return Array(first...last)
         }
-        let cores = withUnsafeBytes(of: &set) { bytes in
-            (0..<bytes.count * 8).filter { bytes[$0 / 8] & (1 << UInt8($0 % 8)) != 0 }
-        }
-        return CoreMask(cores: cores, quota: controlGroupQuota())
     }
 
     /// The limit of /sys/fs/cgroup/cpu.max ("200000 100000" is two processors), nil for "max" or without the file.
@@ -100,53 +106,50 @@ public struct CorePlan: Sendable, Equatable {
     }
 
     private func refusal(_ configuration: RunConfiguration) -> ConfigurationError {
-        let rank = zip(ranks, shares).firstIndex { $0.total > $1 }!
-        let threads = ranks[rank]
-        let wanted = ranks.reduce(0) { $0 + $1.total }
+        let rank = ranks.indices.first { ranks[$0].total > shares[$0] }!
+        let (threads, share) = (ranks[rank], shares[rank])
         var remedies: [String] = []
-        if shares[rank] == 0 {
-            remedies.append("start at most \(cores) ranks on this host")
+        if share == 0 {
+            remedies.append("start at most \(counted(cores, "rank")) on this host")
         } else {
             if configuration.parallel.threads.count != nil { remedies.append("set parallel.threads: auto") }
             if threads.loader > 0 { remedies.append("set data.workers: 0") }
             if threads.communication > 0 { remedies.append("set parallel.communication: inline") }
-            remedies.append(
-                "give fewer ranks per host or more cores per rank (mpirun --map-by slot:PE=\(threads.total))")
+            remedies.append("give each rank more cores (mpirun --map-by slot:PE=\(threads.total))")
         }
         remedies.append("set parallel.oversubscribe: true to run slowly all the same")
-        return ConfigurationError([
-            .init(
-                "cores",
-                "\(counted(ranks.count, "rank")) on this host want \(counted(wanted, "thread")), "
-                    + "\(counted(cores, "core")) \(cores == 1 ? "is" : "are") given: rank \(rank) of the host has "
-                    + "\(counted(shares[rank], "core")) for \(threads.compute) compute, \(threads.loader) loader and "
-                    + "\(threads.communication) communication threads",
-                remedy: remedies.joined(separator: "; or "))
-        ])
+        let wanted = counted(ranks.reduce(0) { $0 + $1.total }, "thread")
+        let given = counted(cores, "core") + (cores == 1 ? " is" : " are")
+        let detail =
+            "rank \(rank) of the host has \(counted(share, "core")) for \(threads.compute) compute, "
+            + "\(threads.loader) loader and \(threads.communication) communication threads"
+        let message = "\(counted(ranks.count, "rank")) on this host want \(wanted), \(given) given: \(detail)"
+        return ConfigurationError([.init("cores", message, remedy: remedies.joined(separator: "; or "))])
     }
 
     /// A table of the plan, one line for ranks that are alike.
     public var summary: String {
-        func row(_ cells: [String]) -> String {
-            cells[0].padding(to: 14) + cells.dropFirst().map { $0.leadingPadding(to: 15) }.joined()
-        }
-        var lines = [row(["threads", "cores", "compute", "loader", "communication", "total"])]
+        var lines = [Self.row(["threads", "cores", "compute", "loader", "communication", "total"])]
         var first = 0
         while first < ranks.count {
             let threads = ranks[first]
             let last = (first..<ranks.count).prefix { ranks[$0] == threads && shares[$0] == shares[first] }.last!
             let name = first == last ? "rank \(first)" : "ranks \(first)-\(last) each"
-            lines.append(row([name] + Self.cells(shares[first], threads)))
+            lines.append(Self.row([name] + Self.cells(shares[first], threads)))
             first = last + 1
         }
         let sum = Threads(
             compute: ranks.reduce(0) { $0 + $1.compute }, loader: ranks.reduce(0) { $0 + $1.loader },
             communication: ranks.reduce(0) { $0 + $1.communication })
-        lines.append(row(["host"] + Self.cells(cores, sum)))
+        lines.append(Self.row(["host"] + Self.cells(cores, sum)))
         if isOversubscribed {
             lines.append("more threads than cores, as parallel.oversubscribe allows: expect slow steps")
         }
         return lines.joined(separator: "\n")
+    }
+
+    private static func row(_ cells: [String]) -> String {
+        cells[0].padding(to: 14) + cells.dropFirst().map { $0.leadingPadding(to: 15) }.joined()
     }
 
     private static func cells(_ cores: Int, _ threads: Threads) -> [String] {
