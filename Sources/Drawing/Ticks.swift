@@ -19,7 +19,9 @@ public struct Ticks: Sendable, Equatable {
         let span = max(range.upperBound - range.lowerBound, 1e-12)
         let rough = span / Double(max(1, count))
         let power = pow(10, log10(rough).rounded(.down))
-        return power * ([1, 2, 5].first { $0 * power >= rough * 0.999 } ?? 10)
+        // The nearest of 1, 2, 5, 10 on a logarithmic scale.
+        let mantissa = rough / power
+        return power * (mantissa < 1.415 ? 1 : mantissa < 3.163 ? 2 : mantissa < 7.072 ? 5 : 10)
     }
 
     /// As few digits as tell neighbours apart; thousands as k, millions as M; powers where numbers are tiny.
