@@ -52,14 +52,19 @@ let package = Package(
         layer(
             "Evaluation",
             ["DataParallel", "ImagePipeline", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore"]),
+        layer("Drawing", []),
         layer(
             "Training",
             [
-                "Checkpointing", "DataParallel", "Evaluation", "ImagePipeline", "MessagePassing", "NeuralNetwork",
-                "Optimization", "PixelLearning", "TensorCore", "Yams",
+                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "ImagePipeline", "MessagePassing",
+                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Yams",
             ]),
         .executableTarget(
-            name: "pixpro", dependencies: ["Training", "MessagePassing", argumentParser], swiftSettings: swiftSettings),
+            name: "pixpro",
+            dependencies: [
+                "Checkpointing", "Evaluation", "ImagePipeline", "MessagePassing", "NeuralNetwork", "TensorCore",
+                "Training", argumentParser,
+            ], swiftSettings: swiftSettings),
         .executableTarget(
             name: "pixpro-bench",
             dependencies: ["Training", "MessagePassing", argumentParser], swiftSettings: swiftSettings),
@@ -76,6 +81,8 @@ let package = Package(
             name: "rank-checks",
             dependencies: ["Checkpointing", "DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"],
             path: "Tests/RankChecks", swiftSettings: swiftSettings),
+        tests("DrawingTests", ["Drawing"]),
+        tests("TrainingTests", ["Training", "Drawing"]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
 )

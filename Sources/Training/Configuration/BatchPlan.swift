@@ -1,0 +1,86 @@
+/// How the global batch is dealt to ranks and micro-batches.
+public struct BatchPlan: Sendable, Equatable {
+    public let ranks: Int
+    /// Images of one update over all ranks.
+    public let global: Int
+    /// Images of one update on each rank.
+    public let perRank: Int
+    /// Images that a rank holds at once.
+    public let microBatch: Int
+    /// Peak of the optimiser's learning rate: the linear rule, base rate · global / 256.
+    public let learningRate: Double
+
+    /// Micro-batches whose gradients are summed into one update.
+    public var accumulation: Int { perRank / microBatch }
+
+    /// Plans for `ranks` ranks.
+    ///
+    /// - Parameter memoryPerRank: bytes that a rank may use, the smallest of all ranks so that all plan alike; decides
+    ///   `batch.microBatch: auto`, the largest divisor of the rank's images whose activations take at most half of it.
+    /// - Throws: `ConfigurationError` where the batch cannot be divided.
+    public init(configuration: RunConfiguration, ranks: Int, memoryPerRank: Int = 8 << 30) throws {
+        precondition(ranks >= 1, "\(ranks) ranks")
+        self.ranks = ranks
+        let batch = configuration.batch
+        switch batch.size {
+        case .global(let images):
+            guard images.isMultiple(of: ranks) else {
+                throw Self.indivisible("batch.global", images, by: ranks, "ranks")
+            }
+            (global, perRank) = (images, images / ranks)
+        case .perRank(let images):
+            (global, perRank) = (images * ranks, images)
+        }
+        if let count = batch.microBatch.count {
+            microBatch = min(count, perRank)
+            let images = perRank
+            guard images.isMultiple(of: microBatch) else {
+                let divisors = Self.neighbours(of: count) { images.isMultiple(of: $0) }
+                throw ConfigurationError([
+                    .init(
+                        "batch.microBatch",
+                        "\(images) images per rank cannot be divided into micro-batches of \(count)",
+                        remedy: "set batch.microBatch to \(divisors) or auto")
+                ])
+            }
+        } else {
+            let limit = max(1, memoryPerRank / 2 / configuration.activationBytesPerImage)
+            let images = perRank
+            microBatch = (1...min(limit, images)).last { images.isMultiple(of: $0) } ?? 1
+        }
+        learningRate = configuration.optimizer.baseLearningRate * Double(global) / 256
+    }
+
+    private static func indivisible(_ key: String, _ images: Int, by ranks: Int, _ what: String) -> ConfigurationError {
+        let batches = neighbours(of: images) { $0.isMultiple(of: ranks) }
+        let counts = neighbours(of: ranks) { images.isMultiple(of: $0) }
+        return ConfigurationError([
+            .init(
+                key, "\(images) images cannot be divided by \(ranks) \(what)",
+                remedy: "set \(key) to \(batches), or start \(counts) \(what)")
+        ])
+    }
+
+    /// The nearest numbers below and above that fulfil the condition, as text.
+    private static func neighbours(of value: Int, where condition: (Int) -> Bool) -> String {
+        let below = stride(from: value - 1, through: 1, by: -1).first(where: condition)
+        let above = (value + 1...2 * value + 1).first(where: condition)
+        return [below, above].compactMap { $0.map(String.init) }.joined(separator: " or ")
+    }
+}
+
+extension RunConfiguration {
+    /// About what one image (two views, one after the other) takes in float32 activations during a step, in bytes:
+    /// the outputs of all convolutions and normalisations, half as much again for gradients on their way.
+    var activationBytesPerImage: Int {
+        let millionBytesAt224 =
+            switch model.architecture {
+            case .resnet18: 40
+            case .resnet34: 60
+            case .resnet50: 150
+            case .resnet101: 230
+            case .resnet152: 320
+            }
+        return max(1, millionBytesAt224 * 1_000_000 * data.imageSize * data.imageSize / (224 * 224))
+    }
+}

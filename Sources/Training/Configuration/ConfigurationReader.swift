@@ -1,0 +1,258 @@
+import Yams
+
+/// A configuration with the origin of every value that is not a default.
+public struct LoadedConfiguration: Sendable {
+    public var configuration: RunConfiguration
+    /// Where a key was set, as `run.yaml:14:3` or `--set optimizer.momentum=0.5`, by key.
+    public var origins: [String: String]
+}
+
+extension RunConfiguration {
+    /// Reads a configuration file, or takes the defaults where `file` is nil, and puts `key=value` overrides over it.
+    ///
+    /// - Throws: `ConfigurationError` with everything that is wrong.
+    public static func load(file: String?, overrides: [String] = []) throws -> LoadedConfiguration {
+        guard let file else { return try parse(yaml: "", name: "", overrides: overrides) }
+        let text: String
+        do {
+            text = try TextFile.read(file)
+        } catch let error as TextFileError {
+            throw ConfigurationError([
+                .init(
+                    file, "cannot read the configuration: \(error.reason)",
+                    remedy: "give --config a YAML file that exists")
+            ])
+        }
+        return try parse(yaml: text, name: file, overrides: overrides)
+    }
+
+    /// Reads YAML text; `name` stands for the file in messages.
+    public static func parse(yaml: String, name: String, overrides: [String] = []) throws -> LoadedConfiguration {
+        var reader = ConfigurationReader()
+        reader.readFile(yaml, name: name)
+        for override in overrides { reader.readOverride(override) }
+        return try reader.finish()
+    }
+}
+
+/// Collects the values given for known keys, and what is wrong with the rest.
+private struct ConfigurationReader {
+    /// A node given for a key, and where.
+    private struct Given {
+        let node: Node
+        let place: String
+    }
+
+    private var given: [String: Given] = [:]
+    private var problems: [ConfigurationError.Problem] = []
+
+    private let settings = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.path, $0) })
+    private let sections = Dictionary(uniqueKeysWithValues: Section.all.map { ($0.path, $0) })
+
+    // MARK: Sources
+
+    mutating func readFile(_ text: String, name: String) {
+        do {
+            guard let root = try Yams.compose(yaml: text), !root.isNull else { return }
+            guard case .mapping(let mapping) = root else {
+                problem(
+                    Self.place(root, name), "not a mapping of keys",
+                    "write sections such as 'run:' with keys below them")
+                return
+            }
+            read(mapping, under: "") { Self.place($0, name) }
+        } catch {
+            notYAML(error, name)
+        }
+    }
+
+    mutating func readOverride(_ override: String) {
+        let place = "--set \(override)"
+        guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
+            problem(place, "not of the form key=value", "write for example --set optimizer.momentum=0.9")
+            return
+        }
+        let path = trimmed(override[..<equals])
+        do {
+            let null = Node("", Tag(.null), .plain)
+            let value = try Yams.compose(yaml: trimmed(override[override.index(after: equals)...])) ?? null
+            read(value, at: path, keyPlace: place) { _ in place }
+        } catch {
+            notYAML(error, place)
+        }
+    }
+
+    private func trimmed(_ text: Substring) -> String {
+        String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+    }
+
+    private static func place(_ node: Node, _ name: String) -> String {
+        node.mark.map { "\(name):\($0.line):\($0.column)" } ?? name
+    }
+
+    private mutating func notYAML(_ error: any Error, _ name: String) {
+        var place = name
+        var message = "\(error)"
+        switch error {
+        case YamlError.scanner(let context, let text, let mark, _),
+            YamlError.parser(let context, let text, let mark, _),
+            YamlError.composer(let context, let text, let mark, _):
+            place = "\(name):\(mark.line):\(mark.column)"
+            message = text + (context.map { " \($0.text)" } ?? "")
+        case YamlError.duplicatedKeysInMapping(let duplicates, let context):
+            place = "\(name):\(context.mark.line):\(context.mark.column)"
+            message = "given twice in one section: " + duplicates.joined(separator: ", ")
+        case YamlError.reader(let text, _, _, _):
+            message = text
+        default:
+            break
+        }
+        problem(place, "not valid YAML: \(message)", "check indentation, colons and quotes near there")
+    }
+
+    // MARK: Walk
+
+    private mutating func read(_ mapping: Node.Mapping, under parent: String, place: (Node) -> String) {
+        for (key, value) in mapping {
+            let name = key.string ?? "?"
+            read(value, at: parent.isEmpty ? name : "\(parent).\(name)", keyPlace: place(key), place: place)
+        }
+    }
+
+    private mutating func read(_ node: Node, at path: String, keyPlace: String, place: (Node) -> String) {
+        if settings[path] != nil {
+            forgetNull(above: path)
+            given[path] = Given(node: node, place: place(node))
+        } else if let section = sections[path] {
+            readSection(section, node, keyPlace: keyPlace, place: place)
+        } else {
+            unknown(path, node, keyPlace: keyPlace, place: place)
+        }
+    }
+
+    private mutating func readSection(_ section: Section, _ node: Node, keyPlace: String, place: (Node) -> String) {
+        if case .mapping(let mapping) = node {
+            forgetNull(above: section.path)
+            given[section.path] = section.setPresent == nil ? nil : Given(node: node, place: keyPlace)
+            read(mapping, under: section.path, place: place)
+        } else if node.isNull {
+            guard section.setPresent != nil else { return }
+            given = given.filter { !$0.key.hasPrefix(section.path + ".") }
+            given[section.path] = Given(node: node, place: keyPlace)
+        } else {
+            let keys = children(of: section.path).joined(separator: ", ")
+            problem(place(node), "'\(section.path)' is a section, not a value", "its keys are \(keys)")
+        }
+    }
+
+    /// A key given after (or by --set over) a section's null brings the section back.
+    private mutating func forgetNull(above path: String) {
+        for section in sections.keys where path.hasPrefix(section + ".") {
+            if given[section]?.node.isNull == true { given[section] = nil }
+        }
+    }
+
+    private mutating func unknown(_ path: String, _ node: Node, keyPlace: String, place: (Node) -> String) {
+        if case .mapping(let mapping) = node, let section = KeySuggestion.section(for: path) {
+            problem(keyPlace, "unknown section '\(path)'", "did you mean '\(section.path)'?")
+            // Its keys may be mistyped too: say so now rather than after the next run.
+            for (key, value) in mapping where settings["\(section.path).\(key.string ?? "?")"] == nil {
+                unknown("\(path).\(key.string ?? "?")", value, keyPlace: place(key), place: place)
+            }
+        } else if let setting = KeySuggestion.setting(for: path) {
+            let value = setting.isRequired ? "" : " (default \(setting.defaultValue))"
+            problem(keyPlace, "unknown key '\(path)'", "did you mean '\(setting.path)'\(value)?")
+        } else {
+            let parent = path.split(separator: ".").dropLast().joined(separator: ".")
+            let known = sections[parent] != nil
+            let keys = children(of: known ? parent : "").joined(separator: ", ")
+            problem(keyPlace, "unknown key '\(path)'", "the keys of \(known ? "'\(parent)'" : "the file") are \(keys)")
+        }
+    }
+
+    private func children(of section: String) -> [String] {
+        (Section.all.map(\.path) + Setting.all.map(\.path)).compactMap { path in
+            let parts = path.split(separator: ".")
+            return parts.dropLast().joined(separator: ".") == section ? parts.last.map(String.init) : nil
+        }
+    }
+
+    private mutating func problem(_ place: String, _ message: String, _ remedy: String) {
+        problems.append(.init(place, message, remedy: remedy))
+    }
+
+    // MARK: Values
+
+    mutating func finish() throws -> LoadedConfiguration {
+        checkBatchKeys()
+        var configuration = RunConfiguration()
+        for section in Section.all where section.setPresent != nil && isGiven(section) {
+            section.setPresent?(true, &configuration)
+        }
+        for setting in Setting.all {
+            guard let value = given[setting.path] else { continue }
+            if !setting.read(value.node, &configuration) {
+                problem(
+                    value.place, "'\(setting.path)' must be \(setting.expectation), not \(shown(value.node))",
+                    "\(setting.summary.first!.lowercased())\(setting.summary.dropFirst())"
+                        .withoutFinalStop + (setting.isRequired ? "" : " (default \(setting.defaultValue))"))
+            }
+        }
+        configuration.applyDialectDefaults(except: Set(given.keys))
+        checkRequired()
+        if problems.isEmpty {
+            problems += configuration.contradictions { given[$0]?.place ?? $0 }
+        }
+        guard problems.isEmpty else { throw ConfigurationError(problems) }
+        return LoadedConfiguration(
+            configuration: configuration, origins: given.filter { settings[$0.key] != nil }.mapValues(\.place))
+    }
+
+    private func isGiven(_ section: Section) -> Bool {
+        if let own = given[section.path] { return !own.node.isNull }
+        return given.keys.contains { $0.hasPrefix(section.path + ".") }
+    }
+
+    private mutating func checkRequired() {
+        for section in Section.all where section.setPresent != nil && isGiven(section) {
+            let missing = Setting.all.filter {
+                $0.isRequired && $0.path.hasPrefix(section.path + ".") && given[$0.path] == nil
+            }
+            guard !missing.isEmpty else { continue }
+            let place = given[section.path]?.place ?? given.first { $0.key.hasPrefix(section.path + ".") }?.value.place
+            problem(
+                place ?? section.path,
+                "'\(section.path)' lacks " + missing.map { "'\($0.path)'" }.joined(separator: ", "),
+                "add what is missing, or write '\(section.path): null' to go without")
+        }
+    }
+
+    private mutating func checkBatchKeys() {
+        let global = given["batch.global"]
+        let perRank = given["batch.perRank"]
+        if let global, let perRank, !global.node.isNull, !perRank.node.isNull {
+            problem(
+                perRank.place, "'batch.perRank' and 'batch.global' (\(global.place)) are both set",
+                "keep one of them, or set the other to null")
+        } else if let global, global.node.isNull, perRank?.node.isNull ?? true {
+            problem(
+                global.place, "'batch.global' is null and 'batch.perRank' is not set",
+                "set one of them, for example 'global: 1024'")
+        }
+    }
+
+    private func shown(_ node: Node) -> String {
+        switch node {
+        case .scalar(let scalar) where node.isNull: scalar.string.isEmpty ? "empty" : "null"
+        case .scalar(let scalar) where node.plainText == nil: "the text \"\(scalar.string)\""
+        case .scalar(let scalar): "'\(scalar.string)'"
+        case .sequence: "a list"
+        case .mapping: "a section"
+        case .alias: "an alias"
+        }
+    }
+}
+
+extension String {
+    fileprivate var withoutFinalStop: String { hasSuffix(".") ? String(dropLast()) : self }
+}

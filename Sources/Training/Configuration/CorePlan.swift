@@ -1,0 +1,161 @@
+import Glibc
+
+/// The logical processors that one rank may run on.
+public struct CoreMask: Sendable, Equatable {
+    /// Numbers of the processors, ascending.
+    public let cores: [Int]
+    /// Processors' worth of time that the container grants all ranks in it, nil without a limit.
+    public let quota: Double?
+
+    public init(cores: [Int], quota: Double? = nil) {
+        precondition(!cores.isEmpty, "a rank without cores")
+        self.cores = cores.sorted()
+        self.quota = quota
+    }
+
+    /// What this process may use: its affinity mask (as mpirun or Slurm bound it) and its control group's limit.
+    public static func ofThisProcess() -> CoreMask {
+        // The mask of sched_getaffinity as the kernel prints it; where /proc is missing, all processors that are online.
+        let status = (try? TextFile.read("/proc/self/status")) ?? ""
+        let list = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
+        let cores = list.map { processors(in: $0.dropFirst("Cpus_allowed_list:".count)) } ?? []
+        let online = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        return CoreMask(cores: cores.isEmpty ? Array(0..<online) : cores, quota: controlGroupQuota())
+    }
+
+    /// The numbers in a list such as "0-3,8".
+    private static func processors(in list: Substring) -> [Int] {
+        list.filter { !$0.isWhitespace }.split(separator: ",").flatMap { part -> [Int] in
+            let ends = part.split(separator: "-").compactMap { Int($0) }
+            guard let first = ends.first, let last = ends.last, first <= last else { return [] }
+            return Array(first...last)
+        }
+    }
+
+    /// The limit of /sys/fs/cgroup/cpu.max ("200000 100000" is two processors), nil for "max" or without the file.
+    private static func controlGroupQuota() -> Double? {
+        // Version 1 of control groups, or none: then there is no limit to read.
+        guard let text = try? TextFile.read("/sys/fs/cgroup/cpu.max") else { return nil }
+        let numbers = text.split(whereSeparator: \.isWhitespace).map { Double($0) }
+        guard numbers.count == 2, let quota = numbers[0], let period = numbers[1], period > 0 else { return nil }
+        return quota / period
+    }
+}
+
+/// The threads of each rank of a host, such that ranks × threads never exceeds the cores given to them.
+public struct CorePlan: Sendable, Equatable {
+    public struct Threads: Sendable, Equatable {
+        /// Threads that share every kernel, the main thread among them.
+        public var compute: Int
+        /// Threads that only load images; 0 loads between steps on the compute threads.
+        public var loader: Int
+        /// 1 where gradients are summed on a thread of their own, 0 where the main thread does it.
+        public var communication: Int
+
+        public var total: Int { compute + loader + communication }
+
+        public init(compute: Int, loader: Int, communication: Int) {
+            (self.compute, self.loader, self.communication) = (compute, loader, communication)
+        }
+    }
+
+    /// Cores given to the ranks of this host together.
+    public let cores: Int
+    /// The whole cores that are each rank's own part, in the order of the masks.
+    public let shares: [Int]
+    /// The threads of each rank, in the order of the masks.
+    public let ranks: [Threads]
+
+    public var isOversubscribed: Bool { zip(ranks, shares).contains { $0.total > $1 } }
+
+    /// Plans the ranks of one host; every rank of it computes the same plan from the same masks.
+    ///
+    /// `auto` gives a rank with fewer than 8 cores only compute threads: loading and communication run inline. From 8
+    /// cores on, one in eight loads images and one thread communicates, if there is another rank to talk to.
+    ///
+    /// - Parameters:
+    ///   - masks: the cores of each rank on this host; ranks share the cores that are in several masks evenly.
+    ///   - ranksInJob: ranks on all hosts.
+    /// - Throws: `ConfigurationError` where the threads exceed the cores and `parallel.oversubscribe` is false.
+    public init(masks: [CoreMask], ranksInJob: Int, configuration: RunConfiguration) throws {
+        precondition(!masks.isEmpty && ranksInJob >= masks.count, "\(masks.count) ranks here of \(ranksInJob)")
+        var users: [Int: Int] = [:]
+        for mask in masks { for core in mask.cores { users[core, default: 0] += 1 } }
+        let quota = masks.compactMap(\.quota).min() ?? .infinity
+        let granted = min(1, quota / Double(users.count))
+        cores = max(1, Int((Double(users.count) * granted).rounded(.down)))
+        shares = masks.map { mask in
+            let share = mask.cores.reduce(0) { $0 + 1 / Double(users[$1]!) } * granted
+            return Int((share + 1e-6).rounded(.down))  // thirds must sum to one
+        }
+        ranks = shares.map { Self.threads(cores: $0, isAlone: ranksInJob == 1, configuration) }
+        if isOversubscribed, !configuration.parallel.oversubscribe { throw refusal(configuration) }
+    }
+
+    private static func threads(cores: Int, isAlone: Bool, _ configuration: RunConfiguration) -> Threads {
+        let isRoomy = cores >= 8
+        let loader = configuration.data.workers.count ?? (isRoomy ? cores / 8 : 0)
+        let communication =
+            switch configuration.parallel.communication {
+            case .inline: 0
+            case .overlapped: isAlone ? 0 : 1
+            case .auto: isRoomy && !isAlone ? 1 : 0
+            }
+        let compute = configuration.parallel.threads.count ?? max(1, cores - loader - communication)
+        return Threads(compute: compute, loader: loader, communication: communication)
+    }
+
+    private func refusal(_ configuration: RunConfiguration) -> ConfigurationError {
+        let rank = ranks.indices.first { ranks[$0].total > shares[$0] }!
+        let (threads, share) = (ranks[rank], shares[rank])
+        var remedies: [String] = []
+        if share == 0 {
+            remedies.append("start at most \(counted(cores, "rank")) on this host")
+        } else {
+            if configuration.parallel.threads.count != nil { remedies.append("set parallel.threads: auto") }
+            if threads.loader > 0 { remedies.append("set data.workers: 0") }
+            if threads.communication > 0 { remedies.append("set parallel.communication: inline") }
+            remedies.append("give each rank more cores (mpirun --map-by slot:PE=\(threads.total))")
+        }
+        remedies.append("set parallel.oversubscribe: true to run slowly all the same")
+        let wanted = counted(ranks.reduce(0) { $0 + $1.total }, "thread")
+        let given = counted(cores, "core") + (cores == 1 ? " is" : " are")
+        let detail =
+            "rank \(rank) of the host has \(counted(share, "core")) for \(threads.compute) compute, "
+            + "\(threads.loader) loader and \(threads.communication) communication threads"
+        let message = "\(counted(ranks.count, "rank")) on this host want \(wanted), \(given) given: \(detail)"
+        return ConfigurationError([.init("cores", message, remedy: remedies.joined(separator: "; or "))])
+    }
+
+    /// A table of the plan, one line for ranks that are alike.
+    public var summary: String {
+        var lines = [Self.row(["threads", "cores", "compute", "loader", "communication", "total"])]
+        var first = 0
+        while first < ranks.count {
+            let threads = ranks[first]
+            let last = (first..<ranks.count).prefix { ranks[$0] == threads && shares[$0] == shares[first] }.last!
+            let name = first == last ? "rank \(first)" : "ranks \(first)-\(last) each"
+            lines.append(Self.row([name] + Self.cells(shares[first], threads)))
+            first = last + 1
+        }
+        let sum = Threads(
+            compute: ranks.reduce(0) { $0 + $1.compute }, loader: ranks.reduce(0) { $0 + $1.loader },
+            communication: ranks.reduce(0) { $0 + $1.communication })
+        lines.append(Self.row(["host"] + Self.cells(cores, sum)))
+        if isOversubscribed {
+            lines.append("more threads than cores, as parallel.oversubscribe allows: expect slow steps")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func row(_ cells: [String]) -> String {
+        cells[0].padding(to: 14) + cells.dropFirst().map { $0.leadingPadding(to: 15) }.joined()
+    }
+
+    private static func cells(_ cores: Int, _ threads: Threads) -> [String] {
+        [cores, threads.compute, threads.loader, threads.communication, threads.total].map(String.init)
+    }
+}
+
+/// "1 core", "3 cores".
+private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

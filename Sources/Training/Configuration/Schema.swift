@@ -1,0 +1,184 @@
+extension Section {
+    /// All mappings of the file, outer before inner.
+    static let all: [Section] = [
+        Section("run", "Where the run lives and what makes it repeatable."),
+        Section("data", "The training images and the two crops taken of each."),
+        Section("model", "The network that is trained."),
+        Section("method", "Pixel propagation and its loss."),
+        Section("optimizer", "How gradients become updates."),
+        Section("schedule", "How long to train."),
+        Section("batch", "Images per update: global or perRank, not both."),
+        Section("parallel", "How each rank uses its cores."),
+        Section("checkpoint", "What is kept to go on from."),
+        Section("evaluation", "Scores of the frozen backbone, each beside its value for random weights."),
+        Section(
+            "evaluation.classification", optional: \.evaluation.classification, { .init() },
+            "Two trees of class folders for nearest neighbours and a linear probe, or null."),
+        Section(
+            "evaluation.segmentation", optional: \.evaluation.segmentation, { .init() },
+            "Images with label PNGs for a linear segmentation probe, or null."),
+        Section("evaluation.segmentation.train", "What the segmentation probe is trained on."),
+        Section("evaluation.segmentation.validation", "What the segmentation probe is scored on."),
+        Section("log", "How often numbers are written."),
+    ]
+}
+
+extension Setting {
+    /// All keys, in the order of the reference and of the resolved file.
+    static let all: [Setting] =
+        runAndData + modelAndMethod + optimization + execution + checkpointAndLog + evaluation
+
+    private static let runAndData: [Setting] = [
+        Setting(
+            "run.directory", \.run.directory, in: .notEmpty, synonyms: ["output", "outputDir", "workDir"],
+            "Folder that receives the configuration, log, metrics, curves and checkpoints."),
+        Setting(
+            "run.seed", \.run.seed, in: .atLeast(0), onResume: .mustMatch,
+            "Decides initial weights, order of images and augmentations."),
+        Setting(
+            "data.roots", \.data.roots, in: .notEmpty, onResume: .changesTraining,
+            synonyms: ["data", "dataset", "path", "images", "root"],
+            "Folders searched for images (JPEG, PNG, tar shards), class folders or not."),
+        Setting(
+            "data.imageSize", \.data.imageSize, in: .atLeast(32), onResume: .changesTraining,
+            synonyms: ["size", "resolution", "cropSize"], "Side of the two crops in pixels."),
+        Setting(
+            "data.minimumCrop", \.data.minimumCrop, in: .above(0, upTo: 1), onResume: .changesTraining,
+            synonyms: ["crop", "minScale"], "Smallest area of a crop as a share of the image."),
+        Setting(
+            "data.workers", \.data.workers, in: .atLeast(0), synonyms: ["numWorkers", "loaderThreads"],
+            "Threads per rank that load images; 0 loads between steps on the compute threads."),
+    ]
+
+    private static let modelAndMethod: [Setting] = [
+        Setting(
+            "model.architecture", \.model.architecture, onResume: .mustMatch,
+            synonyms: ["arch", "backbone", "encoder", "model"], "The backbone."),
+        Setting(
+            "model.projectorWidth", \.model.projectorWidth, in: .atLeast(1), onResume: .mustMatch,
+            synonyms: ["hidden", "projectorHidden"],
+            "Hidden channels of the projector; 2048 by default with the paper's dialect."),
+        Setting("method.name", \.method.name, onResume: .mustMatch, "What is learned from pixels."),
+        Setting(
+            "method.dialect", \.method.dialect, onResume: .mustMatch,
+            "Follow the published program or the paper where they differ."),
+        Setting(
+            "method.gamma", \.method.gamma, in: .above(0), onResume: .changesTraining,
+            "Exponent of the similarity in the pixel propagation."),
+        Setting(
+            "method.clamp", \.method.clamp, in: .from(0, below: 1), onResume: .changesTraining,
+            "Similarities below it count as this much in the pixel propagation."),
+        Setting(
+            "method.threshold", \.method.threshold, in: .above(0), onResume: .changesTraining,
+            synonyms: ["posRatio"],
+            "Two cells are a positive pair below this distance, in cell diagonals."),
+        Setting(
+            "method.transformLayers", \.method.transformLayers, in: .within(0...2), onResume: .mustMatch,
+            "Layers of the transform in the pixel propagation."),
+        Setting(
+            "method.baseMomentum", \.method.baseMomentum, in: .within(0...1), onResume: .changesTraining,
+            synonyms: ["pixproMomentum", "ema"],
+            "Momentum of the momentum encoder at the start; it rises to 1 along a cosine."),
+    ]
+
+    private static let optimization: [Setting] = [
+        Setting("optimizer.name", \.optimizer.name, onResume: .mustMatch, "LARS or SGD, both with momentum."),
+        Setting(
+            "optimizer.baseLearningRate", \.optimizer.baseLearningRate, in: .above(0), onResume: .changesTraining,
+            synonyms: ["lr", "baseLr", "learningRate"],
+            "Learning rate at a global batch of 256; the rate used is this times global batch / 256."),
+        Setting(
+            "optimizer.momentum", \.optimizer.momentum, in: .from(0, below: 1), onResume: .changesTraining,
+            "Momentum of the updates."),
+        Setting(
+            "optimizer.weightDecay", \.optimizer.weightDecay, in: .atLeast(0), onResume: .changesTraining,
+            synonyms: ["wd"], "Weight decay; biases and normalisation have none."),
+        Setting(
+            "optimizer.trustCoefficient", \.optimizer.trustCoefficient, in: .above(0), onResume: .changesTraining,
+            synonyms: ["eta"], "Size of a LARS update as a share of the weights' length; SGD has no use for it."),
+        Setting(
+            "schedule.epochs", \.schedule.epochs, in: .atLeast(1), onResume: .changesTraining,
+            synonyms: ["maxEpochs", "numEpochs"], "Passes over the images."),
+        Setting(
+            "schedule.warmupEpochs", \.schedule.warmupEpochs, in: .atLeast(0), onResume: .changesTraining,
+            synonyms: ["warmup"], "Epochs in which the learning rate rises, before it falls along a cosine."),
+        Setting(
+            "schedule.steps", \.schedule.steps, in: .atLeast(1), synonyms: ["maxSteps"],
+            "Stops after this many updates in all, on the schedule of all epochs; null trains all epochs."),
+        Setting(
+            "batch.global", \.batch.global, in: .atLeast(1), onResume: .changesTraining,
+            synonyms: ["batchSize", "globalBatchSize"], "Images of an update over all ranks."),
+        Setting(
+            "batch.perRank", \.batch.perRank, in: .atLeast(1), onResume: .changesTraining,
+            synonyms: ["batchSizePerGpu", "localBatchSize"],
+            "Images of an update on each rank: the global batch grows with the ranks."),
+    ]
+
+    private static let execution: [Setting] = [
+        Setting(
+            "batch.microBatch", \.batch.microBatch, in: .atLeast(1), onResume: .changesTraining,
+            synonyms: ["accumulation"],
+            "Images that a rank holds at once; gradients accumulate over a larger batch, and batch normalisation "
+                + "sees the micro-batches of all ranks."),
+        Setting(
+            "parallel.threads", \.parallel.threads, in: .atLeast(1), synonyms: ["computeThreads", "numThreads"],
+            "Compute threads per rank."),
+        Setting(
+            "parallel.communication", \.parallel.communication,
+            "Sum gradients on a thread of their own (overlapped) or between backward operations (inline)."),
+        Setting(
+            "parallel.oversubscribe", \.parallel.oversubscribe, "Allow more threads than there are cores."),
+        Setting(
+            "precision", \.precision, onResume: .changesTraining, synonyms: ["dtype", "amp"],
+            "Element type of activations and convolutions; auto takes the fastest that all ranks have."),
+    ]
+
+    private static let checkpointAndLog: [Setting] = [
+        Setting(
+            "checkpoint.everySteps", \.checkpoint.everySteps, in: .atLeast(1), synonyms: ["saveFrequency"],
+            "Updates between checkpoints; one more is written at the end and on a signal."),
+        Setting(
+            "checkpoint.keep", \.checkpoint.keep, in: .atLeast(1), "Newest checkpoints that are kept."),
+        Setting(
+            "checkpoint.resume", \.checkpoint.resume,
+            "auto goes on from the newest valid checkpoint in run.directory; never refuses a directory that has one."),
+        Setting(
+            "log.everySeconds", \.log.everySeconds, in: .above(0), synonyms: ["logInterval"],
+            "Seconds between progress lines in the log, and off a terminal."),
+        Setting(
+            "log.everySteps", \.log.everySteps, in: .atLeast(1), "Updates between records in metrics.jsonl."),
+    ]
+
+    private static let evaluation: [Setting] = [
+        Setting(
+            "evaluation.everyEpochs", \.evaluation.everyEpochs, in: .atLeast(0), synonyms: ["evalFrequency"],
+            "Epochs between evaluations, the last epoch included; 0 never evaluates."),
+        Setting(
+            "evaluation.correspondence", \.evaluation.correspondence,
+            "Score how often matching cells of two crops find each other; needs no labels."),
+        Setting(
+            "evaluation.classification.train", \.evaluation.classification!.train, in: .notEmpty, required: true,
+            "Tree of class folders: the known neighbours and the probe's training images."),
+        Setting(
+            "evaluation.classification.validation", \.evaluation.classification!.validation, in: .notEmpty,
+            synonyms: ["val"], required: true, "Tree of class folders that is scored."),
+        Setting(
+            "evaluation.segmentation.train.images", \.evaluation.segmentation!.train.images, in: .notEmpty,
+            required: true, "Folder of images."),
+        Setting(
+            "evaluation.segmentation.train.labels", \.evaluation.segmentation!.train.labels, in: .notEmpty,
+            required: true, "Folder of label PNGs with the images' names."),
+        Setting(
+            "evaluation.segmentation.validation.images", \.evaluation.segmentation!.validation.images, in: .notEmpty,
+            required: true, "Folder of images."),
+        Setting(
+            "evaluation.segmentation.validation.labels", \.evaluation.segmentation!.validation.labels, in: .notEmpty,
+            required: true, "Folder of label PNGs with the images' names."),
+        Setting(
+            "evaluation.segmentation.classes", \.evaluation.segmentation!.classes, in: .within(2...256),
+            synonyms: ["numClasses"], required: true, "Number of classes: label ids 0 to classes - 1."),
+        Setting(
+            "evaluation.segmentation.void", \.evaluation.segmentation!.void, in: .within(0...255),
+            synonyms: ["ignoreIndex", "ignore"], "Label id of pixels that count nowhere."),
+    ]
+}

@@ -1,0 +1,167 @@
+import Yams
+
+/// A value of the configuration file: how it is read from a YAML node, and written so that it reads back equal.
+protocol SettingValue: Sendable, Equatable {
+    /// What a user must write, as it follows "must be".
+    static var expectation: String { get }
+    /// Nil where the node is of another type.
+    init?(yaml node: Node)
+    var yaml: String { get }
+}
+
+extension Node {
+    /// The text of an unquoted scalar: what may be a number, a truth value or null.
+    var plainText: String? {
+        guard case .scalar(let scalar) = self, scalar.style == .plain || scalar.style == .any else { return nil }
+        return scalar.string
+    }
+
+    var isNull: Bool {
+        guard let text = plainText else { return false }
+        return text.isEmpty || text == "~" || text.lowercased() == "null"
+    }
+}
+
+extension Int: SettingValue {
+    static var expectation: String { "a whole number" }
+
+    init?(yaml node: Node) {
+        guard let text = node.plainText, let value = Int(text.replacing("_", with: "")) else { return nil }
+        self = value
+    }
+
+    var yaml: String { String(self) }
+}
+
+extension Double: SettingValue {
+    static var expectation: String { "a number" }
+
+    init?(yaml node: Node) {
+        guard let text = node.plainText, let value = Double(text), value.isFinite,
+            !text.lowercased().contains("x")
+        else { return nil }
+        self = value
+    }
+
+    var yaml: String { description }
+}
+
+extension Bool: SettingValue {
+    static var expectation: String { "true or false" }
+
+    init?(yaml node: Node) {
+        guard let value = node.plainText.flatMap({ Bool($0.lowercased()) }) else { return nil }
+        self = value
+    }
+
+    var yaml: String { description }
+}
+
+extension String: SettingValue {
+    static var expectation: String { "text" }
+
+    init?(yaml node: Node) {
+        guard case .scalar(let scalar) = node, !node.isNull else { return nil }
+        self = scalar.string
+    }
+
+    /// Plain where YAML cannot take it for anything else, double-quoted otherwise.
+    var yaml: String {
+        let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+")
+        let words = ["null", "true", "false", "auto"]
+        if allSatisfy(plain.contains), let first, first.isLetter || first == "/" || first == "." || first == "_",
+            !words.contains(lowercased())
+        {
+            return self
+        }
+        var quoted = "\""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            case "\t": quoted += "\\t"
+            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
+                let hexadecimal = String(scalar.value, radix: 16)
+                quoted += "\\x" + (hexadecimal.count < 2 ? "0" : "") + hexadecimal
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}
+
+extension Array: SettingValue where Element == String {
+    static var expectation: String { "text or a list of texts" }
+
+    init?(yaml node: Node) {
+        if let single = String(yaml: node) {
+            self = [single]
+        } else if case .sequence(let sequence) = node {
+            let elements = sequence.compactMap(String.init(yaml:))
+            guard elements.count == sequence.count else { return nil }
+            self = elements
+        } else {
+            return nil
+        }
+    }
+
+    var yaml: String { "[" + map(\.yaml).joined(separator: ", ") + "]" }
+}
+
+extension Optional: SettingValue where Wrapped: SettingValue {
+    static var expectation: String { Wrapped.expectation + " or null" }
+
+    init?(yaml node: Node) {
+        if node.isNull {
+            self = .none
+        } else if let value = Wrapped(yaml: node) {
+            self = .some(value)
+        } else {
+            return nil
+        }
+    }
+
+    var yaml: String { self?.yaml ?? "null" }
+}
+
+extension AutomaticCount: SettingValue {
+    static var expectation: String { "auto or a whole number" }
+
+    init?(yaml node: Node) {
+        if node.plainText == "auto" {
+            self = .auto
+        } else if let count = Int(yaml: node) {
+            self = .count(count)
+        } else {
+            return nil
+        }
+    }
+
+    var yaml: String { description }
+}
+
+/// A choice of names.
+protocol ChoiceValue: SettingValue, CaseIterable, RawRepresentable where RawValue == String {}
+
+extension ChoiceValue {
+    static var expectation: String {
+        let names = allCases.map(\.rawValue)
+        return names.count == 1 ? names[0] : names.dropLast().joined(separator: ", ") + " or " + names.last!
+    }
+
+    init?(yaml node: Node) {
+        guard let text = String(yaml: node), let value = Self(rawValue: text) else { return nil }
+        self = value
+    }
+
+    var yaml: String { rawValue }
+}
+
+extension RunConfiguration.Architecture: ChoiceValue {}
+extension RunConfiguration.MethodName: ChoiceValue {}
+extension RunConfiguration.Dialect: ChoiceValue {}
+extension RunConfiguration.OptimizerName: ChoiceValue {}
+extension RunConfiguration.CommunicationMode: ChoiceValue {}
+extension RunConfiguration.Precision: ChoiceValue {}
+extension RunConfiguration.ResumeMode: ChoiceValue {}
