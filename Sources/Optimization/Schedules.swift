@@ -5,7 +5,7 @@
 #endif
 
 /// How far a run is, counted in images: the same at any number of ranks and any batch size.
-public struct Progress: Sendable, Equatable {
+public struct ScheduleProgress: Sendable, Equatable {
     /// Images seen by all ranks so far.
     public let samples: Double
     /// Images of the whole run.
@@ -30,7 +30,7 @@ public struct LearningRateSchedule: Sendable {
     }
 
     /// The rate of the update that follows after `progress.samples` images.
-    public func rate(at progress: Progress) -> Double {
+    public func rate(at progress: ScheduleProgress) -> Double {
         if progress.samples < warmupSamples {
             return rate / 100 * (99 * progress.samples / warmupSamples + 1)
         }
@@ -46,7 +46,7 @@ public struct MomentumSchedule: Sendable {
 
     public init(base: Double) { self.base = base }
 
-    public func momentum(at progress: Progress) -> Double {
+    public func momentum(at progress: ScheduleProgress) -> Double {
         1 - (1 - base) * (cos(.pi * min(progress.samples / progress.total, 1)) + 1) / 2
     }
 }

@@ -19,4 +19,24 @@ public enum Dialect: String, CaseIterable, Sendable {
 
     /// The projector's hidden channels: 4096 in the code, 2048 in the paper.
     public var projectorWidth: Int { self == .official ? 4096 : 2048 }
+
+    /// One point on which the two dialects differ.
+    public struct Difference: Sendable {
+        public let subject: String
+        public let official: String
+        public let paper: String
+    }
+
+    /// Every difference between the dialects; all other constants are the same.
+    public static let differences = [
+        Difference(subject: "projector width (default of model.projectorWidth)", official: "4096", paper: "2048"),
+        Difference(
+            subject: "values of the pixel propagation", official: "g(x) divided by its length", paper: "g(x) as it is"),
+        Difference(subject: "positive pair", official: "distance < threshold", paper: "distance <= threshold"),
+        Difference(
+            subject: "image pair without a positive", official: "counts as 0 in the mean", paper: "left out of the mean"),
+        Difference(
+            subject: "loss", official: "-2 cos per direction, sum in [-4, 4]",
+            paper: "-cos per direction, sum in [-2, 2]"),
+    ]
 }

@@ -45,7 +45,7 @@ import Testing
 @Suite struct ScheduleTests {
     @Test func warmsUpFromAHundredthAndEndsAtTheFloor() {
         let schedule = LearningRateSchedule(baseRate: 1, globalBatch: 1024, warmupSamples: 5000)
-        func rate(_ samples: Int) -> Double { schedule.rate(at: Progress(samples: samples, total: 100_000)) }
+        func rate(_ samples: Int) -> Double { schedule.rate(at: ScheduleProgress(samples: samples, total: 100_000)) }
         #expect(rate(0) == 0.04)
         #expect(abs(rate(2500) - 0.04 * 50.5) < 1e-12)
         #expect(rate(5000) == 4)
@@ -55,8 +55,8 @@ import Testing
 
     @Test func momentumRisesToOne() {
         let schedule = MomentumSchedule(base: 0.99)
-        #expect(abs(schedule.momentum(at: Progress(samples: 0, total: 100)) - 0.99) < 1e-12)
-        #expect(abs(schedule.momentum(at: Progress(samples: 50, total: 100)) - 0.995) < 1e-12)
-        #expect(schedule.momentum(at: Progress(samples: 100, total: 100)) == 1)
+        #expect(abs(schedule.momentum(at: ScheduleProgress(samples: 0, total: 100)) - 0.99) < 1e-12)
+        #expect(abs(schedule.momentum(at: ScheduleProgress(samples: 50, total: 100)) - 0.995) < 1e-12)
+        #expect(schedule.momentum(at: ScheduleProgress(samples: 100, total: 100)) == 1)
     }
 }

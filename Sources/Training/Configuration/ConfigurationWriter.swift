@@ -1,3 +1,4 @@
+import PixelLearning
 extension Setting {
     /// The default as YAML; empty for a required key.
     var defaultValue: String {

@@ -1,3 +1,6 @@
+import NeuralNetwork
+import PixelLearning
+
 /// Everything that decides a training run: one value, read from a YAML file and `--set` overrides, the same on every
 /// rank.
 ///
@@ -31,12 +34,8 @@ public struct RunConfiguration: Sendable, Equatable {
     }
 
     public struct Model: Sendable, Equatable {
-        public var architecture = Architecture.resnet50
+        public var architecture = ResNetArchitecture.resnet50
         public var projectorWidth = Dialect.official.projectorWidth
-    }
-
-    public enum Architecture: String, Sendable, CaseIterable {
-        case resnet18, resnet34, resnet50, resnet101, resnet152
     }
 
     public struct Method: Sendable, Equatable {
@@ -177,4 +176,11 @@ public enum AutomaticCount: Sendable, Equatable, ExpressibleByIntegerLiteral, Cu
     public var count: Int? { if case .count(let count) = self { count } else { nil } }
 
     public var description: String { count.map(String.init) ?? "auto" }
+}
+
+extension RunConfiguration {
+    /// Gives the keys whose default depends on the dialect that default, except those in `given`.
+    mutating func applyDialectDefaults(except given: Set<String>) {
+        if !given.contains("model.projectorWidth") { model.projectorWidth = method.dialect.projectorWidth }
+    }
 }

@@ -1,3 +1,5 @@
+import NeuralNetwork
+import PixelLearning
 import Yams
 
 /// A value of the configuration file: how it is read from a YAML node, and written so that it reads back equal.
@@ -158,9 +160,9 @@ extension ChoiceValue {
     var yaml: String { rawValue }
 }
 
-extension RunConfiguration.Architecture: ChoiceValue {}
+extension ResNetArchitecture: ChoiceValue {}
 extension RunConfiguration.MethodName: ChoiceValue {}
-extension RunConfiguration.Dialect: ChoiceValue {}
+extension Dialect: ChoiceValue {}
 extension RunConfiguration.OptimizerName: ChoiceValue {}
 extension RunConfiguration.CommunicationMode: ChoiceValue {}
 extension RunConfiguration.Precision: ChoiceValue {}

@@ -50,7 +50,7 @@ public final class Verification {
         try compareFeatures()
         for index in 0..<reference.steps {
             let batch = try reference.batch(step: index, images: images)
-            let progress = Progress(samples: index, total: reference.totalSteps)
+            let progress = ScheduleProgress(samples: index, total: reference.totalSteps)
             let outcome = try step.computeGradients(microBatches: 1, momentum: schedule.momentum(at: progress)) { batch }
             if index == 0 { try compareGradients() }
             step.optimizer.update(learningRate: reference.learningRates[index])
