@@ -1,0 +1,44 @@
+import ImagePipeline
+import MessagePassing
+
+/// The pictures of a run, found by rank zero and known to all ranks.
+enum DataSource {
+    /// Lists the roots on rank zero, sends the list to all ranks and has each check that it can read there.
+    ///
+    /// One listing spares a shared file system a million look-ups per rank, and every rank sees the same order.
+    /// Collective; throws the same error on all ranks.
+    static func index(_ roots: [String], _ communicator: Communicator) throws -> ImageIndex {
+        let listed = try communicator.agree(on: "listing the images") {
+            communicator.isRoot ? try ImageIndex(roots: roots).serialized : []
+        }
+        let bytes = try communicator.broadcast(listed)
+        return try communicator.agree(on: "reading the image folders") {
+            let index = try ImageIndex(serialized: bytes)
+            try index.verifyReadable()
+            return index
+        }
+    }
+
+    /// The batches that this rank loads, in order, from `position` on, one for each micro-batch.
+    ///
+    /// The samples of a step are a contiguous part of the epoch's order. A micro-batch of all ranks together is a
+    /// contiguous part of it again, so that the ranks share batch statistics over the same images whatever their number.
+    static func requests(
+        from position: RunPosition, order: SampleOrder, plan: BatchPlan, rank: Int, end: @escaping (RunPosition) -> Bool
+    ) -> () -> (epoch: Int, samples: [Int])? {
+        var position = position
+        var micro = 0
+        return {
+            guard !end(position) else { return nil }
+            let start = position.samplesInEpoch + (micro * plan.ranks + rank) * plan.microBatch
+            let samples = Array(order.permutation(epoch: position.epoch)[start..<start + plan.microBatch]).map { Int($0) }
+            let request = (epoch: position.epoch, samples: samples)
+            micro += 1
+            if micro == plan.accumulation {
+                micro = 0
+                position = position.advanced(by: plan.global, epochOf: order.count)
+            }
+            return request
+        }
+    }
+}

@@ -1,0 +1,261 @@
+import Checkpointing
+import DataParallel
+import Evaluation
+import ImagePipeline
+import MessagePassing
+import NeuralNetwork
+import Optimization
+import PixelLearning
+import TensorCore
+
+/// A training run from its first image to its last checkpoint, the same on every rank.
+///
+/// What differs by rank is confined to the reporter, which speaks on rank zero only.
+public final class TrainingRun {
+    private let configuration: RunConfiguration
+    private let runtime: MPIRuntime
+    private let communicator: Communicator
+    private let batch: BatchPlan
+    private let cores: CorePlan
+    private let index: ImageIndex
+    private let order: SampleOrder
+    private let model: PixPro
+    private let step: TrainingStep
+    private let state: TrainingState
+    private let saver: CheckpointSaver
+    private let reporter: RunReporter
+    private let evaluator: RunEvaluator
+    private var position = RunPosition()
+
+    /// Prepares everything up to the first step: plans, images, model, and the newest checkpoint. Collective.
+    public init(_ loaded: LoadedConfiguration, runtime: MPIRuntime) throws {
+        let configuration = loaded.configuration
+        let world = runtime.world
+        self.configuration = configuration
+        self.runtime = runtime
+        communicator = world
+        let host = try HostLayout(runtime)
+        batch = try BatchPlan(configuration: configuration, ranks: world.size, memoryPerRank: host.memoryPerRank)
+        cores = try world.agree(on: "planning threads") {
+            try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
+        }
+        let threads = cores.ranks[host.rank]
+        ComputeThreads.start(threads: threads.compute)
+        index = try DataSource.index(configuration.data.roots, world)
+        order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
+        guard index.count >= batch.global else {
+            throw TrainingError(
+                "\(index.count) images are fewer than one batch of \(batch.global) (\(world.size) ranks × "
+                    + "\(batch.perRank)): add images, or lower batch.global")
+        }
+
+        model = PixPro(configuration.pixProSettings, seed: UInt64(configuration.run.seed))
+        let optimizer = LARS(
+            model.online.parameters, momentum: configuration.optimizer.momentum,
+            weightDecay: configuration.optimizer.weightDecay,
+            trustCoefficient: configuration.optimizer.name == .lars ? configuration.optimizer.trustCoefficient : nil)
+        step = try TrainingStep(
+            model: model, optimizer: optimizer, communicator: world,
+            mode: threads.communication > 0 ? .overlapped : .inline)
+        state = TrainingState(model: model, optimizer: optimizer)
+
+        let directory = RunDirectory(configuration.run.directory)
+        try world.agree(on: "preparing \(directory.path)") { if world.isRoot { try directory.create() } }
+        saver = try CheckpointSaver(
+            runDirectory: directory.path, communicator: world, keep: configuration.checkpoint.keep)
+        evaluator = try RunEvaluator(configuration, communicator: world)
+        reporter = try world.agree(on: "opening the run's files") {
+            try RunReporter(directory, loaded, isRoot: world.isRoot)
+        }
+        try resume(threads: threads, directory: directory)
+    }
+
+    /// Trains to the end of the schedule. Collective.
+    public func run() throws {
+        let loader = makeLoader()
+        defer { loader.stop() }
+        while !isFinished(position) {
+            try trainStep(loader)
+            let finishesEpoch = position.samplesInEpoch == 0
+            if let outcome = try saver.poll() { reporter.saved(outcome) }
+            if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
+            if finishesEpoch { try finishEpoch() }
+        }
+        if position.step > 0, !position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
+        if let outcome = try saver.finishSave() { reporter.saved(outcome) }
+        reporter.finish(position)
+    }
+
+    // MARK: One step
+
+    private func trainStep(_ loader: ViewLoader) throws {
+        let clock = ContinuousClock(), start = clock.now
+        let before = (loader.secondsWaited, communicationSeconds)
+        let progress = ScheduleProgress(samples: position.samples, total: totalSamples)
+        let learningRate = learningRates.rate(at: progress)
+        let outcome = try step.run(
+            microBatches: batch.accumulation, momentum: momenta.momentum(at: progress), learningRate: learningRate
+        ) {
+            guard let next = try loader.next() else { throw TrainingError("the loader ended before the schedule") }
+            return next
+        }
+        let epoch = position.epoch
+        position = position.advanced(by: batch.global, epochOf: order.count)
+        var times = StepTimes()
+        times.data = loader.secondsWaited - before.0
+        times.communication = communicationSeconds - before.1
+        times.total = (clock.now - start).inSeconds
+        let failures = loader.takeFailures()
+        let summary = try StepSummary(outcome, times: times, unreadable: failures.count, communicator: communicator)
+        if summary.unreadable > 0 { try reportUnreadable(failures) }
+        guard summary.loss.isFinite else {
+            throw TrainingError(
+                "the loss is \(summary.loss) at step \(position.step): lower optimizer.baseLearningRate or lengthen "
+                    + "schedule.warmupEpochs; the last checkpoint is untouched")
+        }
+        reporter.stepped(
+            position, summary, learningRate: learningRate, epoch: epoch, epochs: configuration.schedule.epochs,
+            steps: totalSteps, images: batch.global, epochSteps: stepsPerEpoch)
+    }
+
+    /// Seconds in which this rank could only wait for others.
+    private var communicationSeconds: Double {
+        step.reducer.statistics.exposedSeconds + step.statistics.statistics.exposedSeconds
+    }
+
+    /// Gathers what ranks could not read, so that every file is named once whichever ranks met it. Collective.
+    private func reportUnreadable(_ failures: [(description: String, reason: String)]) throws {
+        let lines = failures.map { "\($0.description)\t\($0.reason)" }.joined(separator: "\n")
+        let gathered = try communicator.gather(Array(lines.utf8))
+        reporter.unreadable(
+            gathered.flatMap { String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init) })
+    }
+
+    private func makeLoader() -> ViewLoader {
+        let threads = cores.ranks[0].loader
+        return ViewLoader(
+            index: index,
+            transform: TwoViewTransform(
+                imageSize: configuration.data.imageSize, minimumCrop: configuration.data.minimumCrop,
+                seed: UInt64(configuration.run.seed)),
+            threads: threads, prefetch: 2,
+            requests: DataSource.requests(
+                from: position, order: order, plan: batch, rank: communicator.rank,
+                end: { [configuration, totalSteps] in
+                    $0.epoch >= configuration.schedule.epochs || $0.step >= totalSteps
+                }))
+    }
+
+    // MARK: Schedule
+
+    private var stepsPerEpoch: Int { order.count / batch.global }
+    private var totalSamples: Int { configuration.schedule.epochs * stepsPerEpoch * batch.global }
+    private var totalSteps: Int {
+        min(configuration.schedule.epochs * stepsPerEpoch, configuration.schedule.steps ?? .max)
+    }
+    private var learningRates: LearningRateSchedule {
+        LearningRateSchedule(
+            baseRate: configuration.optimizer.baseLearningRate, globalBatch: batch.global,
+            warmupSamples: configuration.schedule.warmupEpochs * stepsPerEpoch * batch.global)
+    }
+    private var momenta: MomentumSchedule { MomentumSchedule(base: configuration.method.baseMomentum) }
+
+    private func isFinished(_ position: RunPosition) -> Bool {
+        position.epoch >= configuration.schedule.epochs || position.step >= totalSteps
+    }
+
+    // MARK: Between epochs
+
+    private func finishEpoch() throws {
+        let every = configuration.evaluation.everyEpochs
+        if every > 0, position.epoch.isMultiple(of: every) || isFinished(position) {
+            reporter.note("evaluating after epoch \(position.epoch)")
+            let scores = try evaluator.evaluate(encoder: model.encoder, state: model.online) { reporter.evaluating($0) }
+            reporter.evaluated(scores, position)
+        }
+        reporter.drawCurves()
+    }
+
+    // MARK: Checkpoints
+
+    /// Starts a save after waiting for an earlier one; replicas that differ are an error before anything is written.
+    private func save() throws {
+        if let outcome = try saver.finishSave() { reporter.saved(outcome) }
+        try verifyReplicasAgree(state.replicas, over: communicator)
+        saver.beginSave(
+            state.tensors(),
+            facts: CheckpointFacts(
+                step: position.step, samplesSeen: position.samples, seed: UInt64(configuration.run.seed),
+                configuration: configuration.yaml(), architecture: configuration.architectureFacts,
+                counters: position.counters))
+    }
+
+    private func resume(threads: CorePlan.Threads, directory: RunDirectory) throws {
+        let reader = try CheckpointReader.openNewest(runDirectory: directory.path, communicator: communicator) {
+            reporter.warn($0)
+        }
+        if let reader, configuration.checkpoint.resume == .never {
+            throw TrainingError(
+                "\(directory.path) holds checkpoints (the newest is \(reader.directory)), but checkpoint.resume is "
+                    + "never: choose another run.directory, or set checkpoint.resume=auto to go on")
+        }
+        if let reader {
+            try communicator.agree(on: "comparing configurations") {
+                let saved = try RunConfiguration.parse(yaml: reader.manifest.facts.configuration, name: reader.directory)
+                let changes = configuration.differences(from: saved.configuration)
+                let forbidden = changes.filter { $0.rule == .mustMatch }
+                guard forbidden.isEmpty else {
+                    throw TrainingError(
+                        "\(reader.directory) was made with another configuration: "
+                            + forbidden.map(\.description).joined(separator: "; ")
+                            + "; set these back, or choose another run.directory")
+                }
+                for change in changes where change.rule == .changesTraining {
+                    reporter.warn("resuming with a change, \(change)")
+                }
+            }
+            try state.load(reader)
+            position = RunPosition(reader.manifest.facts).settled(batch.global, epochOf: order.count)
+        } else {
+            try broadcastParameters(state.replicas.map(\.tensor), over: communicator)
+        }
+        try verifyReplicasAgree(state.replicas, over: communicator)
+        reporter.begin(
+            position, resumedFrom: reader?.directory, images: index.count, batch: batch, cores: cores,
+            parameters: model.online.parameters.reduce(0) { $0 + $1.value.count },
+            communication: step.reducer.mode.rawValue)
+    }
+}
+
+public struct TrainingError: Error, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+}
+
+extension RunConfiguration {
+    /// The part of the configuration that shapes the model.
+    var pixProSettings: PixProSettings {
+        var settings = PixProSettings()
+        settings.architecture = model.architecture
+        settings.projectorWidth = model.projectorWidth
+        settings.transformLayers = method.transformLayers
+        settings.gamma = method.gamma
+        settings.clamp = method.clamp
+        settings.threshold = method.threshold
+        settings.dialect = method.dialect
+        return settings
+    }
+
+    /// What decides which tensors a checkpoint has.
+    var architectureFacts: [String: String] {
+        [
+            "architecture": model.architecture.rawValue, "projectorWidth": "\(model.projectorWidth)",
+            "transformLayers": "\(method.transformLayers)", "method": method.name.rawValue,
+            "dialect": method.dialect.rawValue,
+        ]
+    }
+}
+
+extension Duration {
+    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
