@@ -51,6 +51,12 @@ public struct NamedTensor {
         integers.withUnsafeBytes { bytes.copyMemory(from: $0) }
     }
 
+    /// One integer without dimensions, as PyTorch stores `num_batches_tracked`.
+    public init(name: String, scalar: Int64) {
+        self.init(name: name, elementType: .int64, shape: [])
+        withUnsafeBytes(of: scalar) { bytes.copyMemory(from: $0) }
+    }
+
     /// Memory of its own, all zero.
     public init(name: String, elementType: ElementType, shape: [Int]) {
         let memory = OwnedMemory(byteCount: shape.reduce(elementType.byteCount, *))

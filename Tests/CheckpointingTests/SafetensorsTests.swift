@@ -23,7 +23,7 @@ private func makeSample() -> [NamedTensor] {
         NamedTensor(name: "flags", elementType: .uint8, shape: [3]),
         NamedTensor(name: "half", elementType: .float16, shape: [5]),
         NamedTensor(name: "empty", elementType: .float32, shape: [0, 9]),
-        NamedTensor(name: "scalar", elementType: .float32, shape: []),
+        NamedTensor(name: "scalar", scalar: -5),
     ]
 }
 
@@ -43,6 +43,7 @@ struct SafetensorsTests {
             }
             #expect(try file.readTensor("weight").array == [1, -2, 3.5, .infinity, 0, -0.0])
             #expect(try file.read("steps").integers == [1, .min, .max])
+            #expect(try file.read("scalar").integers == [-5])
             #expect(file.description(of: "nothing") == nil)
             #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["x.safetensors"])
         }
