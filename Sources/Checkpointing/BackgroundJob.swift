@@ -17,10 +17,12 @@ final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
         pthread_cond_init(done, nil)
         let run = Unmanaged.passRetained(Body { [self] in finish(Result { try body() }) })
         var thread = pthread_t()
-        let code = pthread_create(&thread, nil, { argument in
-            Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
-            return nil
-        }, run.toOpaque())
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, run.toOpaque())
         precondition(code == 0, "cannot start a background thread: error \(code)")
         pthread_detach(thread)
     }

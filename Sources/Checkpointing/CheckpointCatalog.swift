@@ -47,7 +47,9 @@ public enum CheckpointCatalog {
     }
 
     static func step(ofName name: String) -> Int? {
-        guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), name == Self.name(ofStep: step) else { return nil }
+        guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), name == Self.name(ofStep: step) else {
+            return nil
+        }
         return step
     }
 
@@ -81,7 +83,8 @@ public enum CheckpointCatalog {
             let shardPath = directory + "/" + shard.file
             let size = try FileSystem.size(shardPath)
             guard size == shard.byteCount else {
-                throw FileError(path: shardPath, reason: "has \(size) bytes instead of \(shard.byteCount); it was cut short")
+                throw FileError(
+                    path: shardPath, reason: "has \(size) bytes instead of \(shard.byteCount); it was cut short")
             }
         }
         return (manifest, text)
@@ -95,7 +98,8 @@ public enum CheckpointCatalog {
         let path = directory + "/" + shard.file
         let input = try InputFile(path: path)
         guard input.size == shard.byteCount else {
-            throw FileError(path: path, reason: "has \(input.size) bytes instead of \(shard.byteCount); it was cut short")
+            throw FileError(
+                path: path, reason: "has \(input.size) bytes instead of \(shard.byteCount); it was cut short")
         }
         let checksum = try input.checksum().text
         guard checksum == shard.checksum else {

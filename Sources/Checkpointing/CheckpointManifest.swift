@@ -63,7 +63,8 @@ public struct CheckpointManifest: Sendable, Equatable {
         func object(_ members: [String]) -> String {
             members.isEmpty ? "{}" : "{\n    \(members.joined(separator: ",\n    "))\n  }"
         }
-        let architecture = facts.architecture.sorted { $0.key < $1.key }.map { "\($0.quotedAsJSON): \($1.quotedAsJSON)" }
+        let architecture = facts.architecture.sorted { $0.key < $1.key }
+            .map { "\($0.quotedAsJSON): \($1.quotedAsJSON)" }
         let counters = facts.counters.sorted { $0.key < $1.key }.map { "\($0.quotedAsJSON): \($1)" }
         let shardList = shards.map {
             "{\"file\": \($0.file.quotedAsJSON), \"bytes\": \($0.byteCount), \"crc32c\": \($0.checksum.quotedAsJSON)}"

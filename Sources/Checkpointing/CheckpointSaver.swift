@@ -200,7 +200,8 @@ public final class CheckpointSaver {
     private func commitAsRoot(_ save: Save, _ summaries: [[Int]]) throws {
         let step = save.facts.step
         for (rank, summary) in summaries.enumerated() where summary[0] != step || summary[3] != summaries[0][3] {
-            throw CheckpointError("rank \(rank) saved other tensors or another step (\(summary[0])) than rank 0 (\(step))")
+            throw CheckpointError(
+                "rank \(rank) saved other tensors or another step (\(summary[0])) than rank 0 (\(step))")
         }
         let directory = partialDirectory(step)
         let shards = summaries.enumerated().map { rank, summary in
@@ -213,7 +214,7 @@ public final class CheckpointSaver {
         observer(.sizesChecked, rank)
         let manifest = CheckpointManifest(facts: save.facts, shards: shards, tensors: save.tensors)
         let file = try OutputFile(path: directory + "/" + CheckpointManifest.fileName)
-        try file.write(manifest.encoded)
+        try file.append(manifest.encoded)
         observer(.manifestWritten, rank)
         try file.synchronize()
         try file.finish()
@@ -221,7 +222,7 @@ public final class CheckpointSaver {
         observer(.manifestSynchronized, rank)
         try setAsideSuperseded(from: step)
         observer(.supersededSetAside, rank)
-        try FileSystem.rename(directory, to: finalDirectory(step))
+        try FileSystem.move(directory, to: finalDirectory(step))
         observer(.renamed, rank)
         try FileSystem.synchronize(directory: parent)
         observer(.committed, rank)
@@ -237,8 +238,8 @@ public final class CheckpointSaver {
                 let found = try size.get()
                 throw FileError(
                     path: path,
-                    reason: "has \(found) bytes on rank zero's host instead of the \(byteCount) written; are all ranks on "
-                        + "one shared file system?")
+                    reason: "has \(found) bytes on rank zero's host instead of the \(byteCount) written; are all ranks "
+                        + "on one shared file system?")
             }
             usleep(50_000)
         }
@@ -250,7 +251,7 @@ public final class CheckpointSaver {
         for entry in try CheckpointCatalog.list(runDirectory: runDirectory) where entry.step >= step {
             let aside = entry.directory + ".superseded"
             try FileSystem.removeTree(aside)
-            try FileSystem.rename(entry.directory, to: aside)
+            try FileSystem.move(entry.directory, to: aside)
         }
     }
 
@@ -263,7 +264,7 @@ public final class CheckpointSaver {
                 let trash = parent + "/.trash-" + CheckpointCatalog.name(ofStep: entry.step)
                 do {
                     try FileSystem.removeTree(trash)
-                    try FileSystem.rename(entry.directory, to: trash)
+                    try FileSystem.move(entry.directory, to: trash)
                     observer(.retirementBegun, rank)
                     try FileSystem.removeTree(trash)
                 } catch {

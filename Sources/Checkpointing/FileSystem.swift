@@ -87,14 +87,16 @@ enum FileSystem {
         }
         if status.st_mode & S_IFMT == S_IFDIR {
             for name in try names(in: path) { try removeTree(path + "/" + name) }
-            guard rmdir(path) == 0 || errno == ENOENT else { throw FileError(path: path, doing: "remove the directory") }
+            guard rmdir(path) == 0 || errno == ENOENT else {
+                throw FileError(path: path, doing: "remove the directory")
+            }
         } else {
             guard unlink(path) == 0 || errno == ENOENT else { throw FileError(path: path, doing: "remove the file") }
         }
     }
 
-    static func rename(_ old: String, to new: String) throws {
-        guard Glibc.rename(old, new) == 0 else { throw FileError(path: old, doing: "rename it to \(new)") }
+    static func move(_ old: String, to new: String) throws {
+        guard rename(old, new) == 0 else { throw FileError(path: old, doing: "rename it to \(new)") }
     }
 
     static func size(_ path: String) throws -> Int {
@@ -192,11 +194,11 @@ final class OutputFile {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    func write(_ bytes: UnsafeRawBufferPointer) throws {
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
         var done = 0
         while done < bytes.count {
             let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<min(done + 1 << 22, bytes.count)])
-            let count = Glibc.write(descriptor, piece.baseAddress!, piece.count)
+            let count = write(descriptor, piece.baseAddress!, piece.count)
             if count < 0 && errno == EINTR { continue }
             guard count >= 0 else { throw FileError(path: path, doing: "write the file") }
             checksum.add(UnsafeRawBufferPointer(rebasing: piece.prefix(count)))
@@ -205,7 +207,7 @@ final class OutputFile {
         size += bytes.count
     }
 
-    func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+    func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
 
     /// Returns when the contents are on the disk.
     func synchronize() throws {

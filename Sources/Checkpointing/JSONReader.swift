@@ -125,7 +125,8 @@ struct JSONReader {
         }
         if position < bytes.count && (bytes[position] | 0x20) == UInt8(ascii: "e") {
             position += 1
-            if position < bytes.count, [UInt8(ascii: "+"), UInt8(ascii: "-")].contains(bytes[position]) { position += 1 }
+            let hasSign = position < bytes.count && [UInt8(ascii: "+"), UInt8(ascii: "-")].contains(bytes[position])
+            if hasSign { position += 1 }
             try digits()
         }
         return String(decoding: bytes[start..<position], as: UTF8.self)

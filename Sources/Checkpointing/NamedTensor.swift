@@ -51,7 +51,7 @@ public struct NamedTensor {
         integers.withUnsafeBytes { bytes.copyMemory(from: $0) }
     }
 
-    /// One integer without dimensions, as PyTorch keeps its batch counters.
+    /// One integer without dimensions, as PyTorch stores `num_batches_tracked`.
     public init(name: String, scalar: Int64) {
         self.init(name: name, elementType: .int64, shape: [])
         withUnsafeBytes(of: scalar) { bytes.copyMemory(from: $0) }

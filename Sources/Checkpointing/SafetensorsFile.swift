@@ -73,7 +73,8 @@ public final class SafetensorsFile {
     public func readTensor(_ name: String) throws -> Tensor {
         let stored = try read(name)
         guard let tensor = stored.tensor else {
-            throw FileError(path: path, reason: "'\(name)' holds \(stored.elementType.rawValue), not floating-point numbers")
+            throw FileError(
+                path: path, reason: "'\(name)' holds \(stored.elementType.rawValue), not floating-point numbers")
         }
         return tensor
     }
@@ -104,7 +105,7 @@ public final class SafetensorsFile {
             try write(tensors, metadata: metadata, to: file)
             try file.synchronize()
             try file.finish()
-            try FileSystem.rename(temporary, to: path)
+            try FileSystem.move(temporary, to: path)
         } catch {
             unlink(temporary)
             throw error
@@ -119,11 +120,11 @@ public final class SafetensorsFile {
     ) throws {
         let names = Set(tensors.map(\.name))
         precondition(names.count == tensors.count && !names.contains("__metadata__"), "tensor names must be unique")
-        try file.write(SafetensorsHeader(describing: tensors, metadata: metadata).encoded)
+        try file.append(SafetensorsHeader(describing: tensors, metadata: metadata).encoded)
         let total = tensors.reduce(file.size) { $0 + $1.byteCount }
         progress(file.size, total)
         for tensor in SafetensorsHeader.stored(tensors) {
-            try tensor.withBytes { try file.write($0) }
+            try tensor.withBytes { try file.append($0) }
             progress(file.size, total)
         }
     }

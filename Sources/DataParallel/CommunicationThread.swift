@@ -7,21 +7,22 @@
 /// A thread that runs jobs one after another in the order in which they were submitted, and stops at the first error.
 final class CommunicationThread {
     private let queue = JobQueue()
-    private var thread = pthread_t()
 
     init() {
-        let code = pthread_create(&thread, nil, { argument in
-            Unmanaged<JobQueue>.fromOpaque(argument!).takeRetainedValue().work()
-            return nil
-        }, Unmanaged.passRetained(queue).toOpaque())
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<JobQueue>.fromOpaque(argument!).takeRetainedValue().work()
+                return nil
+            }, Unmanaged.passRetained(queue).toOpaque())
         precondition(code == 0, "cannot start the communication thread: error \(code)")
+        pthread_detach(thread)
     }
 
-    /// Ends the thread after the jobs submitted so far; waits for it.
-    deinit {
-        queue.stop()
-        pthread_join(thread, nil)
-    }
+    /// Lets the thread end. Not waited for: after an error it may be in a collective that never returns, and the error
+    /// must reach the place that aborts the job.
+    deinit { queue.stop() }
 
     /// Does nothing once a job has failed.
     func submit(_ job: @escaping () throws -> Void) { queue.append(job) }
@@ -55,7 +56,12 @@ private final class JobQueue {
         update { if failure == nil { jobs.append(job) } }
     }
 
-    func stop() { update { isStopping = true } }
+    func stop() {
+        update {
+            isStopping = true
+            jobs = []
+        }
+    }
 
     func wait() throws {
         pthread_mutex_lock(lock)

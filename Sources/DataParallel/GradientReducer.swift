@@ -55,7 +55,7 @@ public final class GradientReducer {
         self.bucketOfParameter = bucketOfParameter
     }
 
-    /// What the all-reduces cost so far; complete after `finish()`.
+    /// What the all-reduces cost so far; to be read between `finish()` and the next `begin()`.
     public var statistics: CommunicationStatistics {
         var statistics = timings.reduced
         statistics.exposedSeconds = exposedSeconds

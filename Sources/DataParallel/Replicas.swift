@@ -2,7 +2,7 @@ import MessagePassing
 import TensorCore
 
 /// Ranks that should hold the same do not.
-public struct ReplicaMismatchError: Error, CustomStringConvertible {
+public struct ReplicaMismatchError: SharedError, CustomStringConvertible {
     public let description: String
 }
 
@@ -29,6 +29,16 @@ public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], ove
         hashes[index], on: "the values of \(tensors[index].name)",
         remedy: "do not save this state; resume from the last checkpoint, and check the memory of those hosts",
         communicator)
+}
+
+/// Throws the same error on every rank, naming those outside the majority, unless all hold the same `text`: for example
+/// the resolved configuration or the program's version. Collective.
+public func verifyRanksAgree(
+    onText text: String, subject: String, remedy: String, over communicator: Communicator
+) throws {
+    var hash = BitHash()
+    hash.add(text: text)
+    try verifyRanksAgree(hash.value, on: subject, remedy: remedy, communicator)
 }
 
 /// Throws the same error on every rank, naming those outside the majority, unless all hold the same `hash`. Collective.

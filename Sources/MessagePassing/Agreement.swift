@@ -1,16 +1,23 @@
+/// An error that is thrown on every rank alike, so that rank zero alone need report it.
+public protocol SharedError: Error {}
+
 /// Something failed on some ranks, and every rank knows: the same error is thrown on all of them.
-public struct AgreedError: Error, CustomStringConvertible {
+public struct AgreedError: SharedError, CustomStringConvertible {
     /// What was being done, for example `reading the image folders`.
     public let action: String
     /// The ranks that failed and why, by rank.
     public let failures: [(rank: Int, message: String)]
 
-    package init(action: String, failures: [(rank: Int, message: String)]) {
+    /// How many ranks took part.
+    public let rankCount: Int
+
+    package init(action: String, failures: [(rank: Int, message: String)], rankCount: Int) {
         self.action = action
         self.failures = failures
+        self.rankCount = rankCount
     }
 
-    /// Names each distinct cause once, with the ranks that have it.
+    /// Names each distinct cause once, with the ranks that have it unless all have.
     public var description: String {
         var causes: [(message: String, ranks: [Int])] = []
         for failure in failures {
@@ -20,6 +27,7 @@ public struct AgreedError: Error, CustomStringConvertible {
                 causes.append((failure.message, [failure.rank]))
             }
         }
+        if causes.count == 1 && causes[0].ranks.count == rankCount { return "\(action): \(causes[0].message)" }
         let parts = causes.prefix(8).map { cause in
             let names = cause.ranks.prefix(8).map(String.init).joined(separator: ", ")
             let more = cause.ranks.count > 8 ? " and \(cause.ranks.count - 8) more" : ""
@@ -48,6 +56,7 @@ extension Communicator {
         let failed = try allGather([UInt8(failure == nil ? 0 : 1)])
         throw AgreedError(
             action: action,
-            failures: messages.indices.filter { failed[$0] == [1] }.map { ($0, messages[$0]) })
+            failures: messages.indices.filter { failed[$0] == [1] }.map { ($0, messages[$0]) },
+            rankCount: size)
     }
 }

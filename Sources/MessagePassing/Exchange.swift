@@ -21,7 +21,7 @@ extension Communicator {
         try withUnsafeMutableBytes(of: &count) { try broadcast($0, from: root) }
         var received = values
         if rank != root {
-            received = Array(unsafeUninitializedCapacity: Int(count)) { $1 = Int(count); _ = $0 }
+            received = unwritten(Int(count))
         }
         try received.withUnsafeMutableBytes { try broadcast($0, from: root) }
         return received
@@ -56,15 +56,14 @@ extension Communicator {
         let receives = root == nil || root == rank
         var result: [[Element]] = []
         if receives {
-            for count in counts {
-                result.append(Array(unsafeUninitializedCapacity: Int(count)) { $1 = Int(count); _ = $0 })
-            }
+            for count in counts { result.append(unwritten(Int(count))) }
         }
         let share = max(elementsPerCall / size / stride, 1)
         for start in Swift.stride(from: 0, to: Int(counts.max()!), by: share) {
             let pieces = counts.map { max(0, min(Int($0) - start, share)) }
             let received = try values.withUnsafeBytes { bytes in
-                let mine = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(start * stride).prefix(pieces[rank] * stride))
+                let rest = bytes.dropFirst(start * stride)
+                let mine = UnsafeRawBufferPointer(rebasing: rest.prefix(pieces[rank] * stride))
                 return try exchangeRound(mine, pieces.map { Int32($0 * stride) }, root: root)
             }
             guard receives else { continue }
@@ -107,6 +106,11 @@ extension Communicator {
             }
         }
         return received
+    }
+
+    /// Room for values that a message will bring.
+    private func unwritten<Element: BitwiseCopyable>(_ count: Int) -> [Element] {
+        Array(unsafeUninitializedCapacity: count) { _, initializedCount in initializedCount = count }
     }
 
     private func allGatherCounts(_ count: Int64) throws -> [Int64] {

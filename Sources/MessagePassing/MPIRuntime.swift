@@ -29,8 +29,8 @@ public final class MPIRuntime: Sendable {
         let world = try Communicator(world: cmpi_comm_world())
         guard provided >= required else {
             throw MPIStartError(
-                description: "this MPI library grants thread level \(provided), but MPI_THREAD_MULTIPLE (\(required)) is "
-                    + "needed; use an MPI built with thread support (Debian's libopenmpi-dev is)")
+                description: "this MPI library grants thread level \(provided), but MPI_THREAD_MULTIPLE (\(required)) "
+                    + "is needed; use an MPI built with thread support (Debian's libopenmpi-dev is)")
         }
         let hostName = MPIError.string(capacity: cmpi_max_processor_name) {
             MPI_Get_processor_name($0, $1)

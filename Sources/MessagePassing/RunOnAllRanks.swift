@@ -10,7 +10,7 @@ public let errorExitStatus: Int32 = 78
 /// Runs `body` between MPI's start and end; an error thrown on any rank ends every rank at once.
 ///
 /// The rank that fails says why in one line on standard error (`pixpro: error: rank 3 (node17): …`) and aborts the job,
-/// so that no other rank waits for it; after an error that all ranks share only rank zero speaks. The exit status is
+/// so that no other rank waits for it; of a `SharedError` only rank zero speaks. The exit status is
 /// then `errorExitStatus`.
 public func runOnAllRanks(program: String = "pixpro", _ body: (MPIRuntime) throws -> Void) {
     let runtime: MPIRuntime
@@ -34,7 +34,7 @@ private func end(_ runtime: MPIRuntime, program: String, after error: any Error)
         writeError("\(program): error: \(error)")
         exit(errorExitStatus)
     }
-    if error is AgreedError {
+    if error is any SharedError {
         // Everyone has the same error: rank zero reports it and ends the others, which leave by themselves should it not.
         if world.isRoot { writeError("\(program): error: \(error)") } else { sleep(5) }
     } else {

@@ -81,7 +81,8 @@ struct CheckpointTests {
             }
             #expect(output.contains("rank 1: \(path(run, 70, shard)): has CRC-32C "), "\(output)")
             // What `checkpoint list` and `checkpoint verify` show.
-            #expect(try CheckpointCatalog.list(runDirectory: run).map(\.isValid) == [true] + [false, false, false, false, false, true])
+            let isValid = try CheckpointCatalog.list(runDirectory: run).map(\.isValid)
+            #expect(isValid == [true, false, false, false, false, false, true])
             #expect(try CheckpointCatalog.verify(path(run, 10)).facts.step == 10)
             do {
                 try CheckpointCatalog.verify(path(run, 70))
@@ -103,8 +104,8 @@ struct CheckpointTests {
             let result = try MPILauncher.run("rank-checks", ranks: 2, ["load-other-model", run])
             #expect(result.status != 0 && result.seconds < 10, "\(result)")
             #expect(
-                result.errorOutput.contains("it is of another model (architecture resnet18): encoder.layer2.weight is "),
-                "\(result)")
+                result.errorOutput.contains(
+                    "it is of another model (architecture resnet18): encoder.layer2.weight is "), "\(result)")
         }
     }
 
@@ -112,10 +113,15 @@ struct CheckpointTests {
         try withTemporaryDirectory { run in try check("save-limited", ranks: 3, [run]) }
     }
 
+    /// Two megabytes of memory as a file system.
+    private static func mountTemporaryFileSystem(_ directory: String) throws -> ProcessResult {
+        try runProcess("/usr/bin/env", ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", directory])
+    }
+
     private static let canMount: Bool = {
         do {
             return try withTemporaryDirectory { directory in
-                let mount = try runProcess("/usr/bin/env", ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory])
+                let mount = try mountTemporaryFileSystem(directory)
                 guard mount.status == 0 else { return false }
                 return try runProcess("/usr/bin/env", ["umount", directory]).status == 0
             }
@@ -127,8 +133,7 @@ struct CheckpointTests {
     @Test(.enabled(if: canMount, "mounting a small file system needs root"))
     func aFullDiskLeavesTheOthersAlone() throws {
         try withTemporaryDirectory { directory in
-            #expect(
-                try runProcess("/usr/bin/env", ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", directory]).status == 0)
+            #expect(try Self.mountTemporaryFileSystem(directory).status == 0)
             let output = try check("save-unwritable", [directory])
             #expect(output.contains("free space on this file system or keep fewer checkpoints"), "\(output)")
             try check("load", [directory, "\(try steps(directory)[0])"])

@@ -23,7 +23,7 @@ private func makeSample() -> [NamedTensor] {
         NamedTensor(name: "flags", elementType: .uint8, shape: [3]),
         NamedTensor(name: "half", elementType: .float16, shape: [5]),
         NamedTensor(name: "empty", elementType: .float32, shape: [0, 9]),
-        NamedTensor(name: "scalar", elementType: .float32, shape: []),
+        NamedTensor(name: "scalar", scalar: -5),
     ]
 }
 
@@ -43,6 +43,7 @@ struct SafetensorsTests {
             }
             #expect(try file.readTensor("weight").array == [1, -2, 3.5, .infinity, 0, -0.0])
             #expect(try file.read("steps").integers == [1, .min, .max])
+            #expect(try file.read("scalar").integers == [-5])
             #expect(file.description(of: "nothing") == nil)
             #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["x.safetensors"])
         }
@@ -120,34 +121,64 @@ struct SafetensorsTests {
         ("three offsets", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", data: 4)),
         ("unknown dtype", makeFile("{\"x\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", data: 4)),
         ("shape does not fit", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", data: 4)),
-        ("negative dimension", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[-1,-1],\"data_offsets\":[0,4]}}", data: 4)),
+        (
+            "negative dimension",
+            makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[-1,-1],\"data_offsets\":[0,4]}}", data: 4)
+        ),
         ("negative offsets", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", data: 4)),
-        ("offsets the wrong way", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", data: 4)),
+        (
+            "offsets the wrong way",
+            makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", data: 4)
+        ),
         ("beyond the end", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", data: 4)),
         ("data left over", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", data: 5)),
         ("data without tensors", makeFile("{}", data: 5)),
         ("fractional size", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,6]}}", data: 6)),
         ("exponents", makeFile("{\"x\":{\"dtype\":\"F32\",\"shape\":[1e0],\"data_offsets\":[0,4]}}", data: 4)),
-        ("a product that overflows", makeFile(
-            "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}")),
-        ("an overflow hidden by a zero", makeFile(
-            "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4,0],\"data_offsets\":[0,0]}}")),
-        ("a number over 64 bits", makeFile(
-            "{\"x\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,0]}}")),
-        ("too many dimensions", makeFile(
-            "{\"x\":{\"dtype\":\"U8\",\"shape\":[\(String(repeating: "1,", count: 5000))1],\"data_offsets\":[0,1]}}",
-            data: 1)),
-        ("the same tensor twice", makeFile(
-            "{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-                + "\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", data: 2)),
-        ("the same key twice", makeFile(
-            "{\"x\":{\"dtype\":\"U8\",\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1]}}", data: 1)),
-        ("overlap", makeFile(
-            "{\"x\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-                + "\"y\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", data: 3)),
-        ("hole", makeFile(
-            "{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-                + "\"y\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", data: 3)),
+        (
+            "a product that overflows",
+            makeFile(
+                "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}")
+        ),
+        (
+            "an overflow hidden by a zero",
+            makeFile(
+                "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4,0],\"data_offsets\":[0,0]}}")
+        ),
+        (
+            "a number over 64 bits",
+            makeFile(
+                "{\"x\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,0]}}")
+        ),
+        (
+            "too many dimensions",
+            makeFile(
+                "{\"x\":{\"dtype\":\"U8\",\"shape\":[\(String(repeating: "1,", count: 5000))1],\"data_offsets\":[0,1]}}",
+                data: 1)
+        ),
+        (
+            "the same tensor twice",
+            makeFile(
+                "{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                    + "\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", data: 2)
+        ),
+        (
+            "the same key twice",
+            makeFile(
+                "{\"x\":{\"dtype\":\"U8\",\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1]}}", data: 1)
+        ),
+        (
+            "overlap",
+            makeFile(
+                "{\"x\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+                    + "\"y\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", data: 3)
+        ),
+        (
+            "hole",
+            makeFile(
+                "{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                    + "\"y\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", data: 3)
+        ),
     ]
 
     @Test func lyingHeadersAreErrorsThatNameTheFile() throws {

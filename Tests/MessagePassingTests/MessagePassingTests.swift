@@ -24,6 +24,14 @@ struct MessagePassingTests {
         #expect(result.errorOutput.contains("): the disk caught fire\n"), "\(result)")
     }
 
+    /// Ranks that call a collective with different sizes: MPI's own words, with function and rank.
+    @Test func aFailedCallNamesFunctionAndRank() throws {
+        let result = try MPILauncher.run("rank-checks", ranks: 2, ["truncated"], timeLimit: 20)
+        #expect(result.status != 0 && !result.timedOut, "\(result)")
+        #expect(
+            result.errorOutput.contains("MPI_Bcast failed on rank 1: MPI_ERR_TRUNCATE: message truncated"), "\(result)")
+    }
+
     @Test func aTrapOnOneRankEndsAll() throws {
         let result = try MPILauncher.run("rank-checks", ranks: 2, ["trap"], timeLimit: 20)
         #expect(result.status != 0 && !result.timedOut && result.seconds < 10, "\(result)")
@@ -44,7 +52,9 @@ struct MessagePassingTests {
     }
 
     @Test func agreedErrorsNameEachCauseOnce() {
-        let error = AgreedError(action: "reading", failures: [(0, "a"), (2, "b"), (5, "a")])
-        #expect(error.description == "reading: ranks 0, 5: a; rank 2: b")
+        let some = AgreedError(action: "reading", failures: [(0, "a"), (2, "b"), (5, "a")], rankCount: 6)
+        #expect(some.description == "reading: ranks 0, 5: a; rank 2: b")
+        let all = AgreedError(action: "reading", failures: [(0, "a"), (1, "a")], rankCount: 2)
+        #expect(all.description == "reading: a")
     }
 }

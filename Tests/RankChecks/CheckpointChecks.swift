@@ -30,7 +30,9 @@ private func makeState(step: Int) -> [NamedTensor] {
     var state = shapes.enumerated().map { index, shape in
         var generator = KeyedGenerator(UInt64(step), UInt64(index))
         let tensor = Tensor(shape)
-        for element in tensor.floats.indices { tensor.floats[element] = Float(bitPattern: UInt32(generator.next() >> 32)) }
+        for element in tensor.floats.indices {
+            tensor.floats[element] = Float(bitPattern: UInt32(generator.next() >> 32))
+        }
         return NamedTensor(name: "encoder.layer\(index).weight", tensor: tensor)
     }
     state.append(NamedTensor(name: "encoder.batches", integers: [Int64(step), -1, Int64.max]))
@@ -76,7 +78,8 @@ private func compare(_ reader: CheckpointReader, _ runtime: MPIRuntime) throws {
 private func saveSteps(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     let saver = try makeSaver(runtime, arguments[0], keep: Int(arguments[1])!)
     for step in arguments.dropFirst(2).map({ Int($0)! }) {
-        guard case .committed(let directory, let byteCount, let seconds, let warnings) = try save(step, with: saver) else {
+        guard case .committed(let directory, let byteCount, let seconds, let warnings) = try save(step, with: saver)
+        else {
             throw CheckFailure("not committed")
         }
         try require(warnings.isEmpty && seconds > 0 && !saver.isSaving, "\(warnings)")

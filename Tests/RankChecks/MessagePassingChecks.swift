@@ -20,6 +20,11 @@ let messagePassingChecks: [String: Check] = [
         if runtime.world.rank == runtime.world.size - 1 { throw CheckFailure("the disk caught fire") }
         try runtime.world.barrier()
     },
+    "truncated": { runtime, _ in
+        var bytes = [UInt8](repeating: 0, count: runtime.world.isRoot ? 4000 : 2000)
+        try bytes.withUnsafeMutableBytes { try runtime.world.broadcast($0) }
+        try runtime.world.barrier()
+    },
     "trap": { runtime, _ in
         if runtime.world.rank == runtime.world.size - 1 { preconditionFailure("shapes do not match") }
         try runtime.world.barrier()
@@ -86,8 +91,8 @@ private func checkAgree(_ runtime: MPIRuntime, _: [String]) throws {
         let failed = (0..<world.size).filter { $0 != 1 }
         try require(error.failures.map(\.rank) == failed, "\(error)")
         let names = failed.map(String.init).joined(separator: ", ")
-        try require(
-            error.description == "opening: \(failed.count == 1 ? "rank" : "ranks") \(names): no such file", "\(error)")
+        let ranks = world.size == 1 ? "" : failed.count == 1 ? "rank \(names): " : "ranks \(names): "
+        try require(error.description == "opening: \(ranks)no such file", "\(error)")
     }
     try world.barrier()
 }
@@ -102,19 +107,21 @@ private func checkTwoThreads(_ runtime: MPIRuntime, _: [String]) throws {
     }
     let side = Side(try runtime.world.duplicated())
     var thread = pthread_t()
-    pthread_create(&thread, nil, { argument in
-        let side = Unmanaged<Side>.fromOpaque(argument!).takeRetainedValue()
-        do {
-            for _ in 0..<50 {
-                var values = [Float](repeating: 1, count: 20_000)
-                try values.withUnsafeMutableBufferPointer { try side.communicator.sum($0) }
-                side.sum += values[19_999]
+    pthread_create(
+        &thread, nil,
+        { argument in
+            let side = Unmanaged<Side>.fromOpaque(argument!).takeRetainedValue()
+            do {
+                for _ in 0..<50 {
+                    var values = [Float](repeating: 1, count: 20_000)
+                    try values.withUnsafeMutableBufferPointer { try side.communicator.sum($0) }
+                    side.sum += values[19_999]
+                }
+            } catch {
+                side.failure = "\(error)"
             }
-        } catch {
-            side.failure = "\(error)"
-        }
-        return nil
-    }, Unmanaged.passRetained(side).toOpaque())
+            return nil
+        }, Unmanaged.passRetained(side).toOpaque())
     for _ in 0..<100 {
         let sums = try runtime.world.sum([1.0, 2.0])
         try require(sums[1] == 2 * Double(runtime.world.size), "sum \(sums)")

@@ -38,7 +38,8 @@ public enum MPILauncher {
             try runProcess(
                 "/usr/bin/env",
                 [
-                    "mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
+                    "mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle",
+                    "1",
                     "--mca", "btl_vader_single_copy_mechanism", "none", "--mca", "odls_base_sigkill_timeout", "0",
                     "--timeout", "\(Int(timeLimit))", path,
                 ] + arguments,
