@@ -1,0 +1,172 @@
+import Checkpointing
+import Drawing
+import Evaluation
+import ImagePipeline
+
+/// Everything a run tells people: progress, log, metrics, curves. On ranks other than zero it is silent.
+final class RunReporter {
+    private let directory: RunDirectory
+    private let configuration: LoadedConfiguration
+    private let isRoot: Bool
+    private let log: RunLog?
+    private let progress: ProgressLine?
+    private var metrics: MetricsFile?
+    private var tensorBoard: TensorBoardWriter?
+    private var rate = RateMeter()
+    private var namedUnreadable: Set<String> = []
+
+    init(_ directory: RunDirectory, _ configuration: LoadedConfiguration, isRoot: Bool) throws {
+        self.directory = directory
+        self.configuration = configuration
+        self.isRoot = isRoot
+        log = isRoot ? try RunLog(path: directory.log) : nil
+        progress = log.map {
+            ProgressLine(log: $0, everySeconds: configuration.configuration.log.everySeconds)
+        }
+    }
+
+    /// Opens the files that depend on where the run starts, and says what is going to happen.
+    func begin(
+        _ position: RunPosition, resumedFrom checkpoint: String?, images: Int, batch: BatchPlan, cores: CorePlan,
+        parameters: Int, communication: String
+    ) throws {
+        guard isRoot else { return }
+        try TextFile.write(
+            configuration.configuration.yaml(origins: configuration.origins), to: directory.configuration)
+        metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
+        tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
+        let settings = configuration.configuration
+        note(
+            "\(settings.method.name.rawValue) (\(settings.method.dialect.rawValue)), \(settings.model.architecture.rawValue), "
+                + "\(parameters) trained parameters, \(images) images at \(settings.data.imageSize) px")
+        note(
+            "\(batch.ranks) rank\(batch.ranks == 1 ? "" : "s") × \(batch.microBatch) images × \(batch.accumulation) "
+                + "micro-batch\(batch.accumulation == 1 ? "" : "es") = global batch \(batch.global), "
+                + "peak learning rate \(significant(batch.learningRate)), gradients \(communication)")
+        note(cores.summary)
+        note("run directory \(directory.path)")
+        if let checkpoint { note("resuming from \(checkpoint): step \(position.step), epoch \(position.epoch)") }
+        record(.start, position, epoch: Double(position.epoch), [:])
+    }
+
+    func stepped(
+        _ position: RunPosition, _ summary: StepSummary, learningRate: Double, epoch: Int, epochs: Int, steps: Int,
+        images: Int, epochSteps: Int
+    ) {
+        guard isRoot else { return }
+        rate.add(images: images, seconds: summary.times.total)
+        let times = summary.times
+        let finishesEpoch = position.epoch > epoch
+        progress?.update(
+            Progress(
+                epoch: epoch + 1, epochs: epochs, step: position.step, steps: steps, loss: summary.loss,
+                learningRate: learningRate, imagesPerSecond: rate.imagesPerSecond,
+                dataShare: times.data / times.total, computeShare: times.compute / times.total,
+                communicationShare: times.communication / times.total,
+                secondsLeft: Double((steps - position.step) * images) / rate.imagesPerSecond),
+            isEpochEnd: finishesEpoch)
+        guard position.step.isMultiple(of: configuration.configuration.log.everySteps) || finishesEpoch else { return }
+        let inEpoch = finishesEpoch ? 1 : Double(position.samplesInEpoch) / Double(epochSteps * images)
+        record(
+            .train, position, epoch: Double(epoch) + inEpoch,
+            [
+                MetricRecord.loss: summary.loss, MetricRecord.learningRate: learningRate,
+                MetricRecord.imagesPerSecond: Double(images) / times.total,
+                "positivesPerImage": summary.positivesPerImage, "withoutOverlap": summary.withoutOverlap,
+                "secondsData": times.data, "secondsCompute": times.compute,
+                "secondsCommunication": times.communication,
+            ])
+    }
+
+    /// Lines "path<tab>reason"; each file is said once.
+    func unreadable(_ lines: [String]) {
+        let new = lines.filter { namedUnreadable.insert($0).inserted }.sorted()
+        guard isRoot, !new.isEmpty else { return }
+        for line in new {
+            let parts = line.split(separator: "\t", maxSplits: 1)
+            warn("skipping \(parts[0]): \(parts.count > 1 ? String(parts[1]) : "unreadable")")
+        }
+        attempt {
+            try TextFile.write(
+                namedUnreadable.sorted().map { $0 + "\n" }.joined(), to: directory.skipped)
+        }
+    }
+
+    func saved(_ outcome: SaveOutcome) {
+        switch outcome {
+        case .committed(let path, let bytes, let seconds, let warnings):
+            note("saved \(path) (\(bytes >> 20) MiB in \(significant(seconds)) s)")
+            warnings.forEach(warn)
+        case .failed(let reason):
+            warn("the checkpoint was NOT saved: \(reason); training goes on, earlier checkpoints are untouched")
+        }
+    }
+
+    func evaluating(_ text: String) { log?.console.redraw(text) }
+
+    func evaluated(_ scores: [Score], _ position: RunPosition) {
+        guard isRoot, !scores.isEmpty else { return }
+        note(EvaluationReport(scores: scores).table)
+        var values: [String: Double] = [:]
+        for score in scores {
+            values[score.name] = score.value
+            if let floor = score.floor { values[score.name + MetricRecord.floorSuffix] = floor }
+        }
+        record(.evaluation, position, epoch: Double(position.epoch), values)
+    }
+
+    /// Draws all curves anew from the metrics file.
+    func drawCurves() {
+        guard isRoot else { return }
+        attempt {
+            for curve in drawCurvesOf(metrics: try MetricsFile.read(directory.metrics).records) {
+                let png = try encodePNG(rgb: curve.canvas.pixels, width: curve.canvas.width, height: curve.canvas.height)
+                try TextFile.write(png, to: "\(directory.curves)/\(curve.name).png")
+            }
+        }
+    }
+
+    func finish(_ position: RunPosition) {
+        guard isRoot else { return }
+        drawCurves()
+        progress?.finish()
+        note("finished after \(position.step) steps and \(position.samples) images; curves in \(directory.curves)")
+        if !namedUnreadable.isEmpty { note("\(namedUnreadable.count) unreadable files, listed in \(directory.skipped)") }
+    }
+
+    func note(_ text: String) { log?.info(text) }
+    func warn(_ text: String) { log?.warning(text) }
+
+    private func record(_ kind: MetricRecord.Kind, _ position: RunPosition, epoch: Double, _ values: [String: Double]) {
+        let record = MetricRecord(kind, step: position.step, epoch: epoch, values: values)
+        attempt {
+            try metrics?.append(record)
+            try tensorBoard?.write(record)
+        }
+    }
+
+    /// A report that cannot be written (a full disk) must not end training: it is said once for each cause.
+    private var failuresSaid: Set<String> = []
+    private func attempt(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            let text = "\(error)"
+            if failuresSaid.insert(text).inserted { warn("cannot write a report: \(text)") }
+        }
+    }
+}
+
+/// Images per second, averaged over about the last 20 steps.
+private struct RateMeter {
+    private var images = 0.0
+    private var seconds = 0.0
+
+    mutating func add(images: Int, seconds: Double) {
+        let decay = self.seconds == 0 ? 0 : 0.95
+        self.images = decay * self.images + Double(images)
+        self.seconds = decay * self.seconds + seconds
+    }
+
+    var imagesPerSecond: Double { seconds > 0 ? images / seconds : 0 }
+}
