@@ -12,19 +12,14 @@ public struct LineChart: Sendable {
         }
     }
 
-    /// A dashed horizontal line to compare with, such as the score of random weights.
-    public struct ReferenceLine: Sendable {
-        public var name: String
-        public var value: Double
-
-        public init(_ name: String, _ value: Double) { (self.name, self.value) = (name, value) }
-    }
-
     public var title: String
     public var xLabel: String
     public var series: [Series]
-    /// Each takes the colour of the series at its place in the list.
-    public var references: [ReferenceLine] = []
+    /// Dashed horizontal lines to compare with, such as the scores of random weights: each in the colour of the series
+    /// at its place in the list; none where the value is not finite.
+    public var references: [Double] = []
+    /// What all dashed lines are, for the legend.
+    public var referencesName = ""
     /// Places on the x axis where a run was resumed.
     public var restarts: [Double] = []
 
@@ -47,8 +42,8 @@ public struct LineChart: Sendable {
                 [Point(column, Double(frame.top)), Point(column, Double(frame.bottom))], .faintInk, thickness: 1,
                 dash: [2, 4])
         }
-        for (index, reference) in references.enumerated() where reference.value.isFinite {
-            let row = frame.row(reference.value)
+        for (index, reference) in references.enumerated() where reference.isFinite {
+            let row = frame.row(reference)
             canvas.polyline(
                 [Point(Double(frame.left), row), Point(Double(frame.right), row)], color(index), thickness: 1.5,
                 dash: [8, 6], opacity: 0.8)
@@ -108,7 +103,9 @@ public struct LineChart: Sendable {
     /// A single unnamed curve needs none.
     private var legendEntries: [LegendEntry] {
         var entries = series.enumerated().map { LegendEntry(name: $1.name, color: color($0), dash: []) }
-        entries += references.enumerated().map { LegendEntry(name: $1.name, color: color($0), dash: [8, 6]) }
+        if references.contains(where: \.isFinite) {
+            entries.append(LegendEntry(name: referencesName, color: .faintInk, dash: [8, 6]))
+        }
         if !restarts.isEmpty { entries.append(LegendEntry(name: "resumed", color: .faintInk, dash: [2, 4])) }
         return entries.filter { !$0.name.isEmpty }
     }
@@ -161,7 +158,7 @@ public struct LineChart: Sendable {
             top = Frame.legendTop + legendRows * LineChart.legendRowHeight + 10
             bottom = height - 66
             let points = chart.series.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
-            let values = points.map(\.y) + chart.references.map(\.value).filter(\.isFinite)
+            let values = points.map(\.y) + chart.references.filter(\.isFinite)
             x = Frame.range(points.map(\.x), margin: 0)
             y = Frame.range(values, margin: 0.06)
         }

@@ -133,7 +133,8 @@ import Testing
                     "segmentation mIoU", [Point(4, 0.22), Point(8, 0.25), Point(12, 0.27), Point(16, 0.279)],
                     hasDots: true),
             ])
-        scores.references = [.init("kNN, random weights", 0.371), .init("mIoU, random weights", 0.201)]
+        scores.references = [0.371, 0.201]
+        scores.referencesName = "random weights"
         let canvas = scores.draw()
         try savePicture(canvas, "scores")
         #expect(canvas != scores.draw(width: 961))

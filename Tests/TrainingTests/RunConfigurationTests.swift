@@ -122,6 +122,8 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
             #expect(reference.contains(key), "\(key)")
         }
         #expect(reference.contains("optimizer.momentum: a number >= 0.0 and < 1.0, default 0.9"))
+        #expect(reference.contains("schedule.steps: a whole number >= 1 or null, default null"))
+        #expect(reference.contains("optimizer.weightDecay: a number >= 0.0, default 1.0e-05"))
         #expect(reference.contains("evaluation.segmentation.classes: a whole number from 2 to 256, required"))
     }
 
@@ -174,6 +176,7 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
     @Test func aKeyLikeNoOtherListsWhatThereIs() {
         let text = problems("log: {colourOfTheSky: blue}\n")
         #expect(text.contains("the keys of 'log' are everySeconds, everySteps"), "\(text)")
+        #expect(problems("logs: 3").contains("did you mean 'log'?"), "\(problems("logs: 3"))")
         #expect(problems("wonderful: 3").contains("run, data, model, method"), "\(problems("wonderful: 3"))")
     }
 
@@ -226,6 +229,14 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         } catch {
             #expect("\(error)".contains("/nonexistent/run.yaml: cannot read the configuration: No such file"))
         }
+    }
+
+    @Test func aPictureIsNoConfiguration() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "pixpro-\(UUID().uuidString).yaml")
+        try Data([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0xff, 0xfe]).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }  // only litter in the temporary folder
+        let error = #expect(throws: ConfigurationError.self) { try RunConfiguration.load(file: file.path) }
+        #expect(error?.description.contains("not a text file") == true)
     }
 
     @Test func keysThatContradictEachOther() {

@@ -13,14 +13,19 @@ extension RunConfiguration {
     /// - Throws: `ConfigurationError` with everything that is wrong.
     public static func load(file: String?, overrides: [String] = []) throws -> LoadedConfiguration {
         guard let file else { return try parse(yaml: "", name: "", overrides: overrides) }
-        let text: String
+        let bytes: [UInt8]
         do {
-            text = try TextFile.read(file)
+            bytes = try TextFile.readBytes(file)
         } catch let error as TextFileError {
             throw ConfigurationError([
                 .init(
                     file, "cannot read the configuration: \(error.reason)",
                     remedy: "give --config a YAML file that exists")
+            ])
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw ConfigurationError([
+                .init(file, "not a text file in UTF-8", remedy: "give --config a YAML file")
             ])
         }
         return try parse(yaml: text, name: file, overrides: overrides)
@@ -162,6 +167,8 @@ private struct ConfigurationReader {
         } else if let setting = KeySuggestion.setting(for: path) {
             let value = setting.isRequired ? "" : " (default \(setting.defaultValue))"
             problem(keyPlace, "unknown key '\(path)'", "did you mean '\(setting.path)'\(value)?")
+        } else if let section = KeySuggestion.section(for: path) {
+            problem(keyPlace, "unknown section '\(path)'", "did you mean '\(section.path)'?")
         } else {
             let parent = path.split(separator: ".").dropLast().joined(separator: ".")
             let known = sections[parent] != nil

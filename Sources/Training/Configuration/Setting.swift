@@ -34,7 +34,7 @@ struct Setting: Sendable {
     ) {
         self.path = path
         self.summary = summary
-        self.expectation = Value.expectation + (range.text.isEmpty ? "" : " " + range.text)
+        self.expectation = Value.expectation + (range.text.isEmpty ? "" : " " + range.text) + Value.alternative
         self.onResume = onResume
         self.synonyms = synonyms
         self.isRequired = required

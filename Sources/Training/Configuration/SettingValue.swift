@@ -6,9 +6,15 @@ import Yams
 protocol SettingValue: Sendable, Equatable {
     /// What a user must write, as it follows "must be".
     static var expectation: String { get }
+    /// What a user may write beside values in the setting's range; empty or " or null".
+    static var alternative: String { get }
     /// Nil where the node is of another type.
     init?(yaml node: Node)
     var yaml: String { get }
+}
+
+extension SettingValue {
+    static var alternative: String { "" }
 }
 
 extension Node {
@@ -45,7 +51,10 @@ extension Double: SettingValue {
         self = value
     }
 
-    var yaml: String { description }
+    /// With a point before the exponent, which YAML 1.1 readers need to see a number.
+    var yaml: String {
+        description.contains(".") ? description : description.replacing("e", with: ".0e", maxReplacements: 1)
+    }
 }
 
 extension Bool: SettingValue {
@@ -112,7 +121,8 @@ extension Array: SettingValue where Element == String {
 }
 
 extension Optional: SettingValue where Wrapped: SettingValue {
-    static var expectation: String { Wrapped.expectation + " or null" }
+    static var expectation: String { Wrapped.expectation }
+    static var alternative: String { " or null" }
 
     init?(yaml node: Node) {
         if node.isNull {

@@ -1,0 +1,70 @@
+import Foundation
+
+/// Numbers of one moment of a run: a line of metrics.jsonl.
+public struct MetricRecord: Sendable, Equatable {
+    public enum Kind: String, Sendable {
+        /// After an update.
+        case train
+        /// Scores; the value for random weights is beside each under its name and `floorSuffix`.
+        case evaluation
+        /// A run begins or is resumed.
+        case start
+    }
+
+    /// Names of values that the curves know.
+    public static let loss = "loss"
+    public static let learningRate = "learningRate"
+    public static let imagesPerSecond = "imagesPerSecond"
+    /// "kNNAccuracy" has its value for random weights in "kNNAccuracyRandom".
+    public static let floorSuffix = "Random"
+
+    public var kind: Kind
+    /// Updates done.
+    public var step: Int
+    /// Epochs done, with fraction.
+    public var epoch: Double
+    /// Seconds since 1970.
+    public var time: Double
+    public var values: [String: Double]
+
+    public init(
+        _ kind: Kind, step: Int, epoch: Double, time: Double = TimeSource.system.wall(), values: [String: Double]
+    ) {
+        (self.kind, self.step, self.epoch, self.time, self.values) = (kind, step, epoch, time, values)
+    }
+
+    /// One JSON object in one line; values in order of their names, null for what is not finite.
+    public var json: String {
+        func number(_ value: Double) -> String {
+            // Whole numbers without ".0".
+            value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : value.isFinite ? "\(value)" : "null"
+        }
+        var fields = [
+            "\"kind\":\"\(kind.rawValue)\"", "\"step\":\(step)", "\"epoch\":\(number(epoch))",
+            "\"time\":\(number(time))",
+        ]
+        fields += values.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(number($0.value))" }
+        return "{" + fields.joined(separator: ",") + "}"
+    }
+
+    /// Nil where the line is not such an object; what is not a number is left out, null is NaN.
+    public init?(json line: some StringProtocol) {
+        // A line that does not parse is reported by the reader of the file, which knows its number.
+        guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
+            let kind = (object["kind"] as? String).flatMap(Kind.init(rawValue:)),
+            let step = (object["step"] as? NSNumber)?.intValue,
+            let epoch = (object["epoch"] as? NSNumber)?.doubleValue,
+            let time = (object["time"] as? NSNumber)?.doubleValue
+        else { return nil }
+        var values: [String: Double] = [:]
+        for (name, value) in object where !["kind", "step", "epoch", "time"].contains(name) {
+            if value is NSNull { values[name] = .nan }
+            if let number = value as? NSNumber { values[name] = number.doubleValue }
+        }
+        self.init(kind, step: step, epoch: epoch, time: time, values: values)
+    }
+}
+
+private func quoted(_ text: String) -> String {
+    "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n") + "\""
+}

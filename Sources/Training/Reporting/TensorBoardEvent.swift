@@ -1,0 +1,151 @@
+/// A record of a TensorBoard event file: a protocol buffer of TensorFlow's `Event` message, with its framing.
+///
+/// Field numbers are those of tensorflow's event.proto, summary.proto and tensor.proto.
+public struct TensorBoardEvent: Sendable {
+    /// The `Event` message.
+    private var message = ProtocolBuffer()
+
+    private init(wallTime: Double, step: Int) {
+        message.double(1, wallTime)
+        if step != 0 { message.integer(2, step) }
+    }
+
+    /// The first record of every file.
+    public static func fileVersion(wallTime: Double) -> TensorBoardEvent {
+        var event = TensorBoardEvent(wallTime: wallTime, step: 0)
+        event.message.bytes(3, Array("brain.Event:2".utf8))
+        return event
+    }
+
+    /// Tells readers to forget what an earlier file has from this step on.
+    public static func sessionStart(step: Int, wallTime: Double) -> TensorBoardEvent {
+        var event = TensorBoardEvent(wallTime: wallTime, step: step)
+        event.message.message(7) { $0.integer(1, 1) }
+        return event
+    }
+
+    /// Several curves' values at one step.
+    public static func scalars(_ values: [(tag: String, value: Double)], step: Int, wallTime: Double)
+        -> TensorBoardEvent
+    {
+        var event = TensorBoardEvent(wallTime: wallTime, step: step)
+        event.message.message(5) { summary in
+            for (tag, value) in values {
+                summary.message(1) {
+                    $0.bytes(1, Array(tag.utf8))
+                    $0.float(2, Float(value))
+                }
+            }
+        }
+        return event
+    }
+
+    /// Text that TensorBoard renders as Markdown.
+    public static func text(_ tag: String, _ markdown: String, step: Int, wallTime: Double) -> TensorBoardEvent {
+        var event = TensorBoardEvent(wallTime: wallTime, step: step)
+        event.message.message(5) { summary in
+            summary.message(1) { value in
+                value.bytes(1, Array(tag.utf8))
+                value.message(9) { metadata in
+                    metadata.message(1) { $0.bytes(1, Array("text".utf8)) }
+                    metadata.integer(4, 2)  // a tensor
+                }
+                value.message(8) { tensor in
+                    tensor.integer(1, 7)  // of strings
+                    tensor.message(2) { shape in shape.message(2) { $0.integer(1, 1) } }
+                    tensor.bytes(8, Array(markdown.utf8))
+                }
+            }
+        }
+        return event
+    }
+
+    /// An RGB picture, encoded as PNG.
+    public static func image(
+        _ tag: String, png: [UInt8], width: Int, height: Int, step: Int, wallTime: Double
+    ) -> TensorBoardEvent {
+        var event = TensorBoardEvent(wallTime: wallTime, step: step)
+        event.message.message(5) { summary in
+            summary.message(1) { value in
+                value.bytes(1, Array(tag.utf8))
+                value.message(4) { image in
+                    image.integer(1, height)
+                    image.integer(2, width)
+                    image.integer(3, 3)
+                    image.bytes(4, png)
+                }
+            }
+        }
+        return event
+    }
+
+    /// Length, its masked checksum, message, its masked checksum: TensorFlow's record format, little-endian.
+    public var record: [UInt8] {
+        let length = littleEndian(UInt64(message.bytes.count))
+        return length + littleEndian(masked(length)) + message.bytes + littleEndian(masked(message.bytes))
+    }
+
+    private func masked(_ bytes: [UInt8]) -> UInt32 {
+        let checksum = castagnoliChecksum(bytes)
+        return (checksum >> 15 | checksum << 17) &+ 0xa282_ead8
+    }
+}
+
+private func littleEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
+    withUnsafeBytes(of: number.littleEndian) { Array($0) }
+}
+
+/// CRC-32C (Castagnoli), reflected polynomial 0x82F63B78.
+private func castagnoliChecksum(_ bytes: [UInt8]) -> UInt32 {
+    var checksum = ~UInt32(0)
+    for byte in bytes { checksum = castagnoliTable[Int(UInt8(truncatingIfNeeded: checksum) ^ byte)] ^ checksum >> 8 }
+    return ~checksum
+}
+
+private let castagnoliTable: [UInt32] = (0..<256).map { index in
+    (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0x82f6_3b78 : value >> 1 }
+}
+
+/// The few wire types of Protocol Buffers that events need.
+private struct ProtocolBuffer: Sendable {
+    private(set) var bytes: [UInt8] = []
+
+    mutating func integer(_ field: Int, _ value: Int) {
+        tag(field, wireType: 0)
+        variable(UInt64(bitPattern: Int64(value)))
+    }
+
+    mutating func double(_ field: Int, _ value: Double) {
+        tag(field, wireType: 1)
+        bytes += littleEndian(value.bitPattern)
+    }
+
+    mutating func float(_ field: Int, _ value: Float) {
+        tag(field, wireType: 5)
+        bytes += littleEndian(value.bitPattern)
+    }
+
+    mutating func bytes(_ field: Int, _ content: [UInt8]) {
+        tag(field, wireType: 2)
+        variable(UInt64(content.count))
+        bytes += content
+    }
+
+    mutating func message(_ field: Int, _ fill: (inout ProtocolBuffer) -> Void) {
+        var inner = ProtocolBuffer()
+        fill(&inner)
+        bytes(field, inner.bytes)
+    }
+
+    private mutating func tag(_ field: Int, wireType: Int) { variable(UInt64(field << 3 | wireType)) }
+
+    /// Seven bits a byte, lowest first.
+    private mutating func variable(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+}

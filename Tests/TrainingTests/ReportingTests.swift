@@ -1,0 +1,230 @@
+import Foundation
+import Synchronization
+import Testing
+import Training
+
+/// A fresh folder that is gone afterwards.
+private func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "pixpro-reporting-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }  // only litter in the temporary folder
+    return try body(folder.path)
+}
+
+/// Collects what a console would show, at a time that the test decides.
+private final class Screen: Sendable {
+    private let shown = Mutex("")
+    private let seconds = Mutex(0.0)
+
+    var text: String { shown.withLock { $0 } }
+
+    func console(isTerminal: Bool, columns: Int = 80) -> Console {
+        Console(isTerminal: isTerminal, columns: { columns }) { text in self.shown.withLock { $0 += text } }
+    }
+
+    func advance(_ by: Double) { seconds.withLock { $0 += by } }
+
+    var clock: TimeSource { TimeSource(monotonic: { self.seconds.withLock { $0 } }, wall: { 1_795_486_284 }) }
+}
+
+private func progress(step: Int) -> RunProgress {
+    RunProgress(
+        epoch: 3, epochs: 100, step: step, steps: 127_000, loss: -1.41234, learningRate: 0.84,
+        imagesPerSecond: 16.24, dataShare: 0.03, computeShare: 0.86, communicationShare: 0.11, secondsLeft: 187_200)
+}
+
+@Suite struct ProgressTests {
+    @Test func theWholeLine() {
+        #expect(
+            progress(step: 4120).line()
+                == "epoch 3/100  step 4120/127000  3.2%  loss -1.4123  lr 0.840  16.2 images/s  data 3%  "
+                + "compute 86%  communication 11%  2d04h left")
+    }
+
+    @Test func narrowTerminalsDropTheLeastNeeded() {
+        let line = progress(step: 4120).line(columns: 79)
+        #expect(line == "epoch 3/100  step 4120/127000  loss -1.4123  16.2 images/s  2d04h left")
+        for columns in 1...130 { #expect(progress(step: 4120).line(columns: columns).count <= columns) }
+        #expect(progress(step: 4120).line(columns: 14) == "loss -1.4123")
+    }
+
+    @Test func aTerminalHasOneLivingLineAndTheFilePlainOnes() throws {
+        try withFolder { folder in
+            let screen = Screen()
+            let log = try RunLog(
+                path: folder + "/log.txt", console: screen.console(isTerminal: true), clock: screen.clock)
+            let line = ProgressLine(log: log, everySeconds: 60, clock: screen.clock)
+            line.update(progress(step: 1))
+            line.update(progress(step: 2))  // too soon to draw
+            screen.advance(1)
+            line.update(progress(step: 3))
+            log.warning("1 image skipped")
+            line.finish()
+            let drawn = screen.text
+            #expect(!drawn.contains("step 2/"))
+            #expect(drawn.contains("\r\u{1b}[Kwarning: 1 image skipped\nepoch 3/100  step 3/127000"))
+            #expect(drawn.hasSuffix("\r\u{1b}[K"))
+            #expect(drawn.split(separator: "\n").allSatisfy { $0.split(separator: "\r").allSatisfy { $0.count <= 82 } })
+            let file = try TextFile.read(folder + "/log.txt")
+            #expect(!file.contains("\r"))
+            let lines = file.split(separator: "\n")
+            #expect(lines.count == 2)
+            #expect(lines[0].hasPrefix("2026-11-24T02:11:24Z  info     epoch 3/100  step 1/127000"))
+            #expect(lines[1] == "2026-11-24T02:11:24Z  warning  1 image skipped")
+        }
+    }
+
+    @Test func offATerminalThereAreOnlyWholeLinesNowAndThen() throws {
+        try withFolder { folder in
+            let screen = Screen()
+            let log = try RunLog(
+                path: folder + "/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
+            let line = ProgressLine(log: log, everySeconds: 60, clock: screen.clock)
+            for step in 1...121 {
+                line.update(progress(step: step), isEpochEnd: step == 30)
+                screen.advance(1)
+            }
+            line.finish()
+            #expect(!screen.text.contains("\r"))
+            #expect(!screen.text.contains("\u{1b}"))
+            let steps = screen.text.split(separator: "\n").map { $0.split(separator: " ")[3] }
+            #expect(steps == ["1/127000", "30/127000", "90/127000"])
+        }
+    }
+
+    @Test func durationsAndTimes() {
+        #expect(
+            [0, 59.4, 75, 700, 11_100, 187_200].map(TimeSource.duration) == [
+                "0s", "59s", "1m15s", "11m", "3h05m", "2d04h",
+            ])
+        #expect(TimeSource.duration(.infinity) == "?")
+        #expect(TimeSource.utc(0) == "1970-01-01T00:00:00Z")
+    }
+
+    @Test func linesOfOneMessageStayTogether() throws {
+        try withFolder { folder in
+            let screen = Screen()
+            let log = try RunLog(
+                path: folder + "/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
+            log.info("a\nb")
+            log.error("c")
+            #expect(screen.text == "a\nb\nerror: c\n")
+            let again = try RunLog(
+                path: folder + "/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
+            again.info("d")
+            let indent = String(repeating: " ", count: 31)
+            #expect(
+                try TextFile.read(folder + "/log.txt")
+                    == "2026-11-24T02:11:24Z  info     a\n\(indent)b\n2026-11-24T02:11:24Z  error    c\n"
+                    + "2026-11-24T02:11:24Z  info     d\n")
+            #expect(throws: TextFileError.self) { try RunLog(path: folder + "/missing/log.txt") }
+        }
+    }
+}
+
+@Suite struct MetricsTests {
+    private func record(_ step: Int) -> MetricRecord {
+        MetricRecord(.train, step: step, epoch: Double(step) / 4, time: 1.5, values: ["loss": -Double(step) / 8])
+    }
+
+    @Test func aRecordIsOneLineOfJSON() throws {
+        let full = MetricRecord(
+            .evaluation, step: 12, epoch: 2, time: 1_795_486_284.25,
+            values: ["kNNAccuracy": 0.436, "loss": .nan, "a\"b": 1e-9, "count": 3])
+        #expect(
+            full.json == #"{"kind":"evaluation","step":12,"epoch":2,"time":1795486284.25,"a\"b":1e-09,"count":3,"#
+                + #""kNNAccuracy":0.436,"loss":null}"#)
+        let back = try #require(MetricRecord(json: full.json))
+        #expect(back.values["loss"]?.isNaN == true)
+        #expect(back.values.filter { $0.key != "loss" } == full.values.filter { $0.key != "loss" })
+        #expect(MetricRecord(json: record(3).json) == record(3))
+        #expect(MetricRecord(json: "{}") == nil)
+        #expect(MetricRecord(json: "{\"kind\":\"train\",\"step\":1") == nil)
+    }
+
+    @Test func aResumedRunWritesItsStepsOnce() throws {
+        try withFolder { folder in
+            let path = folder + "/metrics.jsonl"
+            var file = try MetricsFile(path: path)
+            for step in 1...9 { try file.append(record(step)) }
+            file = try MetricsFile(path: path, firstStep: 6)
+            try file.append(record(6))
+            let (records, unreadable) = try MetricsFile.read(path)
+            #expect(records == (1...6).map(record))
+            #expect(unreadable.isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
+        }
+    }
+
+    @Test func aLineCutOffByACrashIsDropped() throws {
+        try withFolder { folder in
+            let path = folder + "/metrics.jsonl"
+            try TextFile.write(record(1).json + "\n" + record(2).json + "\n" + record(3).json.dropLast(6), to: path)
+            #expect(try MetricsFile.read(path).unreadableLines == [3])
+            let file = try MetricsFile(path: path)
+            try file.append(record(4))
+            #expect(try MetricsFile.read(path).records == [record(1), record(2), record(4)])
+        }
+    }
+
+    @Test func curvesAreDrawnForWhatWasRecorded() {
+        var metrics = [MetricRecord(.start, step: 0, epoch: 0, values: ["ranks": 2])]
+        for step in 1...40 {
+            metrics.append(
+                MetricRecord(.train, step: step, epoch: Double(step) / 10, values: ["loss": -1, "imagesPerSecond": 9]))
+        }
+        #expect(drawCurves(metrics: metrics).map(\.name) == ["loss", "speed"])
+        let plain = drawCurves(metrics: metrics)[0].canvas
+        metrics.append(MetricRecord(.start, step: 20, epoch: 2, values: ["ranks": 4]))
+        #expect(drawCurves(metrics: metrics)[0].canvas != plain)
+        metrics.append(MetricRecord(.evaluation, step: 20, epoch: 2, values: ["kNN": 0.4, "mIoU": 0.3]))
+        let scores = drawCurves(metrics: metrics).last
+        #expect(scores?.name == "scores")
+        metrics[metrics.count - 1].values["kNNRandom"] = 0.2
+        #expect(drawCurves(metrics: metrics).last?.canvas != scores?.canvas)
+        #expect(drawCurves(metrics: []).isEmpty)
+    }
+}
+
+@Suite struct TensorBoardTests {
+    private func bytes(_ hexadecimal: String) -> [UInt8] {
+        stride(from: 0, to: hexadecimal.count, by: 2).map { offset in
+            UInt8(hexadecimal.dropFirst(offset).prefix(2), radix: 16)!
+        }
+    }
+
+    /// Bytes computed independently, from TensorFlow's message definitions and record format.
+    @Test func goldenRecords() {
+        #expect(
+            TensorBoardEvent.fileVersion(wallTime: 1.5).record
+                == bytes("1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c"))
+        #expect(
+            TensorBoardEvent.scalars([("train/loss", -1.25)], step: 7, wallTime: 2.5).record
+                == bytes(
+                    "200000000000000029eda95009000000000000044010072a130a110a0a747261696e2f6c6f7373150000a0bff4361bfd"))
+    }
+
+    @Test func aFileHoldsItsRecordsInOrder() throws {
+        try withFolder { folder in
+            let clock = TimeSource(monotonic: { 0 }, wall: { 1_795_486_284 })
+            let writer = try TensorBoardWriter(directory: folder, clock: clock)
+            #expect(writer.path.contains("/events.out.tfevents.1795486284."))
+            try writer.record(MetricRecord(.train, step: 5, epoch: 0, time: 2, values: ["loss": -1, "lr": 2]))
+            try writer.text("configuration", "run:\n  seed: 1", step: 0)
+            try writer.image("scores", png: [1, 2, 3], width: 4, height: 5, step: 5)
+            let expected =
+                TensorBoardEvent.fileVersion(wallTime: 1_795_486_284).record
+                + TensorBoardEvent.scalars([("train/loss", -1), ("train/lr", 2)], step: 5, wallTime: 2).record
+                + TensorBoardEvent.text(
+                    "configuration", "    run:\n      seed: 1", step: 0, wallTime: 1_795_486_284
+                ).record
+                + TensorBoardEvent.image(
+                    "scores", png: [1, 2, 3], width: 4, height: 5, step: 5, wallTime: 1_795_486_284
+                ).record
+            #expect(try Array(Data(contentsOf: URL(filePath: writer.path))) == expected)
+            let resumed = try TensorBoardWriter(directory: folder, resumedStep: 5, clock: clock)
+            #expect(resumed.path > writer.path)
+            #expect(throws: TextFileError.self) { try TensorBoardWriter(directory: folder + "/missing") }
+        }
+    }
+}
