@@ -39,7 +39,12 @@ public enum CheckpointCatalog {
         return manifest
     }
 
-    static func checkpointsDirectory(_ runDirectory: String) -> String { runDirectory + "/checkpoints" }
+    public static func checkpointsDirectory(_ runDirectory: String) -> String { runDirectory + "/checkpoints" }
+
+    /// Where the checkpoint of a step is, or would be.
+    public static func directory(runDirectory: String, step: Int) -> String {
+        checkpointsDirectory(runDirectory) + "/" + name(ofStep: step)
+    }
 
     static func name(ofStep step: Int) -> String {
         let digits = String(step)

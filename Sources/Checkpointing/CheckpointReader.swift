@@ -6,7 +6,7 @@ import MessagePassing
 public final class CheckpointReader {
     public let directory: String
     public let manifest: CheckpointManifest
-    private let communicator: Communicator
+    public let communicator: Communicator
     /// The shards that this rank reads, by index.
     private let files: [Int: SafetensorsFile]
 

@@ -73,6 +73,11 @@ public struct NamedTensor {
         self.owner = owner
     }
 
+    /// The same memory under another name.
+    public func renamed(_ name: String) -> NamedTensor {
+        NamedTensor(name: name, elementType: elementType, shape: shape, bytes: bytes, owner: owner)
+    }
+
     public var byteCount: Int { bytes.count }
     public var count: Int { shape.reduce(1, *) }
 

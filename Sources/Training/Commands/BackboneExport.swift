@@ -1,0 +1,70 @@
+import Checkpointing
+import MessagePassing
+
+/// A trained backbone as a file that other libraries load: torchvision's names, OIHW, and a card in the metadata.
+public struct BackboneExport {
+    public enum Encoder: String, CaseIterable, Sendable {
+        /// The network that was trained: what the published results use.
+        case online
+        /// Its moving average.
+        case momentum
+
+        var prefix: String { self == .online ? "encoder." : "encoder_k." }
+    }
+
+    private let reader: CheckpointReader
+
+    /// Opens the checkpoint of `step`, or the newest. Collective.
+    public init(runDirectory: String, step: Int?, communicator: Communicator) throws {
+        reader = try Self.open(runDirectory: runDirectory, step: step, communicator: communicator)
+    }
+
+    static func open(runDirectory: String, step: Int?, communicator: Communicator) throws -> CheckpointReader {
+        if let step {
+            return try CheckpointReader.open(
+                directory: CheckpointCatalog.directory(runDirectory: runDirectory, step: step),
+                communicator: communicator)
+        }
+        let newest = try CheckpointReader.openNewest(runDirectory: runDirectory, communicator: communicator) {
+            Console.standardError.print("warning: \($0)")
+        }
+        guard let newest else {
+            throw TrainingError(
+                "no checkpoint in \(CheckpointCatalog.checkpointsDirectory(runDirectory)): is \(runDirectory) a run "
+                    + "directory, and did the run reach its first checkpoint (checkpoint.everySteps)?")
+        }
+        return newest
+    }
+
+    /// Writes the file on rank zero; returns a sentence about it. Collective.
+    public func write(_ encoder: Encoder, to path: String) throws -> String {
+        let stored = reader.manifest.tensors.filter { $0.name.hasPrefix(encoder.prefix) }
+        let tensors = stored.map { NamedTensor(name: $0.name, elementType: $0.elementType, shape: $0.shape) }
+        try reader.read(into: tensors, partially: true)
+        let renamed = tensors.map { $0.renamed(String($0.name.dropFirst(encoder.prefix.count))) }
+        try reader.communicator.agree(on: "writing \(path)") {
+            guard reader.communicator.isRoot else { return }
+            try SafetensorsFile.write(renamed, metadata: try card(encoder), to: path)
+        }
+        return "wrote \(path): \(renamed.count) tensors of the \(encoder.rawValue) encoder "
+            + "(\(reader.manifest.facts.architecture["architecture"] ?? "?")) at step \(reader.manifest.facts.step)"
+    }
+
+    /// What someone who is handed the file must know to use it.
+    private func card(_ encoder: Encoder) throws -> [String: String] {
+        let facts = reader.manifest.facts
+        let run = try RunConfiguration.parse(yaml: facts.configuration, name: reader.directory).configuration
+        return [
+            "format": "pt", "producer": "pixpro", "architecture": run.model.architecture.rawValue,
+            "layout": "torchvision ResNet v1.5 without fc; OIHW", "encoder": encoder.rawValue,
+            "color": "RGB in 0…1, then (x - mean) / std", "mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225",
+            "trained_image_size": "\(run.data.imageSize)", "output": "C5, stride 32, "
+                + "\(run.model.architecture.outputChannels) channels",
+            "method": "\(run.method.name.rawValue), dialect \(run.method.dialect.rawValue)",
+            "steps": "\(facts.step)", "images_seen": "\(facts.samplesSeen)", "seed": "\(facts.seed)",
+            "epochs": "\(facts.counters["epoch"] ?? 0) of \(run.schedule.epochs)",
+            "global_batch": run.batch.global.map(String.init) ?? "\(run.batch.perRank ?? 0) per rank",
+            "configuration": facts.configuration,
+        ]
+    }
+}

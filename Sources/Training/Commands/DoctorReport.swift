@@ -1,0 +1,151 @@
+import MessagePassing
+import TensorCore
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// What the machines of a job offer, and what is wrong with them.
+public struct DoctorReport: Sendable {
+    enum Level: String, Sendable { case ok, look, bad }
+
+    struct Finding: Sendable {
+        let level: Level
+        let subject: String
+        let text: String
+        var remedy = ""
+    }
+
+    private(set) var findings: [Finding] = []
+
+    public var isHealthy: Bool { !findings.contains { $0.level == .bad } }
+
+    /// Collective.
+    public init(_ runtime: MPIRuntime, _ configuration: RunConfiguration) throws {
+        let world = runtime.world
+        let host = try HostLayout(runtime)
+        let names = try world.allGather(runtime.hostName)
+        let hosts = names.reduce(into: [(String, Int)]()) { list, name in
+            if let index = list.firstIndex(where: { $0.0 == name }) { list[index].1 += 1 } else { list.append((name, 1)) }
+        }
+        add(.ok, "MPI", MPIRuntime.libraryVersion.split(separator: ",").prefix(1).joined() + ", thread level multiple")
+        add(
+            .ok, "ranks",
+            "\(world.size) on " + hosts.prefix(8).map { "\($0.0) (\($0.1))" }.joined(separator: ", ")
+                + (hosts.count > 8 ? " and \(hosts.count - 8) more hosts" : ""))
+        addProcessor()
+        addMatrixLibrary()
+        addCores(host, world, configuration)
+        addMemory(host)
+        try addAllReduce(world)
+        addLimits()
+        let worst = try world.maximum([isHealthy ? 0 : 1])[0]
+        if worst > 0, isHealthy { add(.bad, "other hosts", "at least one reports a fault", "run pixpro doctor there") }
+    }
+
+    private mutating func add(_ level: Level, _ subject: String, _ text: String, _ remedy: String = "") {
+        findings.append(Finding(level: level, subject: subject, text: text, remedy: remedy))
+    }
+
+    private mutating func addProcessor() {
+        // /proc is Linux's; elsewhere the program says so and goes on.
+        guard let info = try? TextFile.read("/proc/cpuinfo") else {
+            return add(.look, "processor", "unknown: /proc/cpuinfo cannot be read")
+        }
+        let lines = info.split(separator: "\n")
+        let model = lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last ?? "unknown"
+        let flags = Set((lines.first { $0.hasPrefix("flags") } ?? "").split(separator: " ").map(String.init))
+        let missing = ["avx2", "fma", "bmi2"].filter { !flags.contains($0) }
+        let extras = ["avx512f", "avx512_bf16", "amx_bf16"].filter { flags.contains($0) }
+        add(
+            missing.isEmpty || flags.isEmpty ? .ok : .bad, "processor",
+            model.trimmed + ", \(missing.isEmpty ? "AVX2 and FMA" : "WITHOUT \(missing.joined(separator: ", "))")"
+                + (extras.isEmpty ? "" : ", " + extras.joined(separator: ", ")),
+            missing.isEmpty ? "" : "this build needs x86-64-v3; rebuild without -march=x86-64-v3 in Package.swift")
+    }
+
+    private mutating func addMatrixLibrary() {
+        let summary = MatrixLibrary.summary
+        // OpenBLAS 0.3.21 takes Zen 4 for Cooper Lake, whose kernels are up to 30 % slower on it.
+        let isMistaken = summary.contains("Cooperlake") && ((try? TextFile.read("/proc/cpuinfo"))?.contains("AMD") ?? false)
+        add(
+            isMistaken ? .look : .ok, "matrices", summary,
+            isMistaken ? "set OPENBLAS_CORETYPE=SKYLAKEX before starting (launch/train does): up to 30 % faster" : "")
+        add(.ok, "convolutions", "matrix products on OpenBLAS")
+    }
+
+    private mutating func addCores(_ host: HostLayout, _ world: Communicator, _ configuration: RunConfiguration) {
+        let masks = host.masks.map { "\($0.cores.count)" }
+        add(.ok, "cores", "given to the ranks of this host: \(masks.joined(separator: ", "))")
+        let online = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        let used = Set(host.masks.flatMap(\.cores)).count
+        if used < online {
+            add(
+                .look, "binding", "\(used) of this host's \(online) cores are in use",
+                "mpirun binds 1 or 2 ranks to one core each: use --map-by slot:PE=\(online / max(host.masks.count, 1)) "
+                    + "--bind-to core, or --bind-to none")
+        }
+        do {
+            let plan = try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
+            add(.ok, "threads", "\n" + plan.summary)
+        } catch {
+            add(.bad, "threads", "\(error)")
+        }
+    }
+
+    private mutating func addMemory(_ host: HostLayout) {
+        let gigabytes = host.memoryPerRank >> 30
+        add(
+            gigabytes >= 2 ? .ok : .look, "memory", "\(gigabytes) GiB for each rank",
+            gigabytes >= 2 ? "" : "ResNet-50 at 224 px wants 2 GiB and more: start fewer ranks on each host")
+    }
+
+    /// Times sums of 16 MiB, the size of a gradient bucket.
+    private mutating func addAllReduce(_ world: Communicator) throws {
+        guard world.size > 1 else { return }
+        let bucket = Tensor.zeros([4 << 20])
+        try world.sum(bucket.floats)
+        let clock = ContinuousClock(), start = clock.now
+        for _ in 0..<3 { try world.sum(bucket.floats) }
+        let seconds = (clock.now - start).inSeconds / 3
+        let bandwidth = Double(bucket.count * 4) * 2 * Double(world.size - 1) / Double(world.size) / seconds / 1e9
+        add(
+            .ok, "all-reduce",
+            "16 MiB in \(significant(seconds * 1e3)) ms, \(significant(bandwidth)) GB/s sent by each rank")
+    }
+
+    private mutating func addLimits() {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        add(
+            limit.rlim_cur >= 256 ? .ok : .look, "open files", "\(limit.rlim_cur) allowed",
+            limit.rlim_cur >= 256 ? "" : "ulimit -n 1024")
+        var space = statvfs()
+        if statvfs("/dev/shm", &space) == 0 {
+            let megabytes = Int(space.f_bavail) * Int(space.f_frsize) >> 20
+            add(
+                megabytes >= 64 ? .ok : .look, "/dev/shm", "\(megabytes) MiB free",
+                megabytes >= 64 ? "" : "Open MPI passes messages of one host through it: enlarge it (docker --shm-size 1g)")
+        }
+    }
+
+    /// A line for each finding: word, subject, finding; below it what to do.
+    public var text: String {
+        let lines = findings.flatMap { finding -> [String] in
+            let head = finding.level.rawValue.padding(to: 6) + finding.subject.padding(to: 14)
+            let body = finding.text.split(separator: "\n", omittingEmptySubsequences: true)
+            let indent = String(repeating: " ", count: 20)
+            return body.enumerated().map { ($0 == 0 ? head : indent) + $1 }
+                + (finding.remedy.isEmpty ? [] : [indent + "→ " + finding.remedy])
+        }
+        let faults = findings.count { $0.level == .bad }
+        return (lines + [faults == 0 ? "nothing is wrong" : "\(faults) fault\(faults == 1 ? "" : "s")"])
+            .joined(separator: "\n")
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: String { String(drop { $0 == " " }) }
+}

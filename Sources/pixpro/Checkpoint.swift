@@ -1,0 +1,58 @@
+import ArgumentParser
+import Checkpointing
+import Foundation
+
+struct Checkpoint: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Lists and checks the checkpoints of a run.", subcommands: [List.self, Check.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists a run's checkpoints, newest first.")
+
+        @Argument(help: "The run's directory.")
+        var directory: String
+
+        func run() throws {
+            let entries = try CheckpointCatalog.list(runDirectory: directory)
+            guard !entries.isEmpty else {
+                throw ValidationError("no checkpoints in \(CheckpointCatalog.checkpointsDirectory(directory))")
+            }
+            for entry in entries {
+                switch entry.manifest {
+                case .success(let manifest):
+                    print(
+                        "step \(entry.step)  \(manifest.facts.samplesSeen) images  \(manifest.shards.count) shards  "
+                            + "\(manifest.byteCount >> 20) MiB  \(entry.directory)")
+                case .failure(let error): print("step \(entry.step)  DAMAGED  \(error)")
+                }
+            }
+        }
+    }
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "verify",
+            abstract: "Reads every byte of a run's checkpoints and compares sizes and CRC-32C with the manifests.")
+
+        @Argument(help: "The run's directory.")
+        var directory: String
+
+        func run() throws {
+            let entries = try CheckpointCatalog.list(runDirectory: directory)
+            guard !entries.isEmpty else {
+                throw ValidationError("no checkpoints in \(CheckpointCatalog.checkpointsDirectory(directory))")
+            }
+            var damaged = 0
+            for entry in entries {
+                do {
+                    let manifest = try CheckpointCatalog.verify(entry.directory)
+                    print("ok       \(entry.directory)  \(manifest.tensors.count) tensors, \(manifest.byteCount) bytes")
+                } catch {
+                    damaged += 1
+                    print("DAMAGED  \(entry.directory)  \(error)")
+                }
+            }
+            if damaged > 0 { throw ExitCode(1) }
+        }
+    }
+}

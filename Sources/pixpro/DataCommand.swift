@@ -1,0 +1,67 @@
+import ArgumentParser
+import ImagePipeline
+
+struct DataCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "data", abstract: "Draws, checks and packs images.",
+        subcommands: [Synthesize.self, Scan.self, Pack.self])
+
+    struct Synthesize: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Draws a folder of JPEGs with classes, and pictures with a label for every pixel.",
+            discussion: "Training, evaluation and export can be tried on it without any download.")
+
+        @Argument(help: "The folder to make.")
+        var directory: String
+
+        @Option(help: "Pictures of each class to train on.") var trainPerClass = 100
+        @Option(help: "Pictures of each class to score on.") var validationPerClass = 20
+        @Option(help: "Labelled pictures to train a segmentation head on.") var segmentationTrain = 80
+        @Option(help: "Labelled pictures to score segmentation on.") var segmentationValidation = 40
+        @Option(help: "Classes, at most 10.") var classes = 10
+        @Option(help: "Side of the pictures in pixels.") var size = 160
+        @Option(help: "Another seed draws other pictures.") var seed: UInt64 = 1
+
+        func run() throws {
+            try SyntheticImages.write(
+                to: directory, classes: classes, trainPerClass: trainPerClass, validationPerClass: validationPerClass,
+                segmentationTrain: segmentationTrain, segmentationValidation: segmentationValidation, imageSize: size,
+                seed: seed, progress: commandProgress("drawing"))
+            print("drew \(directory)")
+        }
+    }
+
+    struct Scan: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Decodes every image and reports what training would use and skip.")
+
+        @Argument(help: "Folders of images or tar shards.")
+        var roots: [String]
+
+        func run() throws {
+            let scan = try DataScan(roots: roots, progress: commandProgress("decoding"))
+            print(scan.report)
+        }
+    }
+
+    struct Pack: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Packs folders into tar shards (WebDataset's layout) with an index.",
+            discussion: "A million small files slow a shared file system down for everyone; a few hundred shards do not.")
+
+        @Argument(help: "Folders of images.")
+        var roots: [String]
+
+        @Option(name: .shortAndLong, help: "The folder for the shards.")
+        var output: String
+
+        @Option(help: "Size of a shard in MiB.") var shardSize = 256
+
+        func run() throws {
+            let index = try ImageIndex(roots: roots)
+            let shards = try packShards(
+                index: index, into: output, maximumBytes: shardSize << 20, progress: commandProgress("packing"))
+            print("packed \(index.count) images into \(shards) shards in \(output)")
+        }
+    }
+}

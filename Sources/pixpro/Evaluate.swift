@@ -1,0 +1,34 @@
+import ArgumentParser
+import MessagePassing
+import Training
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Scores a run's backbone, frozen, beside random weights.",
+        discussion: """
+            The data comes from the run's own configuration; --set and --config change it:
+              mpirun -n 2 pixpro evaluate runs/street \\
+                --set evaluation.segmentation.train.images=street/train/images …
+            """)
+
+    @Argument(help: "The run's directory.")
+    var directory: String
+
+    @Option(help: "The step of the checkpoint to score; the newest if left out.")
+    var step: Int?
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Flag(help: "Print the scores as JSON.")
+    var json = false
+
+    func run() throws {
+        runOnAllRanks { runtime in
+            let evaluation = try RunEvaluation(
+                runDirectory: directory, step: step, configurationFile: options.config, overrides: options.set,
+                runtime: runtime)
+            let report = try evaluation.run()
+            if runtime.world.isRoot { print(json ? report.json : report.table) }
+        }
+    }
+}

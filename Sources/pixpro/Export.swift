@@ -1,0 +1,36 @@
+import ArgumentParser
+import MessagePassing
+import Training
+
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Writes the trained backbone as safetensors in torchvision's names.",
+        discussion: """
+            In Python:
+              from safetensors.torch import load_file
+              model = torchvision.models.resnet50()
+              model.load_state_dict(load_file("backbone.safetensors"), strict=False)   # only fc is missing
+            """)
+
+    @Argument(help: "The run's directory.")
+    var directory: String
+
+    @Option(name: .shortAndLong, help: "The file to write.")
+    var output: String
+
+    @Option(help: "Which network: online or momentum.")
+    var encoder = BackboneExport.Encoder.online
+
+    @Option(help: "The step of the checkpoint to take; the newest if left out.")
+    var step: Int?
+
+    func run() throws {
+        runOnAllRanks { runtime in
+            let summary = try BackboneExport(runDirectory: directory, step: step, communicator: runtime.world)
+                .write(encoder, to: output)
+            if runtime.world.isRoot { print(summary) }
+        }
+    }
+}
+
+extension BackboneExport.Encoder: ExpressibleByArgument {}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import TensorCore
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+@main
+struct Pixpro: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pixpro",
+        abstract: "Pretrains vision backbones for detection and segmentation on a cluster of CPU nodes (PixPro over MPI).",
+        discussion: """
+            One node with two ranks:    mpirun -n 2 pixpro train --config configs/small-data.yaml ~/images
+            What a machine offers:      mpirun -n 2 pixpro doctor
+            A backbone for torchvision: pixpro export runs/pixpro --output backbone.safetensors
+            """,
+        version: "0.1.0",
+        subcommands: [
+            Train.self, Evaluate.self, Export.self, Verify.self, Checkpoint.self, DataCommand.self, DoctorCommand.self,
+        ])
+
+    /// Parses, runs, and lets rank zero alone speak about a wrong command line.
+    static func main() {
+        MatrixLibrary.useOneThread()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            // The other ranks leave a little later: the launcher ends all once the first has left.
+            if let rank = rankOfLauncher, rank > 0 {
+                sleep(2)
+                Glibc.exit(exitCode(for: error).rawValue)
+            }
+            exit(withError: error)
+        }
+    }
+
+    /// This process's number as the launcher gave it, before MPI is started.
+    private static var rankOfLauncher: Int? {
+        for name in ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"] {
+            if let value = getenv(name), let rank = Int(String(cString: value)) { return rank }
+        }
+        return nil
+    }
+}

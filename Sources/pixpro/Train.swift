@@ -1,0 +1,33 @@
+import ArgumentParser
+import MessagePassing
+import Training
+
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Trains a backbone on folders of images; goes on from the newest checkpoint if there is one.",
+        discussion: """
+            mpirun -n 2 pixpro train --config configs/small-data.yaml --set run.directory=runs/street ~/street
+            All keys:  pixpro train --keys
+            """)
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Argument(help: "Folders of JPEGs, PNGs or tar shards; replaces data.roots.")
+    var images: [String] = []
+
+    @Flag(help: "Print every configuration key with its default and meaning, and stop.")
+    var keys = false
+
+    func run() throws {
+        if keys {
+            print(RunConfiguration.reference)
+            return
+        }
+        runOnAllRanks { runtime in
+            let roots = images.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }
+            let loaded = try options.load(
+                runtime.world, roots.isEmpty ? [] : ["data.roots=[\(roots.joined(separator: ", "))]"])
+            try TrainingRun(loaded, runtime: runtime).run()
+        }
+    }
+}

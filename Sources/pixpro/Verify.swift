@@ -1,0 +1,26 @@
+import ArgumentParser
+import MessagePassing
+import Training
+
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs a reference's steps in float32 and compares every loss, feature, gradient and weight.",
+        discussion: """
+            The reference holds inputs, weights and what double precision makes of them. An error may be four times the
+            drift of the reference's own float32 run; past that the exit status is 1. Under mpirun the ranks share the
+            images, which proves the cluster's collectives as well.
+            """)
+
+    @Option(help: "The reference, a safetensors file.")
+    var reference: String
+
+    func run() throws {
+        var passed = false
+        runOnAllRanks { runtime in
+            let report = try Verification(path: reference, communicator: runtime.world).run()
+            passed = report.passed
+            if runtime.world.isRoot { print(report.text) }
+        }
+        if !passed { throw ExitCode(1) }
+    }
+}
