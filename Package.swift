@@ -67,7 +67,10 @@ let package = Package(
             ], swiftSettings: swiftSettings),
         .executableTarget(
             name: "pixpro-bench",
-            dependencies: ["Training", "MessagePassing", argumentParser], swiftSettings: swiftSettings),
+            dependencies: [
+                "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore",
+                "Training", argumentParser,
+            ], swiftSettings: swiftSettings),
 
         .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("TensorCoreTests", ["TensorCore"]),
