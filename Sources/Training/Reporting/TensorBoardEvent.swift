@@ -1,3 +1,5 @@
+import Checkpointing
+
 /// A record of a TensorBoard event file: a protocol buffer of TensorFlow's `Event` message, with its framing.
 ///
 /// Field numbers are those of tensorflow's event.proto, summary.proto and tensor.proto.
@@ -86,24 +88,13 @@ public struct TensorBoardEvent: Sendable {
     }
 
     private func masked(_ bytes: [UInt8]) -> UInt32 {
-        let checksum = castagnoliChecksum(bytes)
+        let checksum = CRC32C.of(bytes).value
         return (checksum >> 15 | checksum << 17) &+ 0xa282_ead8
     }
 }
 
 private func littleEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
     withUnsafeBytes(of: number.littleEndian) { Array($0) }
-}
-
-/// CRC-32C (Castagnoli), reflected polynomial 0x82F63B78.
-private func castagnoliChecksum(_ bytes: [UInt8]) -> UInt32 {
-    var checksum = ~UInt32(0)
-    for byte in bytes { checksum = castagnoliTable[Int(UInt8(truncatingIfNeeded: checksum) ^ byte)] ^ checksum >> 8 }
-    return ~checksum
-}
-
-private let castagnoliTable: [UInt32] = (0..<256).map { index in
-    (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0x82f6_3b78 : value >> 1 }
 }
 
 /// The few wire types of Protocol Buffers that events need.
