@@ -173,16 +173,16 @@ private func progress(step: Int) -> RunProgress {
             metrics.append(
                 MetricRecord(.train, step: step, epoch: Double(step) / 10, values: ["loss": -1, "imagesPerSecond": 9]))
         }
-        #expect(drawCurves(metrics: metrics).map(\.name) == ["loss", "speed"])
-        let plain = drawCurves(metrics: metrics)[0].canvas
+        #expect(curves(of: metrics).map(\.name) == ["loss", "speed"])
+        let plain = curves(of: metrics)[0].canvas
         metrics.append(MetricRecord(.start, step: 20, epoch: 2, values: ["ranks": 4]))
-        #expect(drawCurves(metrics: metrics)[0].canvas != plain)
+        #expect(curves(of: metrics)[0].canvas != plain)
         metrics.append(MetricRecord(.evaluation, step: 20, epoch: 2, values: ["kNN": 0.4, "mIoU": 0.3]))
-        let scores = drawCurves(metrics: metrics).last
+        let scores = curves(of: metrics).last
         #expect(scores?.name == "scores")
         metrics[metrics.count - 1].values["kNNRandom"] = 0.2
-        #expect(drawCurves(metrics: metrics).last?.canvas != scores?.canvas)
-        #expect(drawCurves(metrics: []).isEmpty)
+        #expect(curves(of: metrics).last?.canvas != scores?.canvas)
+        #expect(curves(of: []).isEmpty)
     }
 }
 
@@ -209,7 +209,7 @@ private func progress(step: Int) -> RunProgress {
             let clock = TimeSource(monotonic: { 0 }, wall: { 1_795_486_284 })
             let writer = try TensorBoardWriter(directory: folder, clock: clock)
             #expect(writer.path.contains("/events.out.tfevents.1795486284."))
-            try writer.record(MetricRecord(.train, step: 5, epoch: 0, time: 2, values: ["loss": -1, "lr": 2]))
+            try writer.write(MetricRecord(.train, step: 5, epoch: 0, time: 2, values: ["loss": -1, "lr": 2]))
             try writer.text("configuration", "run:\n  seed: 1", step: 0)
             try writer.image("scores", png: [1, 2, 3], width: 4, height: 5, step: 5)
             let expected =
@@ -222,8 +222,12 @@ private func progress(step: Int) -> RunProgress {
                     "scores", png: [1, 2, 3], width: 4, height: 5, step: 5, wallTime: 1_795_486_284
                 ).record
             #expect(try Array(Data(contentsOf: URL(filePath: writer.path))) == expected)
-            let resumed = try TensorBoardWriter(directory: folder, resumedStep: 5, clock: clock)
+            let resumed = try TensorBoardWriter(directory: folder, resumedAtStep: 5, clock: clock)
             #expect(resumed.path > writer.path)
+            #expect(
+                try Array(Data(contentsOf: URL(filePath: resumed.path)))
+                    == TensorBoardEvent.fileVersion(wallTime: 1_795_486_284).record
+                    + TensorBoardEvent.sessionStart(step: 6, wallTime: 1_795_486_284).record)
             #expect(throws: TextFileError.self) { try TensorBoardWriter(directory: folder + "/missing") }
         }
     }

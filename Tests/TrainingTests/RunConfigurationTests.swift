@@ -91,7 +91,7 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
     @Test func theDialectDecidesDefaultsThatAreNotSet() throws {
         #expect(try parse("method: {dialect: paper}").model.projectorWidth == 2048)
         #expect(try parse("method: {dialect: paper}\nmodel: {projectorWidth: 512}").model.projectorWidth == 512)
-        #expect(!RunConfiguration.Dialect.differences.isEmpty)
+        #expect(RunConfiguration.reference.contains("official: 4096\n      paper:    2048"))
     }
 
     @Test func resolvedYAMLReadsBackEqual() throws {
@@ -106,6 +106,9 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
             evaluation: {classification: {train: a, validation: b}, correspondence: false}
             """)
         #expect(try parse(configuration.yaml()) == configuration)
+        let odd = ["\u{2028}a\u{2029}", "\u{85}\r\n\\", "yes", "~", "#", "a: b", "'", "日本/é", " x "]
+        configuration.data.roots = odd
+        #expect(try parse(configuration.yaml()).data.roots == configuration.data.roots)
         configuration.evaluation.segmentation = .init()
         configuration.evaluation.segmentation?.train = .init(images: "i", labels: "l")
         configuration.evaluation.segmentation?.validation = .init(images: "j", labels: "m")

@@ -1,4 +1,5 @@
 import PixelLearning
+
 extension Setting {
     /// The default as YAML; empty for a required key.
     var defaultValue: String {

@@ -79,7 +79,8 @@ extension String: SettingValue {
     /// Plain where YAML cannot take it for anything else, double-quoted otherwise.
     var yaml: String {
         let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+")
-        let words = ["null", "true", "false", "auto"]
+        // Words that other YAML readers take for null or a truth value.
+        let words: Set = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
         if allSatisfy(plain.contains), let first, first.isLetter || first == "/" || first == "." || first == "_",
             !words.contains(lowercased())
         {
@@ -92,6 +93,8 @@ extension String: SettingValue {
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
+            case "\u{2028}": quoted += "\\L"
+            case "\u{2029}": quoted += "\\P"
             case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
                 let hexadecimal = String(scalar.value, radix: 16)
                 quoted += "\\x" + (hexadecimal.count < 2 ? "0" : "") + hexadecimal

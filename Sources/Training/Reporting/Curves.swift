@@ -3,10 +3,10 @@ import Drawing
 /// The curves of a run, ready to be saved: loss, learning rate, speed, and each family of scores that there is.
 ///
 /// - Returns: file names without extension and pictures; none for what was never recorded.
-public func drawCurves(metrics: [MetricRecord]) -> [(name: String, canvas: Canvas)] {
+public func curves(of metrics: [MetricRecord]) -> [(name: String, canvas: Canvas)] {
     let train = metrics.filter { $0.kind == .train }
     let starts = metrics.filter { $0.kind == .start && $0.step > 0 }
-    var curves: [(name: String, canvas: Canvas)] = []
+    var drawn: [(name: String, canvas: Canvas)] = []
     for (file, title, value) in [
         ("loss", "Training loss", MetricRecord.loss), ("learning-rate", "Learning rate", MetricRecord.learningRate),
         ("speed", "Images per second", MetricRecord.imagesPerSecond),
@@ -15,12 +15,12 @@ public func drawCurves(metrics: [MetricRecord]) -> [(name: String, canvas: Canva
         guard !points.isEmpty else { continue }
         var chart = LineChart(title: title, xLabel: "step", series: [.init("", points)])
         chart.restarts = starts.map { Double($0.step) }
-        curves.append((file, chart.draw()))
+        drawn.append((file, chart.draw()))
     }
     if let scores = scoreChart(metrics.filter { $0.kind == .evaluation }) {
-        curves.append(("scores", scores.draw()))
+        drawn.append(("scores", scores.draw()))
     }
-    return curves
+    return drawn
 }
 
 /// Every score over epochs, dashed lines for random weights.

@@ -11,8 +11,8 @@ public final class TensorBoardWriter {
 
     /// Makes `directory`'s next event file; the directory must exist.
     ///
-    /// - Parameter resumedStep: where a resumed run goes on, so that readers drop what the earlier run wrote from there.
-    public init(directory: String, resumedStep: Int? = nil, clock: TimeSource = .system) throws {
+    /// - Parameter resumedAtStep: updates done when the run goes on; readers drop what an earlier file has after them.
+    public init(directory: String, resumedAtStep: Int = 0, clock: TimeSource = .system) throws {
         var host = [CChar](repeating: 0, count: 256)
         gethostname(&host, host.count - 1)
         let name = host.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
@@ -29,7 +29,8 @@ public final class TensorBoardWriter {
         guard descriptor >= 0 else { throw TextFileError(path: path, action: "open") }
         (self.path, self.descriptor, self.clock) = (path, descriptor, clock)
         try write(.fileVersion(wallTime: clock.wall()))
-        if let resumedStep { try write(.sessionStart(step: resumedStep, wallTime: clock.wall())) }
+        // A session's start makes readers forget its own step too.
+        if resumedAtStep > 0 { try write(.sessionStart(step: resumedAtStep + 1, wallTime: clock.wall())) }
     }
 
     deinit { close(descriptor) }
@@ -40,7 +41,7 @@ public final class TensorBoardWriter {
     }
 
     /// A record's values, tagged `train/loss`, `evaluation/…`.
-    public func record(_ record: MetricRecord) throws {
+    public func write(_ record: MetricRecord) throws {
         let values = record.values.sorted { $0.key < $1.key }.map { ("\(record.kind.rawValue)/\($0.key)", $0.value) }
         guard !values.isEmpty else { return }
         try write(.scalars(values, step: record.step, wallTime: record.time))
