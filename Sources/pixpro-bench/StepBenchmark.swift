@@ -61,11 +61,11 @@ struct StepBenchmark: ParsableCommand {
     }
 }
 
-extension ResNetArchitecture: @retroactive ExpressibleByArgument {}
+extension ResNetArchitecture: ExpressibleByArgument {}
 
 /// The most memory that this process has had resident.
 func peakResidentBytes() -> Int {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_maxrss * 1024
 }

@@ -58,7 +58,7 @@ final class RunReporter {
         let times = summary.times
         let finishesEpoch = position.epoch > epoch
         progress?.update(
-            Progress(
+            RunProgress(
                 epoch: epoch + 1, epochs: epochs, step: position.step, steps: steps, loss: summary.loss,
                 learningRate: learningRate, imagesPerSecond: rate.imagesPerSecond,
                 dataShare: times.data / times.total, computeShare: times.compute / times.total,
@@ -119,7 +119,7 @@ final class RunReporter {
     func drawCurves() {
         guard isRoot else { return }
         attempt {
-            for curve in drawCurvesOf(metrics: try MetricsFile.read(directory.metrics).records) {
+            for curve in curves(of: try MetricsFile.read(directory.metrics).records) {
                 let png = try encodePNG(rgb: curve.canvas.pixels, width: curve.canvas.width, height: curve.canvas.height)
                 try TextFile.write(png, to: "\(directory.curves)/\(curve.name).png")
             }
