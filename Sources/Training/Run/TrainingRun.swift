@@ -26,6 +26,8 @@ public final class TrainingRun {
     private let reporter: RunReporter
     private let evaluator: RunEvaluator
     private var position = RunPosition()
+    /// The step that was last saved or loaded.
+    private var savedStep = 0
 
     /// Prepares everything up to the first step: plans, images, model, and the newest checkpoint. Collective.
     public init(_ loaded: LoadedConfiguration, runtime: MPIRuntime) throws {
@@ -35,7 +37,9 @@ public final class TrainingRun {
         self.runtime = runtime
         communicator = world
         let host = try HostLayout(runtime)
-        batch = try BatchPlan(configuration: configuration, ranks: world.size, memoryPerRank: host.memoryPerRank)
+        batch = try world.agree(on: "planning the batch") {
+            try BatchPlan(configuration: configuration, ranks: world.size, memoryPerRank: host.memoryPerRank)
+        }
         cores = try world.agree(on: "planning threads") {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
         }
@@ -81,8 +85,11 @@ public final class TrainingRun {
             if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
             if finishesEpoch { try finishEpoch() }
         }
-        if position.step > 0, !position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
-        if let outcome = try saver.finishSave() { reporter.saved(outcome) }
+        if position.step > savedStep { try save() }
+        if let outcome = try saver.finishSave() {
+            reporter.saved(outcome)
+            if case .failed(let reason) = outcome { throw TrainingError("the last checkpoint was not saved: \(reason)") }
+        }
         reporter.finish(position)
     }
 
@@ -181,6 +188,7 @@ public final class TrainingRun {
     /// Starts a save after waiting for an earlier one; replicas that differ are an error before anything is written.
     private func save() throws {
         if let outcome = try saver.finishSave() { reporter.saved(outcome) }
+        savedStep = position.step
         try verifyReplicasAgree(state.replicas, over: communicator)
         saver.beginSave(
             state.tensors(),
@@ -216,6 +224,7 @@ public final class TrainingRun {
             }
             try state.load(reader)
             position = RunPosition(reader.manifest.facts).settled(batch.global, epochOf: order.count)
+            savedStep = position.step
         } else {
             try broadcastParameters(state.replicas.map(\.tensor), over: communicator)
         }
@@ -227,7 +236,8 @@ public final class TrainingRun {
     }
 }
 
-public struct TrainingError: Error, CustomStringConvertible {
+/// A run cannot go on; thrown alike on every rank.
+public struct TrainingError: SharedError, CustomStringConvertible {
     public let description: String
     init(_ description: String) { self.description = description }
 }

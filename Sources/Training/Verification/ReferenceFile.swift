@@ -1,5 +1,6 @@
 import Checkpointing
 import ImagePipeline
+import MessagePassing
 import NeuralNetwork
 import PixelLearning
 import TensorCore
@@ -94,6 +95,7 @@ struct ReferenceFile {
     }
 }
 
-public struct ReferenceError: Error, CustomStringConvertible {
+/// The reference cannot be used; thrown alike on every rank.
+public struct ReferenceError: SharedError, CustomStringConvertible {
     public let description: String
 }

@@ -1,0 +1,88 @@
+import Checkpointing
+import Foundation
+import TestSupport
+import Testing
+import Training
+
+@Suite(.serialized) struct CommandTests {
+    private func pixpro(_ arguments: String...) throws -> ProcessResult {
+        try runProcess(
+            try MPILauncher.product("pixpro"), arguments, environment: MPILauncher.environment, timeLimit: 120)
+    }
+
+    @Test func aRunLeavesFilesThatAPersonCanReadAndABackboneThatLoads() throws {
+        try SmallRun.with { run in
+            let data = SmallRun.data
+            let result = try run.train(
+                ranks: 2,
+                [
+                    "schedule.epochs=1", "schedule.warmupEpochs=0", "schedule.steps=null", "evaluation.everyEpochs=1",
+                    "evaluation.classification.train=\(data)/images/train",
+                    "evaluation.classification.validation=\(data)/images/val",
+                    "evaluation.segmentation.train.images=\(data)/segmentation/train/images",
+                    "evaluation.segmentation.train.labels=\(data)/segmentation/train/labels",
+                    "evaluation.segmentation.validation.images=\(data)/segmentation/val/images",
+                    "evaluation.segmentation.validation.labels=\(data)/segmentation/val/labels",
+                    "evaluation.segmentation.classes=4",
+                ], timeLimit: 150)
+            #expect(result.status == 0, "\(result)")
+            for file in ["config.resolved.yaml", "log.txt", "metrics.jsonl", "curves/loss.png", "curves/scores.png"] {
+                #expect(FileManager.default.fileExists(atPath: run.run + "/" + file), "\(file) is missing")
+            }
+            let scores = try MetricsFile.read(run.run + "/metrics.jsonl").records.last { $0.kind == .evaluation }
+            let names = try #require(scores).values.keys
+            for part in ["knn", "linear", "segmentation", "correspondence"] {
+                #expect(names.contains { $0.contains(part) && !$0.hasSuffix("Random") }, "no \(part) among \(names)")
+                #expect(names.contains { $0.contains(part) && $0.hasSuffix("Random") }, "no floor of \(part)")
+            }
+            // Off a terminal nothing is redrawn.
+            #expect(!result.errorOutput.contains("\r"))
+
+            let exported = run.directory + "/backbone.safetensors"
+            let export = try pixpro("export", run.run, "--output", exported)
+            #expect(export.status == 0, "\(export)")
+            let file = try SafetensorsFile(path: exported)
+            #expect(file.description(of: "conv1.weight")?.shape == [64, 3, 7, 7])
+            #expect(file.description(of: "layer4.1.bn2.num_batches_tracked")?.shape == [])
+            #expect(file.metadata["architecture"] == "resnet18" && file.metadata["mean"] == "0.485,0.456,0.406")
+            #expect(file.tensors.count == 20 * 6)
+
+            let listed = try pixpro("checkpoint", "list", run.run), checked = try pixpro("checkpoint", "verify", run.run)
+            #expect(listed.status == 0 && listed.output.contains("step 1 "), "\(listed)")
+            #expect(checked.status == 0 && checked.output.hasPrefix("ok"), "\(checked)")
+            let evaluated = try pixpro("evaluate", run.run)
+            #expect(evaluated.status == 0 && evaluated.output.contains("segmentation"), "\(evaluated)")
+        }
+    }
+
+    @Test func doctorReports() throws {
+        let result = try MPILauncher.run(
+            "pixpro", ranks: 2, ["doctor", "--set", "parallel.oversubscribe=true"], timeLimit: 30)
+        #expect(result.status == 0 && result.output.contains("Open MPI") && result.output.contains("OpenBLAS"), "\(result)")
+    }
+
+    @Test func packedShardsTrainLikeTheFolder() throws {
+        try SmallRun.with { run in
+            let shards = run.directory + "/shards"
+            let packed = try pixpro("data", "pack", SmallRun.data + "/images/train", "--output", shards)
+            #expect(packed.status == 0, "\(packed)")
+            let folder = try run.train(ranks: 1, ["schedule.steps=2"])
+            #expect(folder.status == 0, "\(folder)")
+            let losses = try run.losses()
+            let tar = SmallRun(directory: run.directory + "/tar")
+            let result = try tar.train(ranks: 1, ["schedule.steps=2"], images: [shards])
+            #expect(result.status == 0, "\(result)")
+            #expect(try tar.losses() == losses)
+        }
+    }
+
+    @Test func scanCounts() throws {
+        let result = try pixpro("data", "scan", SmallRun.data + "/images/train")
+        #expect(result.status == 0 && result.output.contains("30"), "\(result)")
+    }
+
+    @Test func keysAreListed() throws {
+        let result = try pixpro("train", "--keys")
+        #expect(result.status == 0 && result.output.contains("batch.global") && result.output.contains("method.dialect"))
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import TestSupport
+import Training
+
+/// A tiny data set and configuration with which the program is run as users run it.
+struct SmallRun {
+    /// Drawn once for all tests: 3 classes of 10 pictures, 6 labelled pictures.
+    static let data: String = {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "pixpro-test-data-\(ProcessInfo.processInfo.processIdentifier)").path
+        do {
+            let result = try runProcess(
+                try MPILauncher.product("pixpro"),
+                [
+                    "data", "synthesize", path, "--classes", "3", "--train-per-class", "10", "--validation-per-class",
+                    "4", "--segmentation-train", "6", "--segmentation-validation", "4", "--size", "72",
+                ], timeLimit: 60)
+            precondition(result.status == 0, "cannot draw the test pictures: \(result)")
+        } catch {
+            preconditionFailure("cannot draw the test pictures: \(error)")
+        }
+        return path
+    }()
+
+    let directory: String
+    /// Where the run keeps its files.
+    var run: String { directory + "/run" }
+
+    /// Six updates an epoch need more pictures than there are: the batch is small.
+    static let defaults = [
+        "data.imageSize=64", "model.architecture=resnet18", "model.projectorWidth=64", "batch.global=24",
+        "schedule.epochs=40", "schedule.warmupEpochs=2", "schedule.steps=4", "checkpoint.everySteps=100",
+        "evaluation.everyEpochs=0", "parallel.oversubscribe=true", "data.workers=0", "parallel.threads=1",
+    ]
+
+    func train(
+        ranks: Int, _ settings: [String] = [], images: [String] = [SmallRun.data + "/images/train"],
+        timeLimit: Double = 90
+    ) throws -> ProcessResult {
+        try MPILauncher.run(
+            "pixpro", ranks: ranks,
+            ["train"] + (Self.defaults + ["run.directory=\(run)"] + settings).flatMap { ["--set", $0] } + images,
+            timeLimit: timeLimit)
+    }
+
+    /// The loss of every step, in order.
+    func losses() throws -> [Double] {
+        try MetricsFile.read(run + "/metrics.jsonl").records.filter { $0.kind == .train }.map { $0.values["loss"]! }
+    }
+
+    /// The checksum of every shard of the checkpoint of a step.
+    func shardChecksums(step: Int) throws -> [String] {
+        let path = run + "/checkpoints/step-" + String(format: "%08d", step)
+        let manifest = try String(contentsOfFile: path + "/manifest.json", encoding: .utf8)
+        return manifest.matches(of: /"bytes": \d+, "crc32c": "([0-9a-f]{8})"/).map { String($0.1) }
+    }
+
+    static func with(_ body: (SmallRun) throws -> Void) throws {
+        try withTemporaryDirectory { try body(SmallRun(directory: $0)) }
+    }
+}
