@@ -1,3 +1,22 @@
 import TensorCore
-public struct TwoViewBatch { public let view1, view2, box1, box2: Tensor
- public init(view1: Tensor, view2: Tensor, box1: Tensor, box2: Tensor) { self.view1=view1; self.view2=view2; self.box1=box1; self.box2=box2 } }
+
+/// Two views of each image with their boxes: what a training step eats.
+public final class TwoViewBatch {
+    /// [N, S, S, 3], normalised.
+    public let view1, view2: Tensor
+    /// [N, 4]: (x0, y0, x1, y1) in the image, each axis in 0…1; x0 > x1 where the view is flipped.
+    public let box1, box2: Tensor
+
+    public init(view1: Tensor, view2: Tensor, box1: Tensor, box2: Tensor) {
+        precondition(
+            view1.shape == view2.shape && box1.shape == [view1.shape[0], 4] && box2.shape == box1.shape,
+            "views \(view1.shape) and \(view2.shape), boxes \(box1.shape) and \(box2.shape)")
+        (self.view1, self.view2, self.box1, self.box2) = (view1, view2, box1, box2)
+    }
+
+    /// A batch to be filled, of `count` images.
+    convenience init(count: Int, imageSize: Int) {
+        func view() -> Tensor { Tensor([count, imageSize, imageSize, 3]) }
+        self.init(view1: view(), view2: view(), box1: Tensor([count, 4]), box2: Tensor([count, 4]))
+    }
+}

@@ -1,0 +1,122 @@
+import CJPEG
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// JPEG files through libjpeg-turbo.
+enum JPEG {
+    struct Header {
+        let width: Int
+        let height: Int
+        let orientation: Orientation
+
+        /// Reads the header, and makes sure that the file ends as a JPEG does: one that lacks its end is refused whichever
+        /// part is wanted, so that a file is either always used or never.
+        init(_ bytes: [UInt8]) throws {
+            var header = cjpeg_header()
+            try JPEG.call { cjpeg_read_header(bytes, bytes.count, &header, $0) }
+            width = Int(header.width)
+            height = Int(header.height)
+            orientation = Orientation(value: Int(header.orientation))
+            try ImageDecoder.check(width: width, height: height)
+            guard JPEG.hasEnd(bytes) else { throw ImageError("truncated: the JPEG has no end") }
+        }
+    }
+
+    static func decode(_ bytes: [UInt8], region: PixelRegion, minimumScale: Double) throws -> DecodedRegion {
+        let header = try Header(bytes)
+        let numerator = [1, 2, 4].first { Double($0) / 8 >= minimumScale } ?? 8
+        let width = (header.width * numerator + 7) / 8, height = (header.height * numerator + 7) / 8
+        let stored = header.orientation.stored(region, width: header.width, height: header.height)
+        // The scaled pixels under the region, and one more on each side for interpolation.
+        func scaled(_ start: Int, _ length: Int, _ limit: Int) -> (Int, Int) {
+            let margin = numerator == 8 ? 0 : 1
+            let low = max(start * numerator / 8 - margin, 0)
+            let high = min(((start + length) * numerator + 7) / 8 + margin, limit)
+            return (low, max(high - low, 1))
+        }
+        let (x, columns) = scaled(stored.x, stored.width, width), (y, rows) = scaled(stored.y, stored.height, height)
+        var part = cjpeg_rectangle(x: Int32(x), y: Int32(y), width: Int32(columns), height: Int32(rows))
+        var pixels: UnsafeMutablePointer<UInt8>?, warnings: Int32 = 0
+        try call { cjpeg_decode(bytes, bytes.count, Int32(numerator), &part, &pixels, &warnings, $0) }
+        defer { free(pixels) }
+        let count = Int(part.width) * Int(part.height) * 3
+        let image = RGBImage(
+            width: Int(part.width), height: Int(part.height), pixels: Array(UnsafeBufferPointer(start: pixels, count: count)))
+        let upright = header.orientation.upright(
+            PixelRegion(x: Int(part.x), y: Int(part.y), width: image.width, height: image.height), width: width,
+            height: height)
+        let whole = header.orientation.upright(header.width, header.height)
+        let scaledWhole = header.orientation.upright(width, height)
+        let scaleX = Double(scaledWhole.width) / Double(whole.width)
+        let scaleY = Double(scaledWhole.height) / Double(whole.height)
+        return DecodedRegion(
+            image: header.orientation.turned(image), originX: Double(upright.x) / scaleX,
+            originY: Double(upright.y) / scaleY, scaleX: scaleX, scaleY: scaleY)
+    }
+
+    /// `channels` is 1 (gray) or 3 (RGB).
+    static func encode(_ pixels: [UInt8], width: Int, height: Int, channels: Int, quality: Int) throws -> [UInt8] {
+        precondition(pixels.count == width * height * channels, "\(pixels.count) bytes for \(width)×\(height)×\(channels)")
+        var encoded: UnsafeMutablePointer<UInt8>?, size = 0
+        try call {
+            cjpeg_encode(
+                pixels, Int32(width), Int32(height), Int32(channels), Int32(quality), &encoded, &size, $0)
+        }
+        defer { free(encoded) }
+        return Array(UnsafeBufferPointer(start: encoded, count: size))
+    }
+
+    /// Whether an end-of-image marker follows the first scan; what follows the marker does not matter.
+    private static func hasEnd(_ bytes: [UInt8]) -> Bool {
+        guard let scan = startOfScan(bytes) else { return false }
+        return bytes.withUnsafeBufferPointer { buffer in
+            var at = buffer.count - 2
+            while at >= scan {
+                if buffer[at] == 0xFF, buffer[at + 1] == 0xD9 { return true }
+                at -= 1
+            }
+            return false
+        }
+    }
+
+    /// The offset behind the header of the first scan, found by walking the segments.
+    private static func startOfScan(_ bytes: [UInt8]) -> Int? {
+        var at = 2
+        while at + 4 <= bytes.count {
+            guard bytes[at] == 0xFF else {
+                at += 1
+                continue
+            }
+            let marker = bytes[at + 1]
+            if marker == 0xFF || marker == 0 || marker == 1 || (0xD0...0xD8).contains(marker) {
+                at += marker == 0xFF ? 1 : 2
+                continue
+            }
+            let length = Int(bytes[at + 2]) << 8 | Int(bytes[at + 3])
+            at += 2 + max(length, 2)
+            if marker == 0xDA { return at <= bytes.count ? at : nil }
+        }
+        return nil
+    }
+
+    /// Turns libjpeg's failure into an `ImageError`.
+    private static func call(_ body: (UnsafeMutablePointer<CChar>) -> Int32) throws {
+        try withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CJPEG_MESSAGE_SIZE)) { message in
+            guard body(message.baseAddress!) == 0 else { throw ImageError(String(cString: message.baseAddress!)) }
+        }
+    }
+}
+
+/// A JPEG of RGB bytes.
+public func encodeJPEG(rgb: [UInt8], width: Int, height: Int, quality: Int = 90) throws -> [UInt8] {
+    try JPEG.encode(rgb, width: width, height: height, channels: 3, quality: quality)
+}
+
+/// A JPEG of gray bytes.
+public func encodeJPEG(gray: [UInt8], width: Int, height: Int, quality: Int = 90) throws -> [UInt8] {
+    try JPEG.encode(gray, width: width, height: height, channels: 1, quality: quality)
+}

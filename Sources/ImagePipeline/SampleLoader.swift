@@ -1,0 +1,69 @@
+import Synchronization
+import TensorCore
+
+/// The images of a run cannot be loaded.
+public struct LoaderError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+}
+
+/// Loads single samples, replaces those that cannot be read, and remembers their names.
+final class SampleLoader: Sendable {
+    private let index: ImageIndex
+    let transform: TwoViewTransform
+    private let failures = Mutex(Failures())
+
+    private struct Failures {
+        var known: Set<Int> = []
+        var new: [(description: String, reason: String)] = []
+    }
+
+    /// So many other images are tried in place of one that cannot be read.
+    static let attempts = 50
+
+    init(index: ImageIndex, transform: TwoViewTransform) {
+        self.index = index
+        self.transform = transform
+    }
+
+    /// Fills a place of a batch with `sample`, or with another image if that cannot be read: which one depends on
+    /// (seed, epoch, sample) alone, so that any number of ranks sees the same pictures.
+    func load(
+        _ sample: Int, epoch: Int, into batch: TwoViewBatch, position: Int, scratch: TwoViewTransform.Scratch
+    ) throws {
+        var generator = KeyedGenerator(transform.seed, UInt64(epoch), UInt64(sample), Self.key)
+        var candidate = sample
+        for _ in 0..<Self.attempts {
+            do {
+                return try transform.apply(
+                    try index.bytes(of: candidate), epoch: epoch, sample: sample, into: batch, position: position,
+                    scratch: scratch)
+            } catch let error as ImageError {
+                remember(candidate, error.reason)
+            }
+            candidate = generator.integer(below: index.count)
+        }
+        throw LoaderError(
+            description: "no readable image: \(Self.attempts) tried in place of \(index.description(of: sample)) failed, "
+                + "the last because it \(lastReason); look at `pixpro data scan`")
+    }
+
+    private var lastReason: String { failures.withLock { $0.new.last?.reason ?? "cannot be read" } }
+
+    private func remember(_ sample: Int, _ reason: String) {
+        failures.withLock { failures in
+            guard failures.known.insert(sample).inserted else { return }
+            failures.new.append((index.description(of: sample), reason))
+        }
+    }
+
+    /// Images that could not be read since the last call, each named once.
+    func takeFailures() -> [(description: String, reason: String)] {
+        failures.withLock { failures in
+            defer { failures.new = [] }
+            return failures.new
+        }
+    }
+
+    /// Sets replacements apart from every other use of the run's seed.
+    private static let key: UInt64 = 0x7265_706C
+}

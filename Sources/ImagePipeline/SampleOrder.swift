@@ -1,0 +1,26 @@
+import TensorCore
+
+/// The order in which an epoch sees the images: a permutation that is a function of (seed, epoch, count) alone.
+public final class SampleOrder {
+    public let seed: UInt64
+    public let count: Int
+    private var last: (epoch: Int, order: [Int])?
+
+    public init(seed: UInt64, count: Int) {
+        self.seed = seed
+        self.count = count
+    }
+
+    /// The images of an epoch in order (Fisher and Yates's shuffle); the last one asked for is kept.
+    public func permutation(epoch: Int) -> [Int] {
+        if let last, last.epoch == epoch { return last.order }
+        var generator = KeyedGenerator(seed, UInt64(epoch), Self.key)
+        var order = Array(0..<count)
+        for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, generator.integer(below: i + 1)) }
+        last = (epoch, order)
+        return order
+    }
+
+    /// Sets the order apart from every other use of the run's seed.
+    private static let key: UInt64 = 0x6F72_6465_72
+}
