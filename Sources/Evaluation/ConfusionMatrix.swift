@@ -1,0 +1,38 @@
+/// How often each class was taken for each: the one matrix of a whole data set, from which segmentation is scored.
+public struct ConfusionMatrix: Sendable, Equatable {
+    public let classes: Int
+    /// Pixels by [label][prediction], row-major.
+    public var counts: [Int64]
+
+    public init(classes: Int) {
+        self.classes = classes
+        counts = [Int64](repeating: 0, count: classes * classes)
+    }
+
+    public mutating func add(label: Int, prediction: Int, pixels: Int = 1) {
+        counts[label * classes + prediction] += Int64(pixels)
+    }
+
+    /// Intersection over union of each class; nil for a class that neither labels nor predictions have.
+    public var intersectionOverUnion: [Double?] {
+        (0..<classes).map { c in
+            let labelled = (0..<classes).reduce(Int64(0)) { $0 + counts[c * classes + $1] }
+            let predicted = (0..<classes).reduce(Int64(0)) { $0 + counts[$1 * classes + c] }
+            let both = counts[c * classes + c]
+            let union = labelled + predicted - both
+            return union == 0 ? nil : Double(both) / Double(union)
+        }
+    }
+
+    /// The mean over the classes that occur; 0 without a pixel.
+    public var meanIntersectionOverUnion: Double {
+        let present = intersectionOverUnion.compactMap { $0 }
+        return present.isEmpty ? 0 : present.reduce(0, +) / Double(present.count)
+    }
+
+    /// The share of pixels that got their own class.
+    public var pixelAccuracy: Double {
+        let right = (0..<classes).reduce(Int64(0)) { $0 + counts[$1 * classes + $1] }
+        return Double(right) / Double(max(counts.reduce(0, +), 1))
+    }
+}

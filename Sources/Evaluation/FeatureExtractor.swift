@@ -1,0 +1,126 @@
+import MessagePassing
+import NeuralNetwork
+import TensorCore
+
+/// C5 features of pictures by a frozen encoder: its weights do not change and its running statistics normalise.
+///
+/// All ranks extract, each for its part of the pictures; a picture that cannot be read is skipped and named.
+public struct FeatureExtractor {
+    public let encoder: ResNet
+    let communicator: Communicator
+    /// Pictures in a forward pass.
+    let batchSize: Int
+
+    public init(encoder: ResNet, communicator: Communicator, batchSize: Int = 32) {
+        self.encoder = encoder
+        self.communicator = communicator
+        self.batchSize = batchSize
+    }
+
+    /// Mean C5 features on rank zero; the other ranks have no rows.
+    public struct Pooled {
+        /// [pictures, C]
+        public let features: Tensor
+        /// Which picture each row is of, ascending.
+        public let indices: [Int]
+        /// Known to every rank.
+        public let skipped: [SkippedPicture]
+    }
+
+    /// Images [N, H, W, 3] → C5 [N, ⌈H/32⌉, ⌈W/32⌉, C].
+    public func map(_ images: Tensor) throws -> Tensor {
+        try encoder(Variable(images), Pass(mode: .evaluation)).value
+    }
+
+    /// The mean C5 feature of each of the pictures `indices`, gathered on rank zero. Collective.
+    public func pooled(
+        _ pictures: PictureSource, indices: [Int], progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws -> Pooled {
+        let channels = encoder.architecture.outputChannels
+        var values: [Float] = []
+        var read: [Int] = []
+        let skipped = try communicator.agree(on: "extracting features") {
+            try forEachMap(of: pictures, indices: communicator.slice(of: indices), progress: progress) { batch, map in
+                values += map.globallyAveraged().floats
+                read += batch
+            }
+        }
+        let gatheredValues = try communicator.gather(values)
+        values = []
+        let allRead = try communicator.gather(read).flatMap { $0 }
+        let features = Tensor([allRead.count, channels])
+        var row = 0
+        for part in gatheredValues where !part.isEmpty {
+            let rows = part.count / channels
+            part.withUnsafeBufferPointer { source in
+                features.rows(row..<row + rows).pointer.update(from: source.baseAddress!, count: source.count)
+            }
+            row += rows
+        }
+        return Pooled(features: features, indices: allRead, skipped: try communicator.gathered(skipped))
+    }
+
+    /// Calls `body` with the C5 maps of consecutive pictures of one size, in order, and returns those skipped.
+    ///
+    /// Local to this rank. The compute threads first load a batch together, then work on it.
+    func forEachMap(
+        of pictures: PictureSource, indices: ArraySlice<Int>, progress: (_ done: Int, _ total: Int) -> Void,
+        _ body: (_ pictures: [Int], _ maps: Tensor) throws -> Void
+    ) throws -> [SkippedPicture] {
+        try loadInBatches(
+            indices, batchSize: batchSize, name: pictures.name, load: pictures.load, progress: progress
+        ) { loaded in
+            var rest = loaded[...]
+            while let first = rest.first {
+                let run = rest.prefix { $0.value.shape == first.value.shape }
+                try body(run.map(\.index), try map(stacked(run.map(\.value))))
+                rest = rest.dropFirst(run.count)
+            }
+        }
+    }
+}
+
+/// Calls `body` with what could be loaded of each batch of `indices`, in order, and returns what could not.
+///
+/// The compute threads load a batch together, then `body` has them for its work.
+func loadInBatches<Value>(
+    _ indices: ArraySlice<Int>, batchSize: Int, name: (Int) -> String, load: (Int) throws -> Value,
+    progress: (_ done: Int, _ total: Int) -> Void, _ body: (_ loaded: [(index: Int, value: Value)]) throws -> Void
+) throws -> [SkippedPicture] {
+    var skipped: [SkippedPicture] = []
+    var start = indices.startIndex
+    while start < indices.endIndex {
+        let end = min(start + batchSize, indices.endIndex)
+        let batch = Array(indices[start..<end])
+        var loaded: [(index: Int, value: Value)] = []
+        for (index, result) in zip(batch, loadTogether(batch, load)) {
+            switch result {
+            case .success(let value): loaded.append((index, value))
+            case .failure(let error):
+                skipped.append(SkippedPicture(name: name(index), reason: String(describing: error)))
+            }
+        }
+        if !loaded.isEmpty { try body(loaded) }
+        progress(end - indices.startIndex, indices.count)
+        start = end
+    }
+    return skipped
+}
+
+/// Loads several items at once on the compute threads.
+func loadTogether<Value>(_ indices: [Int], _ load: (Int) throws -> Value) -> [Result<Value, any Error>] {
+    var results = [Result<Value, any Error>?](repeating: nil, count: indices.count)
+    results.withUnsafeMutableBufferPointer { results in
+        parallelFor(indices.count) { _, range in
+            for i in range { results[i] = Result { try load(indices[i]) } }
+        }
+    }
+    return results.map { $0! }
+}
+
+/// Tensors of one shape as a batch.
+func stacked(_ tensors: [Tensor]) -> Tensor {
+    let batch = Tensor([tensors.count] + tensors[0].shape)
+    for (i, tensor) in tensors.enumerated() { batch.rows(i..<i + 1).copy(from: tensor) }
+    return batch
+}

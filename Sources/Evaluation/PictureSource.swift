@@ -1,0 +1,54 @@
+import TensorCore
+
+/// Numbered pictures that any rank can load one at a time.
+public struct PictureSource {
+    public let count: Int
+    /// What people call a picture: its path.
+    public let name: (Int) -> String
+    /// One picture [H, W, 3], normalised as in training. Several threads call it at once; what it throws is the reason
+    /// for which the picture is skipped.
+    public let load: (Int) throws -> Tensor
+
+    public init(count: Int, name: @escaping (Int) -> String, load: @escaping (Int) throws -> Tensor) {
+        self.count = count
+        self.name = name
+        self.load = load
+    }
+}
+
+/// A picture that was left out of a score, and why.
+public struct SkippedPicture: Codable, Sendable, Hashable, CustomStringConvertible {
+    public let name: String
+    public let reason: String
+
+    public init(name: String, reason: String) {
+        self.name = name
+        self.reason = reason
+    }
+
+    public var description: String { "\(name): \(reason)" }
+}
+
+/// The evaluation cannot be done as asked.
+public struct EvaluationError: Error, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) { self.description = description }
+}
+
+/// How far a stage of the evaluation is on this rank: its name, what is done and what there is to do.
+public typealias EvaluationProgress = (_ stage: String, _ done: Int, _ total: Int) -> Void
+
+/// At most `limit` of 0..<count, evenly spread and ascending.
+func spread(_ count: Int, limit: Int) -> [Int] {
+    let chosen = min(count, max(limit, 0))
+    return (0..<chosen).map { $0 * count / chosen }
+}
+
+/// 0..<count in an order that depends on the key alone.
+func shuffled(_ count: Int, key: UInt64...) -> [Int] {
+    var generator = KeyedGenerator(key: key)
+    var order = Array(0..<count)
+    for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, generator.integer(below: i + 1)) }
+    return order
+}

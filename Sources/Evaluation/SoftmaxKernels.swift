@@ -1,0 +1,106 @@
+import TensorCore
+
+extension Tensor {
+    /// Turns logits [rows, K, W] into the gradient of Σ −counts · log softmax_K(logits): softmax · Σ_K counts − counts.
+    ///
+    /// `counts` [rows, K, W] says how many labels of each class a place stands for; a place without any gets no gradient.
+    package func turnIntoCrossEntropyGradient(counts: [UInt8]) {
+        precondition(shape.count == 3 && count == counts.count, "\(counts.count) counts for logits \(shape)")
+        let (rows, classes, width) = (shape[0], shape[1], shape[2])
+        let logits = pointer
+        counts.withUnsafeBufferPointer { counts in
+            let labels = counts.baseAddress!
+            parallelFor(rows) { _, part in
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * width) { scratch in
+                    for row in part {
+                        let at = row * classes * width
+                        crossEntropyGradient(
+                            logits + at, labels + at, classes: classes, width: width, scratch: scratch.baseAddress!)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The class of largest logit at each place of [rows, K, W]: [rows · W]; of equal ones the first.
+    package func largestClasses() -> [Int32] {
+        precondition(shape.count == 3, "classes of \(shape)")
+        let (rows, classes, width) = (shape[0], shape[1], shape[2])
+        let logits = pointer
+        var result = [Int32](repeating: 0, count: rows * width)
+        result.withUnsafeMutableBufferPointer { result in
+            let winners = result.baseAddress!
+            parallelFor(rows) { _, part in
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { best in
+                    for row in part {
+                        let at = logits + row * classes * width, winner = winners + row * width
+                        for x in 0..<width { best[x] = at[x] }
+                        for k in 1..<max(classes, 1) {
+                            let plane = at + k * width
+                            for x in 0..<width {
+                                let larger = plane[x] > best[x]
+                                best[x] = larger ? plane[x] : best[x]
+                                winner[x] = larger ? Int32(truncatingIfNeeded: k) : winner[x]
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return result
+    }
+}
+
+/// One row of places: planes of `width` numbers, one for each class. The loops over places vectorise.
+private func crossEntropyGradient(
+    _ logits: UnsafeMutablePointer<Float>, _ labels: UnsafePointer<UInt8>, classes: Int, width: Int,
+    scratch: UnsafeMutablePointer<Float>
+) {
+    let largest = scratch, total = scratch + width
+    for x in 0..<width {
+        largest[x] = logits[x]
+        total[x] = 0
+    }
+    for k in 1..<max(classes, 1) {
+        let plane = logits + k * width
+        for x in 0..<width { largest[x] = plane[x] > largest[x] ? plane[x] : largest[x] }
+    }
+    for k in 0..<classes {
+        let plane = logits + k * width
+        for x in 0..<width {
+            let value = exponential(plane[x] - largest[x])
+            plane[x] = value
+            total[x] += value
+        }
+    }
+    // From here `largest` holds the factor of a softmax numerator: labels of the place over the sum.
+    for x in 0..<width { largest[x] = 0 }
+    for k in 0..<classes {
+        let label = labels + k * width
+        for x in 0..<width { largest[x] += Float(label[x]) }
+    }
+    for x in 0..<width { largest[x] /= total[x] }
+    for k in 0..<classes {
+        let plane = logits + k * width, label = labels + k * width
+        for x in 0..<width { plane[x] = plane[x] * largest[x] - Float(label[x]) }
+    }
+}
+
+/// eˣ for x ≤ 0 to about 2 ulp, 0 under −87: x = n·ln 2 + r, and a polynomial in r (Cephes). Branch-free, so that loops
+/// over it vectorise.
+@inline(__always)
+private func exponential(_ x: Float) -> Float {
+    let bounded = x > -87 ? x : -87
+    // Adding 1.5 · 2²³ rounds to a whole number and leaves it in the low bits.
+    let shifted = bounded * 1.442_695_04 + 12_582_912
+    let n = shifted - 12_582_912
+    let r = bounded - n * 0.693_359_375 + n * 2.121_944_4e-4
+    var p: Float = 1.987_569_15e-4
+    p = p * r + 1.398_199_95e-3
+    p = p * r + 8.333_451_91e-3
+    p = p * r + 4.166_579_59e-2
+    p = p * r + 1.666_666_55e-1
+    p = p * r + 5.000_000_12e-1
+    p = p * r * r + r + 1
+    return Float(bitPattern: p.bitPattern &+ (shifted.bitPattern &<< 23))
+}
