@@ -100,3 +100,12 @@ extension ViewDraw {
         return flips ? [x1, y0, x0, y1] : [x0, y0, x1, y1]
     }
 }
+
+extension TwoViewTransform {
+    /// The two views of one picture, as a batch of one.
+    public func views(of bytes: [UInt8], epoch: Int, sample: Int) throws -> TwoViewBatch {
+        let batch = TwoViewBatch(count: 1, imageSize: imageSize)
+        try apply(bytes, epoch: epoch, sample: sample, into: batch, position: 0, scratch: Scratch())
+        return batch
+    }
+}

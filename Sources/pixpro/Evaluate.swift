@@ -28,7 +28,7 @@ struct Evaluate: ParsableCommand {
                 runDirectory: directory, step: step, configurationFile: options.config, overrides: options.set,
                 runtime: runtime)
             let report = try evaluation.run()
-            if runtime.world.isRoot { print(json ? report.json : report.table) }
+            if runtime.world.isRoot { print(json ? try report.json : report.table) }
         }
     }
 }

@@ -41,7 +41,7 @@ public struct DoctorReport: Sendable {
         addMemory(host)
         try addAllReduce(world)
         addLimits()
-        let worst = try world.maximum([isHealthy ? 0 : 1])[0]
+        let worst = try world.maximum([Int64(isHealthy ? 0 : 1)])[0]
         if worst > 0, isHealthy { add(.bad, "other hosts", "at least one reports a fault", "run pixpro doctor there") }
     }
 

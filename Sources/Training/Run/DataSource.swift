@@ -31,7 +31,7 @@ enum DataSource {
         return {
             guard !end(position) else { return nil }
             let start = position.samplesInEpoch + (micro * plan.ranks + rank) * plan.microBatch
-            let samples = Array(order.permutation(epoch: position.epoch)[start..<start + plan.microBatch]).map { Int($0) }
+            let samples = Array(order.permutation(epoch: position.epoch)[start..<start + plan.microBatch])
             let request = (epoch: position.epoch, samples: samples)
             micro += 1
             if micro == plan.accumulation {

@@ -102,13 +102,13 @@ final class RunReporter {
         }
     }
 
-    func evaluating(_ text: String) { log?.console.redraw(text) }
+    func evaluating(_ stage: String, _ done: Int, _ total: Int) { log?.console.redraw("\(stage) \(done)/\(total)") }
 
-    func evaluated(_ scores: [Score], _ position: RunPosition) {
-        guard isRoot, !scores.isEmpty else { return }
-        note(EvaluationReport(scores: scores).table)
+    func evaluated(_ report: EvaluationReport, _ position: RunPosition) {
+        guard isRoot, !report.scores.isEmpty else { return }
+        note("after epoch \(position.epoch)\n" + report.table)
         var values: [String: Double] = [:]
-        for score in scores {
+        for score in report.scores {
             values[score.name] = score.value
             if let floor = score.floor { values[score.name + MetricRecord.floorSuffix] = floor }
         }

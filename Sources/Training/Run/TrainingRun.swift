@@ -67,7 +67,7 @@ public final class TrainingRun {
         try world.agree(on: "preparing \(directory.path)") { if world.isRoot { try directory.create() } }
         saver = try CheckpointSaver(
             runDirectory: directory.path, communicator: world, keep: configuration.checkpoint.keep)
-        evaluator = try RunEvaluator(configuration, communicator: world)
+        evaluator = try RunEvaluator(configuration, index: index, communicator: world)
         reporter = try world.agree(on: "opening the run's files") {
             try RunReporter(directory, loaded, isRoot: world.isRoot)
         }
@@ -177,8 +177,8 @@ public final class TrainingRun {
         let every = configuration.evaluation.everyEpochs
         if every > 0, position.epoch.isMultiple(of: every) || isFinished(position) {
             reporter.note("evaluating after epoch \(position.epoch)")
-            let scores = try evaluator.evaluate(encoder: model.encoder, state: model.online) { reporter.evaluating($0) }
-            reporter.evaluated(scores, position)
+            let report = try evaluator.evaluate(model.encoder) { [reporter] in reporter.evaluating($0, $1, $2) }
+            reporter.evaluated(report, position)
         }
         reporter.drawCurves()
     }
@@ -229,7 +229,7 @@ public final class TrainingRun {
             try broadcastParameters(state.replicas.map(\.tensor), over: communicator)
         }
         try verifyReplicasAgree(state.replicas, over: communicator)
-        reporter.begin(
+        try reporter.begin(
             position, resumedFrom: reader?.directory, images: index.count, batch: batch, cores: cores,
             parameters: model.online.parameters.reduce(0) { $0 + $1.value.count },
             communication: step.reducer.mode.rawValue)

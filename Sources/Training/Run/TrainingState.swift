@@ -7,7 +7,8 @@ import TensorCore
 /// Everything a run must restore to go on bit for bit: weights, momentum weights, statistics, velocities, position.
 struct TrainingState {
     let model: PixPro
-    let optimizer: LARS
+    /// Nil where only the model is wanted, for evaluation.
+    let optimizer: LARS?
 
     /// Every tensor under its name in the checkpoint, in files' layout.
     ///
@@ -21,7 +22,7 @@ struct TrainingState {
     /// Fills model and optimizer from an open checkpoint. Collective.
     func load(_ reader: CheckpointReader) throws {
         let tensors = tensors()
-        try reader.read(into: tensors)
+        try reader.read(into: tensors, partially: optimizer == nil)
         for (entry, tensor) in zip(entries, tensors) { entry.write(tensor.tensor!) }
         for (counter, tensor) in zip(counters, tensors.dropFirst(entries.count)) {
             counter.statistics.batchesTracked = Int(tensor.integers![0])
@@ -33,18 +34,22 @@ struct TrainingState {
         (model.online.parameters + model.momentum.parameters).map { ($0.name, $0.value) }
             + (model.online.statistics + model.momentum.statistics).flatMap {
                 [("\($0.name).running_mean", $0.mean), ("\($0.name).running_var", $0.variance)]
-            } + zip(optimizer.parameters, optimizer.velocities).map { (Self.velocityName($0), $1) }
+            } + velocities.map { (Self.velocityName($0), $1) }
     }
 
     private var entries: [StateDictionary.Entry] {
         StateDictionary(model.online).entries + StateDictionary(model.momentum).entries
-            + zip(optimizer.parameters, optimizer.velocities).map {
+            + velocities.map {
                 StateDictionary.entry(Self.velocityName($0), of: $1)
             }
     }
 
     private var counters: [(name: String, statistics: RunningStatistics)] {
         StateDictionary(model.online).counters + StateDictionary(model.momentum).counters
+    }
+
+    private var velocities: [(Parameter, Tensor)] {
+        optimizer.map { Array(zip($0.parameters, $0.velocities)) } ?? []
     }
 
     private static func velocityName(_ parameter: Parameter) -> String { "optimizer.velocity.\(parameter.name)" }

@@ -1,0 +1,47 @@
+import Evaluation
+import ImagePipeline
+import MessagePassing
+import PixelLearning
+import TensorCore
+
+/// Scores a checkpoint of a run after training: the command `pixpro evaluate`.
+public final class RunEvaluation {
+    private let evaluator: RunEvaluator
+    private let model: PixPro
+    private let console: Console?
+
+    /// Opens the checkpoint and finds the pictures: those of the run's own configuration, changed by `overrides`.
+    /// Collective.
+    public init(
+        runDirectory: String, step: Int?, configurationFile: String?, overrides: [String], runtime: MPIRuntime
+    ) throws {
+        let world = runtime.world
+        let reader = try BackboneExport.open(runDirectory: runDirectory, step: step, communicator: world)
+        let loaded = try world.agree(on: "reading the configuration") {
+            try configurationFile.map { try RunConfiguration.load(file: $0, overrides: overrides) }
+                ?? RunConfiguration.parse(
+                    yaml: reader.manifest.facts.configuration, name: reader.directory, overrides: overrides)
+        }
+        let configuration = loaded.configuration
+        let host = try HostLayout(runtime)
+        let cores = try world.agree(on: "planning threads") {
+            try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
+        }
+        let threads = cores.ranks[host.rank]
+        ComputeThreads.start(threads: threads.compute + threads.loader)
+        model = PixPro(configuration.pixProSettings, seed: UInt64(configuration.run.seed))
+        try TrainingState(model: model, optimizer: nil).load(reader)
+        evaluator = try RunEvaluator(
+            configuration, index: try DataSource.index(configuration.data.roots, world), communicator: world)
+        console = world.isRoot ? .standardError : nil
+        console?.print("scoring \(reader.directory)")
+    }
+
+    /// Collective; the same report on all ranks.
+    public func run() throws -> EvaluationReport {
+        defer { console?.clear() }
+        return try evaluator.evaluate(model.encoder) { [console] stage, done, total in
+            console?.redraw("\(stage) \(done)/\(total)")
+        }
+    }
+}
