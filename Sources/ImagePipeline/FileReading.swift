@@ -33,7 +33,7 @@ enum FileReading {
     static func names(in path: String) throws -> [String] {
         guard let folder = opendir(path) else {
             throw IndexError(
-                "\(path): \(String(cString: strerror(errno))); check data.roots and the rights of this folder")
+                "\(path): \(String(cString: strerror(errno))); check the path and the rights of the folder")
         }
         defer { closedir(folder) }
         var names: [String] = []

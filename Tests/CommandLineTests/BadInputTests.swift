@@ -1,4 +1,5 @@
 import Foundation
+import ImagePipeline
 import TestSupport
 import Testing
 
@@ -163,7 +164,8 @@ import Testing
             try FileManager.default.removeItem(atPath: label)
             if kind != "missing" {
                 let side = kind == "size" ? 40 : 72
-                let png = try encodeGray([UInt8](repeating: kind == "id" ? 200 : 0, count: side * side), side: side)
+                let png = try encodePNG(
+                    gray: [UInt8](repeating: kind == "id" ? 200 : 0, count: side * side), width: side, height: side)
                 try Data(png).write(to: URL(fileURLWithPath: label))
             }
             let settings = [
