@@ -86,7 +86,7 @@ let package = Package(
             path: "Tests/RankChecks", swiftSettings: swiftSettings),
         tests("DrawingTests", ["Drawing"]),
         tests("TrainingTests", ["Training", "Drawing"]),
-        //tests("ImagePipelineTests", ["ImagePipeline", "TensorCore"]),
+        tests("ImagePipelineTests", ["ImagePipeline", "TensorCore"]),
         tests("CommandLineTests", ["Checkpointing", "ImagePipeline", "Training"]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]

@@ -7,19 +7,19 @@
 /// Colour operations on three float planes (red, green, blue) of `count` pixels, values 0 to 255.
 ///
 /// What torchvision does to Pillow images, which round to bytes after every operation; nothing is rounded here.
-struct ColorPlanes {
+package struct ColorPlanes {
     let red: UnsafeMutablePointer<Float>
     let green: UnsafeMutablePointer<Float>
     let blue: UnsafeMutablePointer<Float>
     let count: Int
 
-    init(_ planes: UnsafeMutablePointer<Float>, count: Int) {
+    package init(_ planes: UnsafeMutablePointer<Float>, count: Int) {
         (red, green, blue, self.count) = (planes, planes + count, planes + 2 * count, count)
     }
 
     private var planes: [UnsafeMutablePointer<Float>] { [red, green, blue] }
 
-    func apply(_ step: ViewDraw.ColorStep) {
+    package func apply(_ step: ViewDraw.ColorStep) {
         switch step {
         case .brightness(let factor): blend(with: 0, factor)
         case .contrast(let factor): blend(with: (meanGray + 0.5).rounded(.down), factor)
@@ -60,7 +60,7 @@ struct ColorPlanes {
         }
     }
 
-    func makeGray() {
+    package func makeGray() {
         for i in 0..<count {
             let level = gray(i)
             red[i] = level
@@ -69,7 +69,7 @@ struct ColorPlanes {
         }
     }
 
-    func solarize() {
+    package func solarize() {
         for plane in planes {
             for i in 0..<count { plane[i] = plane[i] >= 128 ? 255 - plane[i] : plane[i] }
         }
@@ -102,7 +102,7 @@ struct ColorPlanes {
 /// Gaussian blur of one plane; edges repeat their last pixel.
 ///
 /// The kernel reaches three deviations. Pillow's blur is three box filters of the same deviation.
-func blur(
+package func blur(
     _ plane: UnsafeMutablePointer<Float>, width: Int, height: Int, sigma: Double, scratch: inout [Float]
 ) {
     let radius = max(1, Int((3 * sigma).rounded(.up)))

@@ -34,8 +34,8 @@ struct CropSampler: Sendable {
 }
 
 /// Everything random about one view, drawn before any pixel is touched: a function of (seed, epoch, sample, view).
-struct ViewDraw: Sendable {
-    enum ColorStep: Sendable { case brightness(Float), contrast(Float), saturation(Float), hue(Float) }
+package struct ViewDraw: Sendable {
+    package enum ColorStep: Sendable { case brightness(Float), contrast(Float), saturation(Float), hue(Float) }
 
     let crop: PixelRegion
     let flips: Bool

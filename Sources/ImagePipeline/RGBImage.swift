@@ -39,6 +39,11 @@ public struct DecodedRegion: Sendable {
     /// Decoded pixels per pixel of the whole picture, along each axis: about 1, 1/2, 1/4 or 1/8.
     public let scaleX: Double
     public let scaleY: Double
+
+    public init(image: RGBImage, originX: Double, originY: Double, scaleX: Double, scaleY: Double) {
+        (self.image, self.originX, self.originY) = (image, originX, originY)
+        (self.scaleX, self.scaleY) = (scaleX, scaleY)
+    }
 }
 
 /// An image that cannot be used, and why; whoever knows the file adds its name.

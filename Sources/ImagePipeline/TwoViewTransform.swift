@@ -75,7 +75,7 @@ public struct TwoViewTransform: Sendable {
 
 extension DecodedRegion {
     /// Resizes `crop`, in pixels of the whole picture, into float planes.
-    func resize(
+    package func resize(
         _ crop: PixelRegion, width: Int, height: Int, into planes: UnsafeMutablePointer<Float>, scratch: inout [Float]
     ) {
         func axis(_ start: Int, _ length: Int, _ origin: Double, _ scale: Double, _ limit: Int, _ outputs: Int) -> AxisWeights {

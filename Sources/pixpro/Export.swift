@@ -24,10 +24,13 @@ struct Export: ParsableCommand {
     @Option(help: "The step of the checkpoint to take; the newest if left out.")
     var step: Int?
 
+    @Option(help: "A picture; it and its C5 features go into a file beside, to check other loaders against.")
+    var example: String?
+
     func run() throws {
         runOnAllRanks { runtime in
             let summary = try BackboneExport(runDirectory: directory, step: step, communicator: runtime.world)
-                .write(encoder, to: output)
+                .write(encoder, to: output, example: example)
             if runtime.world.isRoot { print(summary) }
         }
     }

@@ -1,5 +1,8 @@
 import Checkpointing
+import ImagePipeline
 import MessagePassing
+import NeuralNetwork
+import TensorCore
 
 /// A trained backbone as a file that other libraries load: torchvision's names, OIHW, and a card in the metadata.
 public struct BackboneExport {
@@ -37,7 +40,10 @@ public struct BackboneExport {
     }
 
     /// Writes the file on rank zero; returns a sentence about it. Collective.
-    public func write(_ encoder: Encoder, to path: String) throws -> String {
+    ///
+    /// With a picture, `<path without .safetensors>.example.safetensors` holds it as the network sees it (`image`
+    /// [1, 3, H, W]) and what the network makes of it (`c5`), so that any other loader can be checked against this one.
+    public func write(_ encoder: Encoder, to path: String, example picture: String? = nil) throws -> String {
         let stored = reader.manifest.tensors.filter { $0.name.hasPrefix(encoder.prefix) }
         let tensors = stored.map { NamedTensor(name: $0.name, elementType: $0.elementType, shape: $0.shape) }
         try reader.read(into: tensors, partially: true)
@@ -45,9 +51,39 @@ public struct BackboneExport {
         try reader.communicator.agree(on: "writing \(path)") {
             guard reader.communicator.isRoot else { return }
             try SafetensorsFile.write(renamed, metadata: try card(encoder), to: path)
+            if let picture { try writeExample(picture, renamed, to: path) }
         }
         return "wrote \(path): \(renamed.count) tensors of the \(encoder.rawValue) encoder "
             + "(\(reader.manifest.facts.architecture["architecture"] ?? "?")) at step \(reader.manifest.facts.step)"
+    }
+
+    private func writeExample(_ picture: String, _ tensors: [NamedTensor], to path: String) throws {
+        let run = try RunConfiguration.parse(
+            yaml: reader.manifest.facts.configuration, name: reader.directory).configuration
+        let byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
+        let state = ModelState(seed: 0)
+        let network = ResNet(run.model.architecture, Scope(state))
+        try ModelFile.load(state) { byName[$0]!.tensor! }
+        let size = 224
+        let bytes = try TextFile.readBytes(picture)
+        let image: Tensor
+        do { image = try EvaluationTransform.centerView(bytes, imageSize: size) } catch let error as ImageError {
+            throw TrainingError("\(picture) \(error.reason)")
+        }
+        let features = try network(Variable(image.reshaped([1, size, size, 3])), Pass(mode: .evaluation)).value
+        let (rows, columns, channels) = (features.shape[1], features.shape[2], features.shape[3])
+        try SafetensorsFile.write(
+            [
+                NamedTensor(
+                    name: "image",
+                    tensor: image.permutedInner(outer: 1, rows: size * size, columns: 3).reshaped([1, 3, size, size])),
+                NamedTensor(
+                    name: "c5",
+                    tensor: features.permutedInner(outer: 1, rows: rows * columns, columns: channels)
+                        .reshaped([1, channels, rows, columns])),
+            ],
+            metadata: ["picture": picture, "format": "pt"],
+            to: (path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path) + ".example.safetensors")
     }
 
     /// What someone who is handed the file must know to use it.

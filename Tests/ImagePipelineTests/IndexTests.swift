@@ -1,0 +1,174 @@
+import Foundation
+import ImagePipeline
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite struct IndexTests {
+    @Test func listsTreesInOrderWithClasses() throws {
+        try withPictures(6) { folder in
+            try Data().write(to: URL(fileURLWithPath: folder + "/class0/._100.jpg"))
+            try Data().write(to: URL(fileURLWithPath: folder + "/class0/notes.txt"))
+            try Data().write(to: URL(fileURLWithPath: folder + "/UPPER.JPEG"))
+            let index = try ImageIndex(roots: [folder])
+            #expect(index.count == 7 && index.ignored == 1 && index.classNames == ["class0", "class1"])
+            let names = (0..<7).map { index.description(of: $0).dropFirst(folder.count + 1) }
+            #expect(names == names.sorted() && names.first == "UPPER.JPEG")
+            #expect(index.label(of: 0) == nil && index.label(of: 1) == 0 && index.label(of: 6) == 1)
+            try index.verifyReadable()
+        }
+    }
+
+    @Test func survivesTheJourneyToOtherRanks() throws {
+        try withPictures(6) { folder in
+            let index = try ImageIndex(roots: [folder, folder + "/class1"])
+            let copy = try ImageIndex(serialized: index.serialized)
+            #expect(copy.count == index.count && copy.classNames == index.classNames)
+            for i in 0..<index.count {
+                #expect(copy.description(of: i) == index.description(of: i) && copy.label(of: i) == index.label(of: i))
+                #expect(try copy.bytes(of: i) == index.bytes(of: i))
+            }
+            let bytes = index.serialized
+            for cut in [0, 7, 20, bytes.count - 1] {
+                #expect(throws: IndexError.self) { try ImageIndex(serialized: Array(bytes.prefix(cut))) }
+            }
+        }
+    }
+
+    @Test func missingEmptyAndVanishedFoldersAreErrors() throws {
+        let missing = #expect(throws: IndexError.self) { try ImageIndex(roots: ["/nowhere"]) }
+        #expect(missing?.description.contains("/nowhere") == true)
+        try withTemporaryDirectory { folder in
+            #expect(throws: IndexError.self) { try ImageIndex(roots: [folder]) }
+        }
+        try withPictures(4) { folder in
+            let index = try ImageIndex(roots: [folder])
+            try FileManager.default.removeItem(atPath: folder + "/class0")
+            let gone = #expect(throws: IndexError.self) { try index.verifyReadable() }
+            #expect(gone?.description.contains("mounted") == true)
+        }
+    }
+}
+
+@Suite struct TarTests {
+    @Test func packedShardsHoldTheSameBytes() throws {
+        try withPictures(9) { folder in
+            let index = try ImageIndex(roots: [folder])
+            let shards = folder + "-shards"
+            defer { try? FileManager.default.removeItem(atPath: shards) }
+            #expect(try packShards(index: index, into: shards, maximumBytes: 12_000) > 1)
+            let packed = try ImageIndex(roots: [shards])
+            // The same shards read by their headers alone.
+            try FileManager.default.removeItem(atPath: shards + "/index.tsv")
+            let scanned = try ImageIndex(roots: [shards])
+            for other in [packed, scanned] {
+                #expect(other.count == index.count && other.classNames == index.classNames)
+                for i in 0..<index.count {
+                    #expect(try other.bytes(of: i) == index.bytes(of: i) && other.label(of: i) == index.label(of: i))
+                }
+            }
+            #expect(throws: IndexError.self) { try packShards(index: index, into: shards, maximumBytes: 1 << 20) }
+        }
+    }
+
+    @Test func archivesOfOthersAreRead() throws {
+        try withPictures(4) { folder in
+            // GNU tar with a name that needs its long-name extension.
+            let long = "class0/" + String(repeating: "n", count: 120) + ".jpg"
+            try FileManager.default.moveItem(atPath: folder + "/class0/100.jpg", toPath: folder + "/" + long)
+            for format in ["gnu", "pax", "ustar"] {
+                if format == "ustar" { try FileManager.default.moveItem(atPath: folder + "/" + long, toPath: folder + "/class0/100.jpg") }
+                let archive = folder + "/\(format).tar"
+                let made = try runProcess(
+                    "/usr/bin/env", ["tar", "--format=\(format)", "-cf", archive, "-C", folder, "class0", "class1"])
+                #expect(made.status == 0, "\(made)")
+                let index = try ImageIndex(roots: [archive])
+                #expect(index.count == 4)
+                for i in 0..<4 { _ = try ImageDecoder.decode(try index.bytes(of: i)) }
+                try FileManager.default.removeItem(atPath: archive)
+            }
+        }
+    }
+
+    @Test func changedArchivesNeverCrash() throws {
+        try withPictures(3) { folder in
+            let archive = folder + "/a.tar"
+            _ = try runProcess("/usr/bin/env", ["tar", "-cf", archive, "-C", folder, "class0", "class1"])
+            let whole = try Data(contentsOf: URL(fileURLWithPath: archive))
+            var generator = KeyedGenerator(9)
+            var refused = 0
+            for _ in 0..<300 {
+                var bytes = whole
+                for _ in 0..<3 { bytes[generator.integer(below: 512 * 3)] = UInt8(truncatingIfNeeded: generator.next()) }
+                if generator.chance(0.3) { bytes = bytes.prefix(generator.integer(below: bytes.count)) }
+                try bytes.write(to: URL(fileURLWithPath: archive))
+                do { _ = try ImageIndex(roots: [archive]) } catch is IndexError { refused += 1 } catch is ImageError { refused += 1 }
+            }
+            #expect(refused > 50)
+        }
+    }
+}
+
+@Suite struct SegmentationFolderTests {
+    private func withPairs(_ body: (_ images: String, _ labels: String) throws -> Void) throws {
+        try withTemporaryDirectory { folder in
+            let (images, labels) = (folder + "/images", folder + "/labels")
+            for path in [images, labels] {
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            }
+            for i in 0..<3 {
+                try Data(try encodeJPEG(rgb: testPicture(20, 10).pixels, width: 20, height: 10))
+                    .write(to: URL(fileURLWithPath: images + "/\(i).jpg"))
+                try Data(try encodePNG(gray: [UInt8](repeating: UInt8(i), count: 200), width: 20, height: 10))
+                    .write(to: URL(fileURLWithPath: labels + "/\(i).png"))
+            }
+            try body(images, labels)
+        }
+    }
+
+    @Test func pairsByName() throws {
+        try withPairs { images, labels in
+            let folder = try SegmentationFolder(images: images, labels: labels)
+            #expect(folder.count == 3)
+            #expect(try folder.labels(of: 2, classes: 3, void: nil).ids.allSatisfy { $0 == 2 })
+            try folder.verify(classes: 2, void: 2)
+        }
+    }
+
+    @Test func whatDoesNotFitIsNamed() throws {
+        try withPairs { images, labels in
+            let folder = try SegmentationFolder(images: images, labels: labels)
+            let unknown = #expect(throws: IndexError.self) { try folder.verify(classes: 2, void: 255) }
+            #expect(unknown?.description.contains("2.png") == true && unknown?.description.contains("id 2") == true)
+            try Data(try encodePNG(gray: [0, 0, 0, 0], width: 2, height: 2))
+                .write(to: URL(fileURLWithPath: labels + "/1.png"))
+            let size = #expect(throws: IndexError.self) { try folder.verify(classes: 3, void: nil) }
+            #expect(size?.description.contains("1.png has the size 2×2") == true)
+            try FileManager.default.removeItem(atPath: labels + "/0.png")
+            let missing = #expect(throws: IndexError.self) { try SegmentationFolder(images: images, labels: labels) }
+            #expect(missing?.description.contains("0.png") == true)
+        }
+    }
+}
+
+@Suite struct SyntheticImagesTests {
+    @Test func theSameSeedDrawsTheSameFiles() throws {
+        try withTemporaryDirectory { folder in
+            for (name, seed) in [("a", UInt64(1)), ("b", 1), ("c", 2)] {
+                try SyntheticImages.write(
+                    to: folder + "/" + name, classes: 3, trainPerClass: 2, validationPerClass: 1, segmentationTrain: 2,
+                    segmentationValidation: 1, imageSize: 48, seed: seed)
+            }
+            func bytes(_ name: String) throws -> [[UInt8]] {
+                let index = try ImageIndex(roots: [folder + "/\(name)/images", folder + "/\(name)/segmentation"])
+                return try (0..<index.count).map { try index.bytes(of: $0) }
+            }
+            #expect(try bytes("a") == bytes("b"))
+            #expect(try bytes("a") != bytes("c"))
+            let pairs = try SegmentationFolder(
+                images: folder + "/a/segmentation/train/images", labels: folder + "/a/segmentation/train/labels")
+            try pairs.verify(classes: 4, void: nil)
+            #expect(Set(try pairs.labels(of: 0, classes: 4, void: nil).ids).count >= 2)
+        }
+    }
+}
