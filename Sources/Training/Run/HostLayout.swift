@@ -32,4 +32,11 @@ struct HostLayout {
         let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         memoryPerRank = Int(try world.minimum([Int64(physical / here.count)])[0])
     }
+
+    /// The most memory that this process has had resident.
+    static var peakResidentBytes: Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
+    }
 }

@@ -36,9 +36,11 @@ final class RunReporter {
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
         tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
         let settings = configuration.configuration
+        attempt { try tensorBoard?.text("configuration", settings.yaml(), step: position.step) }
         note(
             "\(settings.method.name.rawValue) (\(settings.method.dialect.rawValue)), \(settings.model.architecture.rawValue), "
-                + "\(parameters) trained parameters, \(images) images at \(settings.data.imageSize) px")
+                + "\(parameters) trained parameters, \(images) images at \(settings.data.imageSize) px, "
+                + settings.precision.resolved)
         note(
             "\(batch.ranks) rank\(batch.ranks == 1 ? "" : "s") × \(batch.microBatch) images × \(batch.accumulation) "
                 + "micro-batch\(batch.accumulation == 1 ? "" : "es") = global batch \(batch.global), "
@@ -126,11 +128,14 @@ final class RunReporter {
         }
     }
 
-    func finish(_ position: RunPosition) {
+    /// `peakMemory` is the most that any rank has had resident, in bytes.
+    func finish(_ position: RunPosition, peakMemory: Int) {
         guard isRoot else { return }
         drawCurves()
         progress?.finish()
-        note("finished after \(position.step) steps and \(position.samples) images; curves in \(directory.curves)")
+        note(
+            "finished after \(position.step) steps and \(position.samples) images; peak memory of a rank "
+                + "\(significant(Double(peakMemory) / 1e9)) GB; curves in \(directory.curves)")
         if !namedUnreadable.isEmpty { note("\(namedUnreadable.count) unreadable files, listed in \(directory.skipped)") }
     }
 

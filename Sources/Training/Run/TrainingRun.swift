@@ -90,7 +90,8 @@ public final class TrainingRun {
             reporter.saved(outcome)
             if case .failed(let reason) = outcome { throw TrainingError("the last checkpoint was not saved: \(reason)") }
         }
-        reporter.finish(position)
+        let peakMemory = try communicator.maximum([Int64(HostLayout.peakResidentBytes)])[0]
+        reporter.finish(position, peakMemory: Int(peakMemory))
     }
 
     // MARK: One step
