@@ -22,14 +22,3 @@ func gemm(
             start == 0 ? beta : 1, c, blasint(ldc))
     }
 }
-
-/// The matrix library: what it is, and one thread for each call.
-public enum MatrixLibrary {
-    /// Kernels split work over their own threads; a library that did so too would oversubscribe the cores.
-    public static func useOneThread() { openblas_set_num_threads(1) }
-
-    /// For example `OpenBLAS 0.3.21 … SkylakeX`.
-    public static var summary: String {
-        String(cString: openblas_get_config()) + " (kernels: " + String(cString: openblas_get_corename()) + ")"
-    }
-}

@@ -8,7 +8,7 @@ struct PixproBench: ParsableCommand {
         subcommands: [StepBenchmark.self, KernelBenchmark.self, AllReduceBenchmark.self])
 
     static func main() {
-        MatrixLibrary.useOneThread()
+        MatrixLibrary.prepare()
         main(nil)
     }
 }

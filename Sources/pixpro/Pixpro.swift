@@ -24,7 +24,7 @@ struct Pixpro: ParsableCommand {
 
     /// Parses, runs, and lets rank zero alone speak about a wrong command line.
     static func main() {
-        MatrixLibrary.useOneThread()
+        MatrixLibrary.prepare()
         do {
             var command = try parseAsRoot()
             try command.run()

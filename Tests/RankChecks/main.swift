@@ -1,4 +1,5 @@
 import MessagePassing
+import TensorCore
 
 // Checks that need several ranks: `mpirun -n 3 rank-checks NAME [ARGUMENT…]`. Each prints `ok NAME` from rank zero, or
 // throws, which ends the job with a message and a non-zero status.
@@ -9,6 +10,7 @@ let checks: [String: Check] = [messagePassingChecks, dataParallelChecks, checkpo
     $0.merge($1) { _, _ in preconditionFailure("two checks of one name") }
 }
 
+MatrixLibrary.prepare()
 runOnAllRanks(program: "rank-checks") { runtime in
     let names = CommandLine.arguments.count > 1 ? CommandLine.arguments[1].split(separator: "+").map(String.init) : []
     guard !names.isEmpty else { throw CheckFailure("name a check: \(checks.keys.sorted().joined(separator: ", "))") }

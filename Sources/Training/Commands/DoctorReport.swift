@@ -50,29 +50,20 @@ public struct DoctorReport: Sendable {
     }
 
     private mutating func addProcessor() {
-        // /proc is Linux's; elsewhere the program says so and goes on.
-        guard let info = try? TextFile.read("/proc/cpuinfo") else {
+        guard let model = Processor.model else {
             return add(.look, "processor", "unknown: /proc/cpuinfo cannot be read")
         }
-        let lines = info.split(separator: "\n")
-        let model = lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last ?? "unknown"
-        let flags = Set((lines.first { $0.hasPrefix("flags") } ?? "").split(separator: " ").map(String.init))
-        let missing = ["avx2", "fma", "bmi2"].filter { !flags.contains($0) }
-        let extras = ["avx512f", "avx512_bf16", "amx_bf16"].filter { flags.contains($0) }
+        let missing = Processor.features.isEmpty ? [] : ["avx2", "fma", "bmi2"].filter { !Processor.has([$0]) }
+        let extras = ["avx512f", "avx512_bf16", "amx_bf16"].filter { Processor.has([$0]) }
         add(
-            missing.isEmpty || flags.isEmpty ? .ok : .bad, "processor",
-            model.trimmed + ", \(missing.isEmpty ? "AVX2 and FMA" : "WITHOUT \(missing.joined(separator: ", "))")"
+            missing.isEmpty ? .ok : .bad, "processor",
+            model + ", \(missing.isEmpty ? "AVX2 and FMA" : "WITHOUT \(missing.joined(separator: ", "))")"
                 + (extras.isEmpty ? "" : ", " + extras.joined(separator: ", ")),
             missing.isEmpty ? "" : "this build needs x86-64-v3; rebuild without -march=x86-64-v3 in Package.swift")
     }
 
     private mutating func addMatrixLibrary() {
-        let summary = MatrixLibrary.summary
-        // OpenBLAS 0.3.21 takes Zen 4 for Cooper Lake, whose kernels are up to 30 % slower on it.
-        let isMistaken = summary.contains("Cooperlake") && ((try? TextFile.read("/proc/cpuinfo"))?.contains("AMD") ?? false)
-        add(
-            isMistaken ? .look : .ok, "matrices", summary,
-            isMistaken ? "set OPENBLAS_CORETYPE=SKYLAKEX before starting (launch/train does): up to 30 % faster" : "")
+        add(.ok, "matrices", MatrixLibrary.summary)
         add(.ok, "convolutions", "matrix products on OpenBLAS")
     }
 
@@ -124,7 +115,7 @@ public struct DoctorReport: Sendable {
             limit.rlim_cur >= 256 ? "" : "ulimit -n 1024")
         var space = statvfs()
         if statvfs("/dev/shm", &space) == 0 {
-            let megabytes = Int(space.f_bavail) * Int(space.f_frsize) >> 20
+            let megabytes = (Int(space.f_bavail) * Int(space.f_frsize)) >> 20
             add(
                 megabytes >= 64 ? .ok : .look, "/dev/shm", "\(megabytes) MiB free",
                 megabytes >= 64 ? "" : "Open MPI passes messages of one host through it: enlarge it (docker --shm-size 1g)")
@@ -144,8 +135,4 @@ public struct DoctorReport: Sendable {
         return (lines + [faults == 0 ? "nothing is wrong" : "\(faults) fault\(faults == 1 ? "" : "s")"])
             .joined(separator: "\n")
     }
-}
-
-extension Substring {
-    fileprivate var trimmed: String { String(drop { $0 == " " }) }
 }
