@@ -87,7 +87,12 @@ let package = Package(
         tests("DrawingTests", ["Drawing"]),
         tests("TrainingTests", ["Training", "Drawing"]),
         tests("ImagePipelineTests", ["ImagePipeline", "TensorCore"]),
-        tests("CommandLineTests", ["Checkpointing", "ImagePipeline", "Training"]),
+        tests(
+            "CommandLineTests",
+            [
+                "Checkpointing", "ImagePipeline", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore",
+                "Training",
+            ]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
 )

@@ -56,6 +56,11 @@ struct ReferenceFile {
         sgdMomentum = try parsed("sgd_momentum", Double.init)
         trustCoefficient = try parsed("trust", Double.init)
 
+        guard settings.projectorWidth > 0, settings.gamma >= 0, settings.threshold >= 0, totalSteps > 0 else {
+            throw ReferenceError(
+                description: "\(path): metadata 'hidden' and 'total_steps' must be positive, 'gamma' and 'threshold' "
+                    + "not negative")
+        }
         guard let shape = file.description(of: "input.view1")?.shape, shape.count == 5, shape[2] == 3,
             shape[0] == learningRates.count, shape.allSatisfy({ $0 > 0 })
         else {
@@ -64,6 +69,36 @@ struct ReferenceFile {
                     + "for each of the steps")
         }
         (steps, images, height, width) = (shape[0], shape[1], shape[3], shape[4])
+        try require("input.view2", shape: shape)
+        for name in ["input.box1", "input.box2"] { try require(name, shape: [steps, images, 4]) }
+        for name in ["expected.loss", "drift.loss"] { try require(name, shape: [steps]) }
+    }
+
+    /// Throws unless the file has this tensor in this shape.
+    private func require(_ name: String, shape: [Int]) throws {
+        guard let found = file.description(of: name)?.shape else {
+            throw ReferenceError(description: "\(file.path): has no '\(name)'; write the reference again, whole")
+        }
+        guard found == shape else {
+            throw ReferenceError(description: "\(file.path): '\(name)' is \(found), but \(shape) is needed")
+        }
+    }
+
+    /// Throws unless the file expects exactly these tensors of a kind, in these shapes and each with its drift: what
+    /// it expects and this program does not have is not to be passed over.
+    func requireExpectations(_ kind: String, _ expected: [(name: String, shape: [Int])]) throws {
+        for (name, shape) in expected {
+            try require("expected.\(kind).\(name)", shape: shape)
+            try require("drift.\(kind).\(name)", shape: [1])
+        }
+        let prefix = "expected.\(kind).", known = Set(expected.map(\.name))
+        for tensor in file.tensors where tensor.name.hasPrefix(prefix) {
+            guard known.contains(String(tensor.name.dropFirst(prefix.count))) else {
+                throw ReferenceError(
+                    description: "\(file.path): '\(tensor.name)' is nothing that this model has: the metadata names "
+                        + "another architecture, or another program's names were used")
+            }
+        }
     }
 
     /// The images `range` of a step, in this program's layout.
