@@ -13,6 +13,13 @@ typedef struct {
     char *message;
 } error_handler;
 
+struct cjpeg_reader {
+    struct jpeg_decompress_struct info;
+    error_handler handler;
+    // The part that is decoded, in pixels of the scaled picture.
+    cjpeg_rectangle part;
+};
+
 static void fail(j_common_ptr info) {
     error_handler *handler = (error_handler *)info->err;
     char text[JMSG_LENGTH_MAX];
@@ -80,22 +87,29 @@ static void keep_header(struct jpeg_decompress_struct *info, cjpeg_header *heade
     }
 }
 
-int cjpeg_read_header(const uint8_t *bytes, size_t size, cjpeg_header *header, char *message) {
-    struct jpeg_decompress_struct info;
-    error_handler handler;
-    memset(&info, 0, sizeof info);
-    info.err = install(&handler, message);
-    if (setjmp(handler.escape)) {
-        jpeg_destroy_decompress(&info);
-        return 1;
+cjpeg_reader *cjpeg_open(const uint8_t *bytes, size_t size, cjpeg_header *header, char *message) {
+    cjpeg_reader *reader = calloc(1, sizeof *reader);
+    if (!reader) {
+        snprintf(message, CJPEG_MESSAGE_SIZE, "no memory for a JPEG reader");
+        return NULL;
     }
-    jpeg_create_decompress(&info);
-    jpeg_mem_src(&info, bytes, size);
-    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
-    jpeg_read_header(&info, TRUE);
-    keep_header(&info, header);
-    jpeg_destroy_decompress(&info);
-    return 0;
+    struct jpeg_decompress_struct *info = &reader->info;
+    info->err = install(&reader->handler, message);
+    if (setjmp(reader->handler.escape)) {
+        cjpeg_close(reader);
+        return NULL;
+    }
+    jpeg_create_decompress(info);
+    jpeg_mem_src(info, bytes, size);
+    jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_read_header(info, TRUE);
+    keep_header(info, header);
+    return reader;
+}
+
+void cjpeg_close(cjpeg_reader *reader) {
+    jpeg_destroy_decompress(&reader->info);
+    free(reader);
 }
 
 // Inverted CMYK, as Adobe's programs write it, to RGB: each ink takes its share of what black leaves.
@@ -109,77 +123,66 @@ static void rgb_from_cmyk(const uint8_t *cmyk, uint8_t *rgb, int32_t count, int 
     }
 }
 
-int cjpeg_decode(const uint8_t *bytes, size_t size, int32_t numerator, cjpeg_rectangle *part, uint8_t **pixels,
-                 int32_t *warnings, char *message) {
-    struct jpeg_decompress_struct info;
-    error_handler handler;
-    // Changed after setjmp, so that the handler sees what was allocated.
-    uint8_t *volatile output = NULL;
-    uint8_t *volatile row = NULL;
-    memset(&info, 0, sizeof info);
-    info.err = install(&handler, message);
-    *pixels = NULL;
-    if (setjmp(handler.escape)) {
-        free(output);
-        free(row);
-        jpeg_destroy_decompress(&info);
-        return 1;
-    }
-    jpeg_create_decompress(&info);
-    jpeg_mem_src(&info, bytes, size);
-    jpeg_read_header(&info, TRUE);
-    int is_cmyk = info.num_components == 4;
-    info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
-    info.scale_num = (unsigned)numerator;
-    info.scale_denom = 8;
-    info.dct_method = JDCT_ISLOW;
-    jpeg_start_decompress(&info);
+int cjpeg_start(cjpeg_reader *reader, int32_t numerator, cjpeg_rectangle *part, char *message) {
+    struct jpeg_decompress_struct *info = &reader->info;
+    reader->handler.message = message;
+    if (setjmp(reader->handler.escape)) return 1;
+    info->out_color_space = info->num_components == 4 ? JCS_CMYK : JCS_RGB;
+    info->scale_num = (unsigned)numerator;
+    info->scale_denom = 8;
+    info->dct_method = JDCT_ISLOW;
+    jpeg_start_decompress(info);
 
-    int32_t full_width = (int32_t)info.output_width, full_height = (int32_t)info.output_height;
+    int32_t full_width = (int32_t)info->output_width, full_height = (int32_t)info->output_height;
     if (part->x < 0 || part->y < 0 || part->width < 1 || part->height < 1 || part->x + part->width > full_width ||
         part->y + part->height > full_height) {
         snprintf(message, CJPEG_MESSAGE_SIZE, "part %d,%d %dx%d is outside the picture of %dx%d", part->x, part->y,
                  part->width, part->height, full_width, full_height);
-        jpeg_abort_decompress(&info);
-        jpeg_destroy_decompress(&info);
         return 1;
     }
     // Columns come in whole blocks, and what is interpolated at a cut edge is wrong by a little: a block more on each
     // side keeps the wanted pixels exact.
     JDIMENSION x = (JDIMENSION)part->x, width = (JDIMENSION)part->width;
-    if (width < info.output_width) {
-        JDIMENSION margin = (JDIMENSION)(info.max_h_samp_factor * 8);
+    if (width < info->output_width) {
+        JDIMENSION margin = (JDIMENSION)(info->max_h_samp_factor * 8);
         JDIMENSION left = x > margin ? x - margin : 0;
-        JDIMENSION right = x + width + margin < info.output_width ? x + width + margin : info.output_width;
+        JDIMENSION right = x + width + margin < info->output_width ? x + width + margin : info->output_width;
         x = left;
         width = right - left;
-        jpeg_crop_scanline(&info, &x, &width);
+        jpeg_crop_scanline(info, &x, &width);
     }
-    int channels = is_cmyk ? 4 : 3;
-    size_t stride = (size_t)width * 3;
-    output = malloc(stride * (size_t)part->height);
-    row = malloc((size_t)info.output_width * (size_t)channels);
-    if (!output || !row) {
-        snprintf(message, CJPEG_MESSAGE_SIZE, "no memory for %d rows of %u pixels", part->height, width);
-        free(output);
-        free(row);
-        jpeg_destroy_decompress(&info);
-        return 1;
-    }
-    if (part->y > 0) jpeg_skip_scanlines(&info, (JDIMENSION)part->y);
-    for (int32_t y = 0; y < part->height; y++) {
-        uint8_t *target = is_cmyk ? row : output + (size_t)y * stride;
-        JSAMPROW rows[1] = {target};
-        jpeg_read_scanlines(&info, rows, 1);
-        if (is_cmyk) rgb_from_cmyk(row, output + (size_t)y * stride, (int32_t)width, info.saw_Adobe_marker);
-    }
-    *warnings = (int32_t)info.err->num_warnings;
-    jpeg_abort_decompress(&info);
-    jpeg_destroy_decompress(&info);
-    free(row);
     part->x = (int32_t)x;
     part->width = (int32_t)width;
-    *pixels = output;
+    reader->part = *part;
+    return 0;
+}
+
+int cjpeg_read(cjpeg_reader *reader, uint8_t *pixels, int32_t *warnings, char *message) {
+    struct jpeg_decompress_struct *info = &reader->info;
+    size_t stride = (size_t)reader->part.width * 3;
+    // Changed after setjmp, so that the handler sees what was allocated.
+    uint8_t *volatile inks = NULL;
+    reader->handler.message = message;
+    if (setjmp(reader->handler.escape)) {
+        free(inks);
+        return 1;
+    }
+    if (info->out_color_space == JCS_CMYK) {
+        inks = malloc((size_t)info->output_width * 4);
+        if (!inks) {
+            snprintf(message, CJPEG_MESSAGE_SIZE, "no memory for a row of %u pixels", info->output_width);
+            return 1;
+        }
+    }
+    if (reader->part.y > 0) jpeg_skip_scanlines(info, (JDIMENSION)reader->part.y);
+    for (int32_t y = 0; y < reader->part.height; y++) {
+        uint8_t *row = pixels + (size_t)y * stride;
+        JSAMPROW rows[1] = {inks ? inks : row};
+        jpeg_read_scanlines(info, rows, 1);
+        if (inks) rgb_from_cmyk(inks, row, reader->part.width, info->saw_Adobe_marker);
+    }
+    *warnings = (int32_t)info->err->num_warnings;
+    free(inks);
     return 0;
 }
 

@@ -4,22 +4,21 @@
     import Musl
 #endif
 
-/// Colour operations on three float planes (red, green, blue) of `count` pixels, values 0 to 255.
+/// Colour operations on three runs of floats (red, green, blue) of `count` pixels, values 0 to 255: a row, or more.
 ///
 /// What torchvision does to Pillow images, which round to bytes after every operation; nothing is rounded here.
-package struct ColorPlanes {
+package struct ColorRuns {
     let red: UnsafeMutablePointer<Float>
     let green: UnsafeMutablePointer<Float>
     let blue: UnsafeMutablePointer<Float>
     let count: Int
 
-    package init(_ planes: UnsafeMutablePointer<Float>, count: Int) {
-        (red, green, blue, self.count) = (planes, planes + count, planes + 2 * count, count)
+    package init(_ runs: UnsafeMutablePointer<Float>, count: Int) {
+        (red, green, blue, self.count) = (runs, runs + count, runs + 2 * count, count)
     }
 
-    private var planes: [UnsafeMutablePointer<Float>] { [red, green, blue] }
-
-    package func apply(_ step: ViewDraw.ColorStep) {
+    /// `meanGray` is that of the whole picture, before this step.
+    package func apply(_ step: ViewDraw.ColorStep, meanGray: Float) {
         switch step {
         case .brightness(let factor): blend(with: 0, factor)
         case .contrast(let factor): blend(with: (meanGray + 0.5).rounded(.down), factor)
@@ -31,8 +30,8 @@ package struct ColorPlanes {
     /// factor · x + (1 − factor) · level, clamped.
     private func blend(with level: Float, _ factor: Float) {
         let constant = (1 - factor) * level
-        for plane in planes {
-            for i in 0..<count { plane[i] = min(max(factor * plane[i] + constant, 0), 255) }
+        for run in [red, green, blue] {
+            for i in 0..<count { run[i] = min(max(factor * run[i] + constant, 0), 255) }
         }
     }
 
@@ -40,7 +39,8 @@ package struct ColorPlanes {
     @inline(__always)
     private func gray(_ i: Int) -> Float { 0.299 * red[i] + 0.587 * green[i] + 0.114 * blue[i] }
 
-    private var meanGray: Float {
+    /// The sum of all pixels' luma.
+    package var graySum: Float {
         var sums = SIMD8<Float>()
         let whole = count / 8 * 8
         for i in stride(from: 0, to: whole, by: 8) {
@@ -48,7 +48,7 @@ package struct ColorPlanes {
         }
         var sum = sums.sum()
         for i in whole..<count { sum += gray(i) }
-        return sum / Float(count)
+        return sum
     }
 
     private func saturate(_ factor: Float) {
@@ -70,8 +70,8 @@ package struct ColorPlanes {
     }
 
     package func solarize() {
-        for plane in planes {
-            for i in 0..<count { plane[i] = plane[i] >= 128 ? 255 - plane[i] : plane[i] }
+        for run in [red, green, blue] {
+            for i in 0..<count { run[i] = run[i] >= 128 ? 255 - run[i] : run[i] }
         }
     }
 
@@ -99,62 +99,16 @@ package struct ColorPlanes {
     }
 }
 
-/// Gaussian blur of one plane; edges repeat their last pixel.
-///
-/// The kernel reaches three deviations. Pillow's blur is three box filters of the same deviation.
-package func blur(
-    _ plane: UnsafeMutablePointer<Float>, width: Int, height: Int, sigma: Double, scratch: inout [Float]
-) {
-    let radius = max(1, Int((3 * sigma).rounded(.up)))
-    let raw = (-radius...radius).map { exp(-Double($0 * $0) / (2 * sigma * sigma)) }
-    let sum = raw.reduce(0, +)
-    let kernel = raw.map { Float($0 / sum) }
-    let size = width * height + width + 2 * radius
-    if scratch.count < size { scratch = [Float](repeating: 0, count: size) }
-    scratch.withUnsafeMutableBufferPointer { scratch in
-        let copy = scratch.baseAddress!, padded = copy + width * height
-        copy.update(from: plane, count: width * height)
-        for y in 0..<height {
-            let target = plane + y * width
-            target.update(repeating: 0, count: width)
-            for tap in -radius...radius {
-                let source = copy + min(max(y + tap, 0), height - 1) * width
-                let weight = kernel[tap + radius]
-                for x in 0..<width { target[x] += weight * source[x] }
-            }
-        }
-        for y in 0..<height {
-            let row = plane + y * width
-            for i in 0..<radius {
-                padded[i] = row[0]
-                padded[radius + width + i] = row[width - 1]
-            }
-            (padded + radius).update(from: row, count: width)
-            row.update(repeating: 0, count: width)
-            for tap in 0...2 * radius {
-                let weight = kernel[tap]
-                for x in 0..<width { row[x] += weight * padded[x + tap] }
-            }
-        }
-    }
-}
-
-/// Writes planes as interleaved normalised pixels (x / 255 − mean) / deviation, mirrored if asked: NHWC's [H, W, 3].
-func interleave(
-    _ planes: UnsafePointer<Float>, width: Int, height: Int, flips: Bool, into target: UnsafeMutablePointer<Float>
-) {
-    let count = width * height
-    for channel in 0..<3 {
-        let scale = 1 / (255 * PixelNormalization.deviation[channel])
-        let shift = -PixelNormalization.mean[channel] / PixelNormalization.deviation[channel]
-        for y in 0..<height {
-            let row = planes + channel * count + y * width, output = target + y * width * 3 + channel
-            if flips {
-                for x in 0..<width { output[x * 3] = row[width - 1 - x] * scale + shift }
-            } else {
-                for x in 0..<width { output[x * 3] = row[x] * scale + shift }
-            }
-        }
+/// Writes runs as interleaved normalised pixels, (x / 255 − mean) / deviation: NHWC's [..., 3].
+func interleave(_ colors: ColorRuns, into target: UnsafeMutablePointer<Float>) {
+    let (red, green, blue) = (colors.red, colors.green, colors.blue)
+    func scale(_ channel: Int) -> Float { 1 / (255 * PixelNormalization.deviation[channel]) }
+    func shift(_ channel: Int) -> Float { -PixelNormalization.mean[channel] / PixelNormalization.deviation[channel] }
+    let scales = (scale(0), scale(1), scale(2)), shifts = (shift(0), shift(1), shift(2))
+    for i in 0..<colors.count {
+        target[3 * i] = shifts.0.addingProduct(red[i], scales.0)
+        target[3 * i + 1] = shifts.1.addingProduct(green[i], scales.1)
+        target[3 * i + 2] = shifts.2.addingProduct(blue[i], scales.2)
     }
 }
 

@@ -37,13 +37,13 @@ struct CropSampler: Sendable {
 package struct ViewDraw: Sendable {
     package enum ColorStep: Sendable { case brightness(Float), contrast(Float), saturation(Float), hue(Float) }
 
-    let crop: PixelRegion
-    let flips: Bool
-    let colorSteps: [ColorStep]
-    let grayscale: Bool
+    package let crop: PixelRegion
+    package let flips: Bool
+    package let colorSteps: [ColorStep]
+    package let grayscale: Bool
     /// Deviation of the blur in pixels of the view.
-    let blur: Double?
-    let solarizes: Bool
+    package let blur: Double?
+    package let solarizes: Bool
 
     /// The published recipes: view 0 is always blurred, view 1 seldom, but is solarised at times.
     init(width: Int, height: Int, sampler: CropSampler, view: Int, _ generator: inout KeyedGenerator) {

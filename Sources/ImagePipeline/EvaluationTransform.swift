@@ -19,12 +19,15 @@ public enum EvaluationTransform {
     }
 
     private static func view(_ bytes: [UInt8], _ crop: PixelRegion, width: Int, height: Int) throws -> Tensor {
-        let scale = max(Double(width) / Double(crop.width), Double(height) / Double(crop.height))
-        let decoded = try ImageDecoder.decode(bytes, region: crop, minimumScale: min(scale, 1))
-        let planes = Tensor([3, height, width]), result = Tensor([height, width, 3])
-        var scratch: [Float] = []
-        decoded.resize(crop, width: width, height: height, into: planes.pointer, scratch: &scratch)
-        interleave(planes.pointer, width: width, height: height, flips: false, into: result.pointer)
+        let decoded = try ImageDecoder.decode(
+            bytes, region: crop, minimumScale: crop.decodingScale(width: width, height: height))
+        let row = Tensor([3, width]), result = Tensor([height, width, 3])
+        let resizer = Resizer()
+        resizer.set(decoded, crop: crop, width: width, height: height)
+        for y in 0..<height {
+            resizer.resizeRow(y, of: decoded.image, into: row.pointer)
+            interleave(ColorRuns(row.pointer, count: width), into: result.pointer + y * width * 3)
+        }
         return result
     }
 }

@@ -3,21 +3,46 @@ public enum ImageDecoder {
     /// Larger pictures are refused before any memory is taken (Pillow's limit against decompression bombs).
     public static let maximumPixels = 178_956_970
 
+    /// A picture whose header has been read and whose pixels have not.
+    package struct Picture: ~Copyable {
+        /// The upright size.
+        package let width: Int
+        package let height: Int
+        private let bytes: UnsafeBufferPointer<UInt8>
+        /// nil for a PNG.
+        private let jpeg: JPEG.Reader?
+
+        fileprivate init(_ bytes: UnsafeBufferPointer<UInt8>) throws {
+            let reader = try format(of: bytes) == .jpeg ? JPEG.Reader(bytes) : nil
+            let size = try reader.map { $0.orientation.upright($0.width, $0.height) } ?? PNG.size(of: bytes)
+            (self.bytes, jpeg, width, height) = (bytes, reader, size.width, size.height)
+        }
+
+        /// A part of the picture; see `ImageDecoder.decode`.
+        package consuming func decode(region: PixelRegion, minimumScale: Double) throws -> DecodedRegion {
+            if let jpeg { return try jpeg.decode(region: region, minimumScale: minimumScale) }
+            return DecodedRegion(image: try PNG.decode(bytes), originX: 0, originY: 0, scaleX: 1, scaleY: 1)
+        }
+    }
+
+    /// Reads a picture's header and hands it on, so that what is decoded can depend on its size.
+    package static func open<Result>(
+        _ bytes: [UInt8], _ body: (consuming Picture) throws -> Result
+    ) throws -> Result {
+        try bytes.withUnsafeBufferPointer { try body(try Picture($0)) }
+    }
+
     /// The upright size of a picture, from its header alone.
     public static func size(of bytes: [UInt8]) throws -> (width: Int, height: Int) {
-        switch try format(of: bytes) {
-        case .jpeg:
-            let header = try JPEG.Header(bytes)
-            return header.orientation.upright(header.width, header.height)
-        case .png: return try PNG.size(of: bytes)
-        }
+        try open(bytes) { picture in (picture.width, picture.height) }
     }
 
     /// The whole picture, upright.
     public static func decode(_ bytes: [UInt8]) throws -> RGBImage {
-        let size = try size(of: bytes)
-        let whole = PixelRegion(x: 0, y: 0, width: size.width, height: size.height)
-        return try decode(bytes, region: whole, minimumScale: 1).image
+        try open(bytes) { picture in
+            let whole = PixelRegion(x: 0, y: 0, width: picture.width, height: picture.height)
+            return try picture.decode(region: whole, minimumScale: 1).image
+        }
     }
 
     /// A part of a picture that contains `region` (in upright pixels), at the coarsest of 1, 1/2, 1/4 and 1/8 of its
@@ -27,17 +52,13 @@ public enum ImageDecoder {
     /// transform, which averages blocks of pixels; over the pictures of the tests it differs from such averages of the
     /// whole by less than one level in 255 in the mean.
     public static func decode(_ bytes: [UInt8], region: PixelRegion, minimumScale: Double) throws -> DecodedRegion {
-        switch try format(of: bytes) {
-        case .jpeg: return try JPEG.decode(bytes, region: region, minimumScale: minimumScale)
-        case .png:
-            return DecodedRegion(image: try PNG.decode(bytes), originX: 0, originY: 0, scaleX: 1, scaleY: 1)
-        }
+        try open(bytes) { picture in try picture.decode(region: region, minimumScale: minimumScale) }
     }
 
     enum Format { case jpeg, png }
 
     /// By the first bytes; names lie.
-    static func format(of bytes: [UInt8]) throws -> Format {
+    static func format(of bytes: UnsafeBufferPointer<UInt8>) throws -> Format {
         func starts(_ magic: [UInt8], at offset: Int = 0) -> Bool { bytes.dropFirst(offset).starts(with: magic) }
         if starts([0xFF, 0xD8, 0xFF]) { return .jpeg }
         if starts([0x89, 0x50, 0x4E, 0x47]) { return .png }
@@ -65,5 +86,16 @@ public enum ImageDecoder {
         guard width * height <= maximumPixels else {
             throw ImageError("its header says \(width)×\(height) pixels, more than the \(maximumPixels) allowed")
         }
+    }
+}
+
+extension PixelRegion {
+    /// The coarsest scale at which this region may be decoded to be resized to `width` × `height`: with twice the pixels
+    /// of the result along each axis, or full size.
+    ///
+    /// Over real photographs, results differ from those of decoding at full size by 0.6 to 1.1 levels of 255 in the mean
+    /// and less than 6 in 99 of 100 pixels, a third of the difference of decoding only as many pixels as are wanted.
+    package func decodingScale(width: Int, height: Int) -> Double {
+        min(2 * max(Double(width) / Double(self.width), Double(height) / Double(self.height)), 1)
     }
 }

@@ -8,22 +8,24 @@ import CPNG
 
 /// PNG files through libpng.
 enum PNG {
-    static func size(of bytes: [UInt8]) throws -> (width: Int, height: Int) {
+    static func size(of bytes: UnsafeBufferPointer<UInt8>) throws -> (width: Int, height: Int) {
         var width: Int32 = 0, height: Int32 = 0
-        try call { cpng_read_size(bytes, bytes.count, &width, &height, $0) }
+        try call { cpng_read_size(bytes.baseAddress, bytes.count, &width, &height, $0) }
         try ImageDecoder.check(width: Int(width), height: Int(height))
         return (Int(width), Int(height))
     }
 
-    static func decode(_ bytes: [UInt8]) throws -> RGBImage {
+    static func decode(_ bytes: UnsafeBufferPointer<UInt8>) throws -> RGBImage {
         let (width, height, pixels) = try decode(bytes, channels: 3)
         return RGBImage(width: width, height: height, pixels: pixels)
     }
 
-    static func decode(_ bytes: [UInt8], channels: Int) throws -> (width: Int, height: Int, pixels: [UInt8]) {
+    static func decode(
+        _ bytes: UnsafeBufferPointer<UInt8>, channels: Int
+    ) throws -> (width: Int, height: Int, pixels: [UInt8]) {
         let (width, height) = try size(of: bytes)
         var pixels = [UInt8](repeating: 0, count: width * height * channels)
-        try call { cpng_decode(bytes, bytes.count, Int32(channels), &pixels, $0) }
+        try call { cpng_decode(bytes.baseAddress, bytes.count, Int32(channels), &pixels, $0) }
         return (width, height, pixels)
     }
 
@@ -55,7 +57,9 @@ public func encodePNG(gray: [UInt8], width: Int, height: Int) throws -> [UInt8] 
 
 /// Class ids of every pixel: gray values or palette indices as stored.
 public func decodeLabelMap(_ bytes: [UInt8]) throws -> (width: Int, height: Int, ids: [UInt8]) {
-    guard try ImageDecoder.format(of: bytes) == .png else { throw ImageError("is a JPEG; label maps must be PNGs") }
-    let (width, height, ids) = try PNG.decode(bytes, channels: 1)
-    return (width, height, ids)
+    try bytes.withUnsafeBufferPointer { bytes in
+        guard try ImageDecoder.format(of: bytes) == .png else { throw ImageError("is a JPEG; label maps must be PNGs") }
+        let (width, height, ids) = try PNG.decode(bytes, channels: 1)
+        return (width, height, ids)
+    }
 }

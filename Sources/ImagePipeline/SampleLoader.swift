@@ -28,7 +28,7 @@ final class SampleLoader: Sendable {
     /// Fills a place of a batch with `sample`, or with another image if that cannot be read: which one depends on
     /// (seed, epoch, sample) alone, so that any number of ranks sees the same pictures.
     func load(
-        _ sample: Int, epoch: Int, into batch: TwoViewBatch, position: Int, scratch: TwoViewTransform.Scratch
+        _ sample: Int, epoch: Int, into batch: TwoViewBatch, position: Int, renderer: ViewRenderer
     ) throws {
         var generator = KeyedGenerator(transform.seed, UInt64(epoch), UInt64(sample), Self.key)
         var candidate = sample
@@ -36,7 +36,7 @@ final class SampleLoader: Sendable {
             do {
                 return try transform.apply(
                     try index.bytes(of: candidate), epoch: epoch, sample: sample, into: batch, position: position,
-                    scratch: scratch)
+                    renderer: renderer)
             } catch let error as ImageError {
                 remember(candidate, error.reason)
             }

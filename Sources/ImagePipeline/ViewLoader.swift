@@ -67,8 +67,10 @@ public final class ViewLoader {
     private func loadNow(_ request: Request) throws -> TwoViewBatch {
         let batch = TwoViewBatch(count: request.samples.count, imageSize: samples.transform.imageSize)
         let parts = max(ComputeThreads.shared.threads, 1)
-        while inlineScratch.count < parts { inlineScratch.append(.init()) }
-        let scratch = inlineScratch
+        while inlineRenderers.count < parts {
+            inlineRenderers.append(ViewRenderer(imageSize: samples.transform.imageSize))
+        }
+        let renderers = inlineRenderers
         var errors = [(any Error)?](repeating: nil, count: request.samples.count)
         errors.withUnsafeMutableBufferPointer { errors in
             parallelFor(request.samples.count) { part, range in
@@ -76,7 +78,7 @@ public final class ViewLoader {
                     do {
                         try samples.load(
                             request.samples[position], epoch: request.epoch, into: batch, position: position,
-                            scratch: scratch[part])
+                            renderer: renderers[part])
                     } catch {
                         errors[position] = error
                     }
@@ -87,7 +89,7 @@ public final class ViewLoader {
         return batch
     }
 
-    private var inlineScratch: [TwoViewTransform.Scratch] = []
+    private var inlineRenderers: [ViewRenderer] = []
 }
 
 /// The batches being prepared, oldest first; loader threads take single samples from them.
@@ -151,12 +153,12 @@ private final class BatchQueue {
 
     /// A loader thread's body: sample after sample until told to stop.
     func work() {
-        let scratch = TwoViewTransform.Scratch()
+        let renderer = ViewRenderer(imageSize: samples.transform.imageSize)
         while let (batch, position) = take() {
             let outcome = Result {
                 try samples.load(
                     batch.request.samples[position], epoch: batch.request.epoch, into: batch.batch, position: position,
-                    scratch: scratch)
+                    renderer: renderer)
             }
             update {
                 batch.finished += 1

@@ -62,10 +62,3 @@ struct StepBenchmark: ParsableCommand {
 }
 
 extension ResNetArchitecture: ExpressibleByArgument {}
-
-/// The most memory that this process has had resident.
-func peakResidentBytes() -> Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss * 1024
-}
