@@ -60,7 +60,14 @@ import Testing
                 let lines = result.errorOutput.split(separator: "\n").filter { $0.contains(name) }
                 #expect(lines.count == 1, "\(name) is named once: \(lines)")
             }
-            #expect(FileManager.default.fileExists(atPath: run.run + "/skipped.txt"))
+            func skipped() throws -> [Substring] {
+                try String(contentsOfFile: run.run + "/skipped.txt", encoding: .utf8).split(separator: "\n")
+            }
+            #expect(try skipped().count == 3)
+            // A run that goes on keeps what it knew: nothing is lost, nothing is named again.
+            let resumed = try run.train(ranks: 1, ["schedule.steps=9"], images: [folder])
+            #expect(resumed.status == 0 && !resumed.errorOutput.contains("skipping"), "\(resumed)")
+            #expect(try skipped().count == 3)
         }
     }
 
@@ -104,6 +111,20 @@ import Testing
     @Test func moreImagesAskedForThanThereAre() throws {
         try SmallRun.with { run in
             expectFailure(try run.train(ranks: 2, ["batch.global=64"]), saying: "30 images", "batch.global")
+        }
+    }
+
+    @Test func moreRanksThanImages() throws {
+        try SmallRun.with { run in
+            let folder = run.directory + "/few"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            for i in 0..<3 {
+                try FileManager.default.copyItem(
+                    atPath: SmallRun.data + "/segmentation/train/images/000\(i).jpg", toPath: "\(folder)/\(i).jpg")
+            }
+            expectFailure(
+                try run.train(ranks: 4, ["batch.global=null", "batch.perRank=1"], images: [folder]),
+                saying: "3 images", "4 ranks", "batch.perRank")
         }
     }
 

@@ -13,7 +13,7 @@ public final class MetricsFile {
     ///   are lines that a crash cut off. Nil keeps all records.
     public init(path: String, firstStep: Int? = nil) throws {
         self.path = path
-        if access(path, F_OK) == 0 {
+        if TextFile.exists(path) {
             let (records, unreadableLines) = try MetricsFile.read(path)
             let kept = records.filter { $0.step < firstStep ?? .max }
             if kept.count < records.count || !unreadableLines.isEmpty {

@@ -33,6 +33,9 @@ final class RunReporter {
         guard isRoot else { return }
         try TextFile.write(
             configuration.configuration.yaml(origins: configuration.origins), to: directory.configuration)
+        if checkpoint != nil, TextFile.exists(directory.skipped) {
+            namedUnreadable = Set(try TextFile.read(directory.skipped).split(separator: "\n").map(String.init))
+        }
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
         tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
         let settings = configuration.configuration

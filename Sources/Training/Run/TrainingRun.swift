@@ -48,9 +48,11 @@ public final class TrainingRun {
         index = try DataSource.index(configuration.data.roots, world)
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
         guard index.count >= batch.global else {
+            let remedy =
+                configuration.batch.global == nil ? "lower batch.perRank, or start fewer ranks" : "or lower batch.global"
             throw TrainingError(
                 "\(index.count) images are fewer than one batch of \(batch.global) (\(world.size) ranks × "
-                    + "\(batch.perRank)): add images, or lower batch.global")
+                    + "\(batch.perRank)): add images, \(remedy)")
         }
 
         model = PixPro(configuration.pixProSettings, seed: UInt64(configuration.run.seed))
