@@ -61,7 +61,7 @@ struct DataCommand: ParsableCommand {
             let index = try ImageIndex(roots: roots)
             let shards = try packShards(
                 index: index, into: output, maximumBytes: shardSize << 20, progress: commandProgress("packing"))
-            print("packed \(index.count) images into \(shards) shards in \(output)")
+            print("packed \(index.count) images into \(shards) shard\(shards == 1 ? "" : "s") in \(output)")
         }
     }
 }

@@ -6,9 +6,9 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs a reference's steps in float32 and compares every loss, feature, gradient and weight.",
         discussion: """
-            The reference holds inputs, weights and what double precision makes of them. An error may be four times the
-            drift of the reference's own float32 run; past that the exit status is 1. Under mpirun the ranks share the
-            images, which proves the cluster's collectives as well.
+            The reference holds inputs, weights and what double precision makes of them. An error may be four times \
+            the drift of the reference's own float32 run; past that the exit status is 1. Under mpirun the ranks share \
+            the images, which proves the cluster's collectives as well.
             """)
 
     @Option(help: "The reference, a safetensors file.")

@@ -82,7 +82,9 @@ extension Setting {
     ]
 
     private static let optimization: [Setting] = [
-        Setting("optimizer.name", \.optimizer.name, onResume: .mustMatch, "LARS or SGD, both with momentum."),
+        Setting(
+            "optimizer.name", \.optimizer.name, onResume: .mustMatch,
+            "The rule of updates: LARS or SGD, both with momentum."),
         Setting(
             "optimizer.baseLearningRate", \.optimizer.baseLearningRate, in: .above(0), onResume: .changesTraining,
             synonyms: ["lr", "baseLr", "learningRate"],

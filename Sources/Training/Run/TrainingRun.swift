@@ -120,8 +120,8 @@ public final class TrainingRun {
         if summary.unreadable > 0 { try reportUnreadable(failures) }
         guard summary.loss.isFinite else {
             throw TrainingError(
-                "the loss is \(summary.loss) at step \(position.step): lower optimizer.baseLearningRate or lengthen "
-                    + "schedule.warmupEpochs; the last checkpoint is untouched")
+                "the loss is \(summary.loss.isNaN ? "not a number" : "infinite") at step \(position.step): lower "
+                    + "optimizer.baseLearningRate or lengthen schedule.warmupEpochs; the last checkpoint is untouched")
         }
         reporter.stepped(
             position, summary, learningRate: learningRate, epoch: epoch, epochs: configuration.schedule.epochs,
