@@ -147,12 +147,24 @@ private func progress(step: Int) -> RunProgress {
             let path = folder + "/metrics.jsonl"
             var file = try MetricsFile(path: path)
             for step in 1...9 { try file.append(record(step)) }
+            let before = try TextFile.read(path)
             file = try MetricsFile(path: path, firstStep: 6)
+            #expect(before.hasPrefix(try TextFile.read(path)), "what stays keeps its bytes")
             try file.append(record(6))
             let (records, unreadable) = try MetricsFile.read(path)
             #expect(records == (1...6).map(record))
             #expect(unreadable.isEmpty)
             #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
+        }
+    }
+
+    @Test func numbersThatStayKeepTheirLastDigit() throws {
+        try withFolder { folder in
+            let path = folder + "/metrics.jsonl"
+            let line = #"{"kind":"train","step":1,"epoch":0.013793103448275862,"time":1,"loss":-0.15343683345450954}"#
+            try TextFile.write("\(line)\n\(record(2).json)\n", to: path)
+            _ = try MetricsFile(path: path, firstStep: 2)
+            #expect(try TextFile.read(path) == line + "\n")
         }
     }
 

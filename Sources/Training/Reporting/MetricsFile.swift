@@ -14,11 +14,10 @@ public final class MetricsFile {
     public init(path: String, firstStep: Int? = nil) throws {
         self.path = path
         if TextFile.exists(path) {
-            let (records, unreadableLines) = try MetricsFile.read(path)
-            let kept = records.filter { $0.step < firstStep ?? .max }
-            if kept.count < records.count || !unreadableLines.isEmpty {
-                try TextFile.write(kept.map { $0.json + "\n" }.joined(), to: path)
-            }
+            let lines = try MetricsFile.lines(of: path)
+            // What stays keeps its bytes: a number that is read and written again may end in another digit.
+            let kept = lines.filter { line in line.record.map { $0.step < firstStep ?? .max } ?? false }
+            if kept.count < lines.count { try TextFile.write(kept.map { $0.text + "\n" }.joined(), to: path) }
         }
         descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw TextFileError(path: path, action: "open") }
@@ -33,20 +32,19 @@ public final class MetricsFile {
     /// All records of a file, and the numbers (from 1) of lines that are none: at most the last, cut off by a crash,
     /// unless something else wrote to the file.
     public static func read(_ path: String) throws -> (records: [MetricRecord], unreadableLines: [Int]) {
-        var records: [MetricRecord] = []
-        var unreadable: [Int] = []
+        let lines = try lines(of: path)
+        return (lines.compactMap(\.record), lines.indices.filter { lines[$0].record == nil }.map { $0 + 1 })
+    }
+
+    /// Every line, with the record that it is, if it is one.
+    private static func lines(of path: String) throws -> [(text: Substring, record: MetricRecord?)] {
         let text = try TextFile.read(path)
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
-        for (index, line) in lines.enumerated() {
+        return lines.enumerated().map { index, line in
             // A last line without its end may be a number cut short that still parses.
             let isWhole = index < lines.count - 1 || text.hasSuffix("\n")
-            if isWhole, let record = MetricRecord(json: line) {
-                records.append(record)
-            } else {
-                unreadable.append(index + 1)
-            }
+            return (line, isWhole ? MetricRecord(json: line) : nil)
         }
-        return (records, unreadable)
     }
 }
