@@ -13,7 +13,7 @@ struct Pixpro: ParsableCommand {
         commandName: "pixpro",
         abstract: "Pretrains vision backbones for detection and segmentation on a cluster of CPU nodes (PixPro over MPI).",
         discussion: """
-            One node with two ranks:    mpirun -n 2 pixpro train --config configs/small-data.yaml ~/images
+            One node with two ranks:    mpirun -n 2 --bind-to none pixpro train --config configs/small-data.yaml ~/images
             What a machine offers:      mpirun -n 2 pixpro doctor
             A backbone for torchvision: pixpro export runs/pixpro --output backbone.safetensors
             """,

@@ -6,7 +6,7 @@ struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Trains a backbone on folders of images; goes on from the newest checkpoint if there is one.",
         discussion: """
-            mpirun -n 2 pixpro train --config configs/small-data.yaml --set run.directory=runs/street ~/street
+            mpirun -n 2 --bind-to none pixpro train --config configs/small-data.yaml --set run.directory=runs/street ~/street
             All keys:  pixpro train --keys
             """)
 

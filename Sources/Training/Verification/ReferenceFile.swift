@@ -7,9 +7,18 @@ import TensorCore
 
 /// A reference: inputs, initial weights and what a few steps must give, computed elsewhere in double precision.
 ///
-/// safetensors in PyTorch's layout. `input.view1|view2` [K, N, 3, H, W], `input.box1|box2` [K, N, 4],
-/// `weights.<name>`, `expected.loss` [K], `expected.gradient|weights|features.<name>`, and `drift.<the same>`: how far
-/// the reference's own float32 run was from it. The settings of the run are in the metadata.
+/// safetensors in PyTorch's layout (NCHW, OIHW) and the published names (`encoder.*`, `projector.*`, `encoder_k.*`,
+/// `projector_k.*`, `value_transform.*`):
+/// - `input.view1|view2` [K, N, 3, H, W] and `input.box1|box2` [K, N, 4], as (x0, y0, x1, y1) in 0…1, x0 > x1 where
+///   flipped;
+/// - `weights.<name>`: every parameter and running statistic before the first step;
+/// - `expected.loss` [K]; `expected.gradient.<name>` of the first step, before decay; `expected.weights.<name>` after the
+///   last; `expected.features.encoder1|projection1|propagated1` of the first step's first view;
+/// - `drift.<the same names>` [1] (`drift.loss` [K]): how far the reference's own float32 run was from it, relative to
+///   |expected| + 1e-6 of its kind's largest norm (the loss: absolutely).
+///
+/// Metadata, all texts: `arch`, `hidden` (width of the projector), `gamma`, `clamp`, `threshold`, `base_momentum`,
+/// `total_steps`, `lr` (one for each step, with commas), `weight_decay`, `sgd_momentum`, `trust`, `dialect`.
 struct ReferenceFile {
     let file: SafetensorsFile
     let settings: PixProSettings
