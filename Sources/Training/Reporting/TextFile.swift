@@ -60,6 +60,9 @@ public enum TextFile {
             defer { close(descriptor) }
             try writeAll(bytes, to: descriptor, path: partial)
             guard fsync(descriptor) == 0 else { throw TextFileError(path: partial, action: "flush") }
+        } catch {
+            unlink(partial)
+            throw error
         }
         guard rename(partial, path) == 0 else { throw TextFileError(path: path, action: "rename \(partial) to") }
     }
