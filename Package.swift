@@ -1,4 +1,5 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
 
 // Kernels are plain loops over raw pointers. On x86-64 they need AVX2 and FMA to reach memory bandwidth; the flag goes
@@ -11,6 +12,12 @@ import PackageDescription
 #else
     let swiftSettings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 #endif
+
+// oneDNN is used where it is installed; `PIXPRO_ONEDNN=0 swift build` leaves it out.
+let hasOneDNN =
+    Context.environment["PIXPRO_ONEDNN"] != "0"
+    && FileManager.default.fileExists(atPath: "/usr/include/oneapi/dnnl/dnnl.h")
+let oneDNN: [Target] = hasOneDNN ? [.target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")])] : []
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -34,14 +41,17 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
-    targets: [
+    targets: oneDNN + [
         // The only places that see C headers.
         .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "CVector"),
         .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
 
-        layer("TensorCore", ["COpenBLAS"]),
+        .target(
+            name: "TensorCore", dependencies: ["CVector", "COpenBLAS"] + (hasOneDNN ? ["COneDNN"] : []),
+            swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
         layer("MessagePassing", ["CMPI"]),
         layer("NeuralNetwork", ["TensorCore"]),
         layer("ImagePipeline", ["CJPEG", "CPNG", "TensorCore"]),

@@ -39,7 +39,7 @@ public struct CheckpointManifest: Sendable, Equatable {
 
     public struct StoredTensor: Sendable, Equatable {
         public let name: String
-        public let elementType: ElementType
+        public let elementType: StoredElementType
         public let shape: [Int]
         /// Index into `shards`.
         public let shard: Int
@@ -166,12 +166,12 @@ public struct CheckpointManifest: Sendable, Equatable {
         }
 
         private static func tensor(_ reader: inout JSONReader, name: String) throws -> StoredTensor {
-            var elementType: ElementType?
+            var elementType: StoredElementType?
             var shape: [Int] = []
             var shard = -1
             try reader.object { reader, key in
                 switch key {
-                case "dtype": elementType = ElementType(rawValue: try reader.string())
+                case "dtype": elementType = StoredElementType(rawValue: try reader.string())
                 case "shape": try reader.array { shape.append(try $0.integer()) }
                 case "shard": shard = try reader.integer()
                 default: try reader.skipValue()

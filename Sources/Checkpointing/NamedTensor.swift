@@ -1,7 +1,7 @@
 import TensorCore
 
 /// How the numbers of a stored tensor are encoded, by their names in safetensors. All are little-endian.
-public enum ElementType: String, Sendable, CaseIterable {
+public enum StoredElementType: String, Sendable, CaseIterable {
     case bool = "BOOL"
     case uint8 = "U8"
     case int8 = "I8"
@@ -31,7 +31,7 @@ public enum ElementType: String, Sendable, CaseIterable {
 /// It refers to memory and does not copy it: a record made from a `Tensor` reads and writes that tensor.
 public struct NamedTensor {
     public let name: String
-    public let elementType: ElementType
+    public let elementType: StoredElementType
     /// Dimensions, outermost first.
     public let shape: [Int]
     /// The raw numbers; valid while this record or the tensor lives.
@@ -58,13 +58,13 @@ public struct NamedTensor {
     }
 
     /// Memory of its own, all zero.
-    public init(name: String, elementType: ElementType, shape: [Int]) {
+    public init(name: String, elementType: StoredElementType, shape: [Int]) {
         let memory = OwnedMemory(byteCount: shape.reduce(elementType.byteCount, *))
         self.init(name: name, elementType: elementType, shape: shape, bytes: memory.bytes, owner: memory)
     }
 
     private init(
-        name: String, elementType: ElementType, shape: [Int], bytes: UnsafeMutableRawBufferPointer, owner: AnyObject
+        name: String, elementType: StoredElementType, shape: [Int], bytes: UnsafeMutableRawBufferPointer, owner: AnyObject
     ) {
         self.name = name
         self.elementType = elementType

@@ -11,7 +11,7 @@ public final class SafetensorsFile {
     /// What is known of a tensor before it is read.
     public struct Description: Sendable, Equatable {
         public let name: String
-        public let elementType: ElementType
+        public let elementType: StoredElementType
         public let shape: [Int]
     }
 

@@ -5,7 +5,7 @@
 struct SafetensorsHeader {
     struct Entry: Sendable {
         let name: String
-        let elementType: ElementType
+        let elementType: StoredElementType
         let shape: [Int]
         /// In bytes from the end of the header.
         let range: Range<Int>
@@ -77,14 +77,14 @@ struct SafetensorsHeader {
     private static func entry(
         _ name: String, _ reader: inout JSONReader, maximumDimensions: Int
     ) throws -> Entry {
-        var elementType: ElementType?
+        var elementType: StoredElementType?
         var shape: [Int]?
         var offsets: [Int]?
         try reader.object { reader, key in
             switch key {
             case "dtype":
                 let text = try reader.string()
-                guard let type = ElementType(rawValue: text) else {
+                guard let type = StoredElementType(rawValue: text) else {
                     throw reader.failure("tensor '\(name.prefix(200))' has the unknown dtype '\(text.prefix(40))'")
                 }
                 elementType = type
@@ -117,7 +117,7 @@ struct SafetensorsHeader {
     }
 
     /// nil when the size exceeds 64 bits, before a zero is reached.
-    private static func byteCount(_ elementType: ElementType, _ shape: [Int]) -> Int? {
+    private static func byteCount(_ elementType: StoredElementType, _ shape: [Int]) -> Int? {
         var count = elementType.byteCount
         for dimension in shape {
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension)

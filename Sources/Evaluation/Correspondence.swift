@@ -86,7 +86,7 @@ public struct Correspondence: Sendable, Equatable {
         }
         pictures += count
         if sums.isEmpty { sums = [Double](repeating: 0, count: 2 * channels) }
-        for (i, value) in unit1.columnMoments().enumerated() { sums[i] += value }
+        for (i, value) in unit1.columnMoments().values.enumerated() { sums[i] += value }
         features += Double(count * size)
     }
 }

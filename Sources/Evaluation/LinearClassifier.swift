@@ -99,14 +99,14 @@ struct FeatureScaling {
         var moments = [Double](repeating: 0, count: 2 * channels)
         var rows = 0
         for tensor in features {
-            for (i, value) in tensor.columnMoments().enumerated() { moments[i] += value }
+            for (i, value) in tensor.columnMoments().values.enumerated() { moments[i] += value }
             rows += tensor.count / channels
         }
         let mean = (0..<channels).map { moments[$0] / Double(rows) }
         scale = (0..<channels).map { c in
             let variance = moments[channels + c] / Double(rows) - mean[c] * mean[c]
-            // A channel that never changes says nothing.
-            return variance > 1e-12 ? Float(1 / (variance * Double(channels)).squareRoot()) : 0
+            // A channel that never changes says nothing; what is left of its variance is rounding.
+            return variance > 1e-12 + 1e-6 * mean[c] * mean[c] ? Float(1 / (variance * Double(channels)).squareRoot()) : 0
         }
         shift = zip(mean, scale).map { Float(-$0 * Double($1)) }
     }
@@ -114,7 +114,8 @@ struct FeatureScaling {
     /// The scaled features [..., C].
     func callAsFunction(_ features: Tensor) -> Tensor {
         let scaled = Tensor(features.shape)
-        features.affineColumns(scale: scale, shift: shift, residual: nil, rectify: false, into: scaled)
+        features.affineColumns(
+            scale: Tensor([scale.count], scale), shift: Tensor([shift.count], shift), residual: nil, rectify: false, into: scaled)
         return scaled
     }
 

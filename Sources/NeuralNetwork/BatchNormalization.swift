@@ -33,10 +33,14 @@ public final class BatchNormalization {
     }
 
     private func evaluate(_ x: Variable, residual: Variable?, rectify: Bool) -> Variable {
-        let mean = running.mean.array.map(Double.init)
-        let variance = running.variance.array.map(Double.init)
-        let map = Affine(scale: scale, shift: shift, mean: mean, variance: variance)
-        let output = Tensor(x.value.shape)
+        let channels = scale.value.count
+        let mean = Accumulators(channels), variance = Accumulators(channels)
+        for c in 0..<channels {
+            mean[c] = Double(running.mean.floats[c])
+            variance[c] = Double(running.variance.floats[c])
+        }
+        let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
+        let output = Tensor(x.value.shape, x.value.elementType)
         x.value.affineColumns(
             scale: map.scale, shift: map.shift, residual: residual?.value, rectify: rectify, into: output)
         return Variable(output)
@@ -45,55 +49,75 @@ public final class BatchNormalization {
     private func train(_ x: Variable, residual: Variable?, rectify: Bool, _ pass: Pass) throws -> Variable {
         let channels = scale.value.count
         precondition(x.value.shape.last == channels, "\(running.name) has \(channels) channels, input \(x.value.shape)")
-        // One message: the sums of x, of x², and the number of rows.
-        var moments = x.value.columnMoments() + [Double(x.value.count / channels)]
-        try moments.withUnsafeMutableBufferPointer { try pass.statistics.sum($0) }
-        let rows = moments[2 * channels]
-        let mean = (0..<channels).map { moments[$0] / rows }
-        let variance = (0..<channels).map { max(moments[channels + $0] / rows - mean[$0] * mean[$0], 0) }
+        let (mean, variance, rows) = try batchStatistics(x, pass.statistics)
         moveRunning(mean: mean, variance: variance, rows: rows)
 
-        let map = Affine(scale: scale, shift: shift, mean: mean, variance: variance)
-        let output = Tensor(x.value.shape)
+        let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
+        let output = Tensor(x.value.shape, x.value.elementType)
         x.value.affineColumns(
             scale: map.scale, shift: map.shift, residual: residual?.value, rectify: rectify, into: output)
         let y = Variable(output, needsGradient: pass.tape != nil)
         pass.tape?.record([scale, shift]) { [self] in
             guard let dy = y.takeGradient() else { return }
-            if rectify { y.value.maskGradient(dy) }
-            let dx = try inputGradient(x.value, dy, mean: mean, map: map, rows: rows, pass.statistics)
+            let cut: NormalizationRectifier =
+                !rectify ? .none : residual == nil ? .ofAffine(scale: map.scale, shift: map.shift) : .ofOutput(output)
+            // The residual takes dy over as its gradient; without one dx may lie in dy's memory.
+            let dx = residual == nil ? dy : Tensor(dy.shape, dy.elementType)
+            try writeInputGradient(x.value, dy, cut, map, rows: rows, pass.statistics, into: dx)
             x.receive(dx)
             residual?.receive(dy)
         }
         return y
     }
 
-    /// With x̂ = (x − μ)/σ: dγ = Σ dy·x̂, dβ = Σ dy, dx = γ/σ · (dy − mean(dy) − x̂ · mean(dy·x̂)).
-    ///
-    /// The parameters' gradients are this worker's part (they are reduced with all others); the means are global.
-    private func inputGradient(
-        _ x: Tensor, _ dy: Tensor, mean: [Double], map: Affine, rows: Double, _ statistics: any StatisticsReducing
-    ) throws -> Tensor {
-        let channels = mean.count
-        var sums = x.columnMoments(withGradient: dy)
-        for c in 0..<channels { sums[channels + c] = (sums[channels + c] - mean[c] * sums[c]) * map.inverseDeviation[c] }
-        scale.accumulate { gradient, beta in gradient.add(sums[channels...], beta: beta) }
-        shift.accumulate { gradient, beta in gradient.add(sums[..<channels], beta: beta) }
-        try sums.withUnsafeMutableBufferPointer { try statistics.sum($0) }
-
-        var b = [Float](repeating: 0, count: channels), constant = b
+    /// Mean and biased variance over the rows of all workers, whose number is the third value.
+    private func batchStatistics(
+        _ x: Variable, _ statistics: any StatisticsReducing
+    ) throws -> (mean: Accumulators, variance: Accumulators, rows: Double) {
+        let channels = scale.value.count
+        let moments = x.moments ?? x.value.columnMoments()
+        // One message: the sums of x, of x², and the number of rows.
+        let message = Accumulators(2 * channels + 1)
+        for i in 0..<2 * channels { message[i] = moments[i] }
+        message[2 * channels] = Double(x.value.count / channels)
+        try statistics.sum(message.values)
+        let rows = message[2 * channels]
+        let mean = Accumulators(channels), variance = Accumulators(channels)
         for c in 0..<channels {
-            let factor = Double(map.scale[c])
-            let slope = -factor * map.inverseDeviation[c] * sums[channels + c] / rows
-            b[c] = Float(slope)
-            constant[c] = Float(-factor * sums[c] / rows - slope * mean[c])
+            mean[c] = message[c] / rows
+            variance[c] = max(message[channels + c] / rows - mean[c] * mean[c], 0)
         }
-        let dx = Tensor(x.shape)
-        x.batchNormalizationGradient(gradient: dy, a: map.scale, b: b, c: constant, into: dx)
-        return dx
+        return (mean, variance, rows)
     }
 
-    private func moveRunning(mean: [Double], variance: [Double], rows: Double) {
+    /// With x̂ = (x − μ)/σ: dγ = Σ dy·x̂, dβ = Σ dy, dx = γ/σ · (dy − mean(dy) − x̂ · mean(dy·x̂)).
+    ///
+    /// dy is what the rectifier lets through. The parameters' gradients are this worker's part (they are reduced with
+    /// all others); the means are global.
+    private func writeInputGradient(
+        _ x: Tensor, _ dy: Tensor, _ rectifier: NormalizationRectifier, _ map: ChannelMap, rows: Double,
+        _ statistics: any StatisticsReducing, into dx: Tensor
+    ) throws {
+        let channels = map.scale.count
+        let sums = x.gradientMoments(gradient: dy, rectifier: rectifier)
+        for c in 0..<channels {
+            sums[channels + c] = (sums[channels + c] - map.mean[c] * sums[c]) * map.inverseDeviation[c]
+        }
+        scale.accumulate { gradient, beta in gradient.add(sums.values[channels...], beta: beta) }
+        shift.accumulate { gradient, beta in gradient.add(sums.values[..<channels], beta: beta) }
+        try statistics.sum(sums.values)
+
+        let slope = Tensor([channels]), constant = Tensor([channels])
+        for c in 0..<channels {
+            let factor = Double(map.scale.floats[c])
+            let along = -factor * map.inverseDeviation[c] * sums[channels + c] / rows
+            slope.floats[c] = Float(along)
+            constant.floats[c] = Float(-factor * sums[c] / rows - along * map.mean[c])
+        }
+        x.normalizationGradient(gradient: dy, rectifier: rectifier, a: map.scale, b: slope, c: constant, into: dx)
+    }
+
+    private func moveRunning(mean: Accumulators, variance: Accumulators, rows: Double) {
         let unbiased = rows / max(rows - 1, 1)
         let runningMean = running.mean.floats, runningVariance = running.variance.floats
         for c in 0..<mean.count {
@@ -104,25 +128,34 @@ public final class BatchNormalization {
         running.batchesTracked += 1
     }
 
-    /// Normalisation and affine map of a channel as one product and one sum.
-    private struct Affine {
-        let scale: [Float]
-        let shift: [Float]
-        let inverseDeviation: [Double]
+    /// Normalisation and affine map of each channel as one product and one sum.
+    private struct ChannelMap {
+        let scale: Tensor
+        let shift: Tensor
+        let mean: Accumulators
+        let inverseDeviation: Accumulators
 
-        init(scale: Parameter, shift: Parameter, mean: [Double], variance: [Double]) {
-            let inverse = variance.map { 1 / ($0 + BatchNormalization.epsilon).squareRoot() }
-            let gamma = scale.value.array, beta = shift.value.array
-            self.scale = gamma.indices.map { Float(Double(gamma[$0]) * inverse[$0]) }
-            self.shift = beta.indices.map { Float(Double(beta[$0]) - mean[$0] * Double(gamma[$0]) * inverse[$0]) }
-            inverseDeviation = inverse
+        init(scale: Parameter, shift: Parameter, mean: Accumulators, variance: Accumulators) {
+            let channels = mean.count
+            self.scale = Tensor([channels])
+            self.shift = Tensor([channels])
+            self.mean = mean
+            inverseDeviation = Accumulators(channels)
+            for c in 0..<channels {
+                let inverse = 1 / (variance[c] + BatchNormalization.epsilon).squareRoot()
+                let gamma = Double(scale.value.floats[c])
+                inverseDeviation[c] = inverse
+                self.scale.floats[c] = Float(gamma * inverse)
+                self.shift.floats[c] = Float(Double(shift.value.floats[c]) - mean[c] * gamma * inverse)
+            }
         }
     }
 }
 
 extension Tensor {
     /// self ← beta · self + values.
-    fileprivate func add(_ values: ArraySlice<Double>, beta: Float) {
-        for (i, value) in values.enumerated() { floats[i] = (beta == 0 ? 0 : floats[i]) + Float(value) }
+    fileprivate func add(_ values: Slice<UnsafeMutableBufferPointer<Double>>, beta: Float) {
+        let target = floats
+        for (i, value) in values.enumerated() { target[i] = (beta == 0 ? 0 : target[i]) + Float(value) }
     }
 }

@@ -36,7 +36,7 @@ public func convolution(
     _ x: Variable, weight: Parameter, bias: Parameter?, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
     groups: Int = 1, _ pass: Pass
 ) -> Variable {
-    let shape = x.value.shape, engine = Engines.convolution
+    let shape = x.value.shape
     precondition(
         shape.count == 4 && shape[3] == weight.value.shape[3] * groups,
         "convolution of \(shape) by \(weight.name) \(weight.value.shape) in \(groups) groups")
@@ -44,26 +44,25 @@ public func convolution(
         batch: shape[0], height: shape[1], width: shape[2], inputChannels: shape[3],
         outputChannels: weight.value.shape[0], kernel: weight.value.shape[1], stride: stride, padding: padding,
         dilation: dilation, groups: groups)
-    let output = Tensor(geometry.outputShape)
-    engine.forward(geometry, input: x.value, weight: weight.value, output: output)
+    let output = Tensor(geometry.outputShape, x.value.elementType)
+    // Convolutions without bias are those that a normalisation follows, which wants the moments of its batch.
+    let moments = Convolution.forward(
+        geometry, input: x.value, weight: weight.value, packs: pass.packs, output: output,
+        gatherMoments: bias == nil && pass.mode == .training)
     if let bias { output.addToRows(bias.value) }
-    let y = Variable(output, needsGradient: pass.tape != nil)
+    let y = Variable(output, needsGradient: pass.tape != nil, moments: moments)
     pass.tape?.record([weight] + (bias.map { [$0] } ?? [])) {
         guard let dy = y.takeGradient() else { return }
         weight.accumulate { gradient, beta in
-            engine.backwardWeights(
-                geometry, input: x.value, outputGradient: dy, weightGradient: gradient, beta: beta)
+            Convolution.backwardWeights(
+                geometry, input: x.value, outputGradient: dy, weightGradient: gradient, accumulate: beta == 1)
         }
         bias?.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
-        guard x.needsGradient else { return }
-        let dx = Tensor(geometry.inputShape)
-        engine.backwardData(geometry, outputGradient: dy, weight: weight.value, inputGradient: dx)
-        x.receive(dx)
+        x.accumulate { gradient, accumulate in
+            Convolution.backwardData(
+                geometry, outputGradient: dy, weight: weight.value, packs: pass.packs, inputGradient: gradient,
+                accumulate: accumulate)
+        }
     }
     return y
-}
-
-/// The kernels that operations call.
-enum Engines {
-    static let convolution: any ConvolutionEngine = MatrixConvolution()
 }

@@ -13,6 +13,17 @@ public func rectify(_ x: Variable, _ pass: Pass) -> Variable {
     return y
 }
 
+/// x in another element type; its gradient comes back in x's own.
+public func cast(_ x: Variable, to type: ElementType, _ pass: Pass) -> Variable {
+    guard x.value.elementType != type else { return x }
+    let y = Variable(x.value.cast(to: type), needsGradient: pass.tape != nil)
+    pass.tape?.record {
+        guard x.needsGradient, let dy = y.takeGradient() else { return }
+        x.receive(dy.cast(to: x.value.elementType))
+    }
+    return y
+}
+
 /// a + b, of equal shapes.
 public func add(_ a: Variable, _ b: Variable, _ pass: Pass) -> Variable {
     precondition(a.value.shape == b.value.shape, "cannot add \(b.value.shape) to \(a.value.shape)")

@@ -13,12 +13,12 @@ public func maxPool(_ x: Variable, kernel: Int, stride: Int, padding: Int, _ pas
     return y
 }
 
-/// The mean over all pixels: x [N, H, W, C] → [N, C].
+/// The mean over all pixels: x [N, H, W, C] → float32 [N, C].
 public func globalAveragePool(_ x: Variable, _ pass: Pass) -> Variable {
     let y = Variable(x.value.globallyAveraged(), needsGradient: pass.tape != nil)
     pass.tape?.record {
         guard let dy = y.takeGradient() else { return }
-        x.receive(dy.globallyAveragedGradient(inputShape: x.value.shape))
+        x.receive(dy.globallyAveragedGradient(inputShape: x.value.shape, x.value.elementType))
     }
     return y
 }

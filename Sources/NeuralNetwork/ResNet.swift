@@ -117,9 +117,9 @@ public final class ResNet {
         }
     }
 
-    /// Images [N, H, W, 3], normalised → the four stages' maps C2 to C5, strides 4 to 32.
+    /// Images [N, H, W, 3], normalised → the four stages' maps C2 to C5, strides 4 to 32, in the pass's element type.
     public func maps(_ images: Variable, _ pass: Pass) throws -> [Variable] {
-        var x = try bn1(conv1(images, pass), rectify: true, pass)
+        var x = try bn1(conv1(cast(images, to: pass.elementType, pass), pass), rectify: true, pass)
         x = maxPool(x, kernel: 3, stride: 2, padding: 1, pass)
         return try stages.map { blocks in
             for block in blocks { x = try block(x, pass) }

@@ -5,21 +5,43 @@ public final class Variable {
     public let value: Tensor
     /// Whether a gradient is wanted: false for images and for everything computed without a tape.
     public let needsGradient: Bool
+    /// Of the value's element type.
     public private(set) var gradient: Tensor?
+    /// [Σx (C), Σx² (C)] over the value's rows, where the operation that made it gathered them while it was in cache.
+    let moments: Accumulators?
 
-    public init(_ value: Tensor, needsGradient: Bool = false) {
+    public convenience init(_ value: Tensor, needsGradient: Bool = false) {
+        self.init(value, needsGradient: needsGradient, moments: nil)
+    }
+
+    init(_ value: Tensor, needsGradient: Bool, moments: Accumulators?) {
         self.value = value
         self.needsGradient = needsGradient
+        self.moments = moments
     }
 
     /// Adds a contribution; the variable takes over `tensor`, which nobody else may use afterwards.
     public func receive(_ tensor: Tensor) {
         guard needsGradient else { return }
-        precondition(tensor.count == value.count, "gradient \(tensor.shape) for value \(value.shape)")
+        precondition(
+            tensor.count == value.count && tensor.elementType == value.elementType,
+            "gradient \(tensor.elementType) \(tensor.shape) for value \(value.elementType) \(value.shape)")
         if let gradient {
             gradient.addInPlace(tensor)
         } else {
             gradient = tensor.reshaped(value.shape)
+        }
+    }
+
+    /// Lets `contribution` write to the gradient, or add to it where there is something already.
+    func accumulate(_ contribution: (_ gradient: Tensor, _ accumulate: Bool) -> Void) {
+        guard needsGradient else { return }
+        if let gradient {
+            contribution(gradient, true)
+        } else {
+            let fresh = Tensor(value.shape, value.elementType)
+            contribution(fresh, false)
+            gradient = fresh
         }
     }
 
@@ -80,11 +102,19 @@ public final class Pass {
     /// Records for a backward pass; nil for the momentum encoder and for evaluation.
     public let tape: Tape?
     public let statistics: any StatisticsReducing
+    /// What maps are stored as; weights, statistics and losses are float32 in either case.
+    public let elementType: ElementType
+    /// Weights as kernels want them; to be shared by passes between which the weights do not change.
+    public let packs: WeightPacks
 
-    public init(mode: Mode, tape: Tape? = nil, statistics: any StatisticsReducing = LocalStatistics()) {
+    public init(
+        mode: Mode, tape: Tape? = nil, statistics: any StatisticsReducing = LocalStatistics(),
+        elementType: ElementType = .float32, packs: WeightPacks = WeightPacks()
+    ) {
         self.mode = mode
         self.tape = tape
         self.statistics = statistics
+        self.elementType = elementType
+        self.packs = packs
     }
-
 }

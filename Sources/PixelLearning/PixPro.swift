@@ -10,6 +10,8 @@ public struct PixProSettings: Sendable, Equatable {
     public var clamp = 0.0
     public var threshold = 0.7
     public var dialect = Dialect.official
+    /// What the encoders' and projectors' maps are stored as in training.
+    public var elementType = ElementType.float32
 
     public init() {}
 }
@@ -28,9 +30,9 @@ public final class Projector {
             start: .pytorchDefault)
     }
 
-    /// C5 [N, H, W, C] → [N, H, W, 256].
+    /// C5 [N, H, W, C] → float32 [N, H, W, 256].
     public func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
-        linear2(try bn1(linear1(x, pass), rectify: true, pass), pass)
+        cast(linear2(try bn1(linear1(x, pass), rectify: true, pass), pass), to: .float32, pass)
     }
 }
 
@@ -74,8 +76,8 @@ public final class PixPro {
     }
 
     /// The momentum encoder's unit projection of a view: [N, S, S, 3] → [N, H, W, 256], without gradient.
-    public func target(_ view: Tensor, statistics: any StatisticsReducing) throws -> Tensor {
-        let pass = Pass(mode: .training, statistics: statistics)
+    public func target(_ view: Tensor, statistics: any StatisticsReducing, packs: WeightPacks = WeightPacks()) throws -> Tensor {
+        let pass = Pass(mode: .training, statistics: statistics, elementType: settings.elementType, packs: packs)
         let projected = try momentumProjector(momentumEncoder(Variable(view), pass), pass)
         return normalizeRows(projected, pass).value
     }
@@ -100,10 +102,12 @@ public final class PixPro {
     /// `imageWeight` is 1 / the images that the step's gradient averages over, on all ranks.
     public func learn(
         view: Tensor, target: Tensor, positives: PositivePairs, imageWeight: Double,
-        statistics: any StatisticsReducing, onGradientReady: ((Parameter) throws -> Void)?
+        statistics: any StatisticsReducing, packs: WeightPacks = WeightPacks(),
+        onGradientReady: ((Parameter) throws -> Void)?
     ) throws -> Double {
         let tape = Tape()
-        let pass = Pass(mode: .training, tape: tape, statistics: statistics)
+        let pass = Pass(
+            mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType, packs: packs)
         let query = normalizeRows(try predict(view, pass).propagated, pass)
         let (loss, variable) = consistencyLoss(
             query: query, key: target, positives: positives, imageWeight: imageWeight, dialect: settings.dialect, pass)

@@ -1,57 +1,83 @@
-/// Sizes of a two-dimensional convolution over NHWC maps with OHWI weights.
-public struct ConvolutionGeometry: Hashable, Sendable {
-    public var batch: Int
-    public var height: Int
-    public var width: Int
-    public var inputChannels: Int
-    public var outputChannels: Int
-    public var kernel: Int
-    public var stride: Int
-    public var padding: Int
-    public var dilation: Int
-    public var groups: Int
-
-    public init(
-        batch: Int, height: Int, width: Int, inputChannels: Int, outputChannels: Int, kernel: Int,
-        stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1
-    ) {
-        precondition(
-            inputChannels % groups == 0 && outputChannels % groups == 0,
-            "\(groups) groups do not divide \(inputChannels) and \(outputChannels) channels")
-        (self.batch, self.height, self.width) = (batch, height, width)
-        (self.inputChannels, self.outputChannels) = (inputChannels, outputChannels)
-        (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
-        (self.dilation, self.groups) = (dilation, groups)
-        precondition(
-            outputHeight > 0 && outputWidth > 0,
-            "a \(kernel)×\(kernel) kernel with padding \(padding) does not fit a \(height)×\(width) map")
+/// Convolutions of whole batches: images are split over the compute threads, and each part goes to the engine in chunks
+/// that stay in cache.
+public enum Convolution {
+    /// output ← input ∗ weight; the columns' moments (Σx, Σx², as `columnMoments`) of the output are gathered while it
+    /// is in cache if asked for.
+    @discardableResult
+    public static func forward(
+        _ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor,
+        gatherMoments: Bool = false
+    ) -> Accumulators? {
+        geometry.check(input: input, weight: weight, output: output)
+        let engine = ConvolutionEngines.engine(for: geometry, .forward, input.elementType)
+        func run(_ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>?) {
+            for chunk in geometry.chunks(of: images, input.elementType) {
+                let part = output.rows(chunk)
+                engine.forward(
+                    geometry.withBatch(chunk.count), input: input.rows(chunk), weight: weight, packs: packs,
+                    output: part)
+                if let sums {
+                    part.addColumnMoments(rows: 0..<part.count / geometry.outputChannels, into: sums)
+                }
+            }
+        }
+        guard gatherMoments else {
+            parallelFor(geometry.batch) { _, images in run(images, nil) }
+            return nil
+        }
+        return PartialSums(width: 2 * geometry.outputChannels).total { sums in
+            parallelFor(geometry.batch) { part, images in run(images, sums(part)) }
+        }
     }
 
-    public var outputHeight: Int { (height + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1 }
-    public var outputWidth: Int { (width + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1 }
+    /// inputGradient ← the gradient for the input, added to what is there if `accumulate`.
+    public static func backwardData(
+        _ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor, packs: WeightPacks,
+        inputGradient: Tensor, accumulate: Bool
+    ) {
+        geometry.check(input: inputGradient, weight: weight, output: outputGradient)
+        let engine = ConvolutionEngines.engine(for: geometry, .backwardData, outputGradient.elementType)
+        parallelFor(geometry.batch) { _, images in
+            for chunk in geometry.chunks(of: images, outputGradient.elementType) {
+                engine.backwardData(
+                    geometry.withBatch(chunk.count), outputGradient: outputGradient.rows(chunk), weight: weight,
+                    packs: packs, inputGradient: inputGradient.rows(chunk), accumulate: accumulate)
+            }
+        }
+    }
 
-    public var inputShape: [Int] { [batch, height, width, inputChannels] }
-    public var outputShape: [Int] { [batch, outputHeight, outputWidth, outputChannels] }
-    public var weightShape: [Int] { [outputChannels, kernel, kernel, inputChannels / groups] }
-
-    /// Whether the convolution is one matrix product over pixels.
-    var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && groups == 1 }
-
-    func check(input: Tensor, weight: Tensor, output: Tensor) {
-        precondition(
-            input.shape == inputShape && weight.shape == weightShape && output.shape == outputShape,
-            "convolution of \(input.shape) by \(weight.shape) into \(output.shape); expected \(inputShape), "
-                + "\(weightShape), \(outputShape)")
+    /// weightGradient ← the gradient for the weights, added to what is there if `accumulate`.
+    public static func backwardWeights(
+        _ geometry: ConvolutionGeometry, input: Tensor, outputGradient: Tensor, weightGradient: Tensor,
+        accumulate: Bool
+    ) {
+        geometry.check(input: input, weight: weightGradient, output: outputGradient)
+        let engine = ConvolutionEngines.engine(for: geometry, .backwardWeights, input.elementType)
+        // The first thread writes to the gradient itself, the others to memory of their own that is added in order.
+        let parts = min(ComputeThreads.shared.threads, geometry.batch)
+        let targets = (0..<parts).map { $0 == 0 ? weightGradient : Tensor(weightGradient.shape) }
+        parallelFor(geometry.batch) { part, images in
+            engine.backwardWeights(
+                geometry.withBatch(images.count), input: input.rows(images), outputGradient: outputGradient.rows(images),
+                weightGradient: targets[part], accumulate: accumulate && part == 0)
+        }
+        for other in targets.dropFirst() { weightGradient.addInPlace(other) }
     }
 }
 
-/// The three kernels of a convolution: the seam behind which matrix-product and vendor implementations stand.
-public protocol ConvolutionEngine: Sendable {
-    /// output ← input ∗ weight.
-    func forward(_ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, output: Tensor)
-    /// inputGradient ← the gradient for the input.
-    func backwardData(_ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor, inputGradient: Tensor)
-    /// weightGradient ← beta · weightGradient + the gradient for the weights; beta is 0 or 1.
-    func backwardWeights(
-        _ geometry: ConvolutionGeometry, input: Tensor, outputGradient: Tensor, weightGradient: Tensor, beta: Float)
+extension ConvolutionGeometry {
+    /// Bytes of a map that stay in a core's cache until they are used again.
+    private static let cachedBytes = 512 << 10
+    /// Pixels below which a product is too flat to be fast.
+    private static let leastPixels = 200
+
+    /// `images` in runs whose larger map stays in cache, but of no fewer pixels than make a good product.
+    fileprivate func chunks(of images: Range<Int>, _ type: ElementType) -> some Sequence<Range<Int>> {
+        let pixels = outputHeight * outputWidth
+        let bytes = max(pixels * outputChannels, height * width * inputChannels) * type.byteCount
+        let size = max(1, Self.cachedBytes / bytes, (Self.leastPixels + pixels - 1) / pixels)
+        return Swift.stride(from: images.lowerBound, to: images.upperBound, by: size).lazy.map {
+            $0..<min($0 + size, images.upperBound)
+        }
+    }
 }

@@ -1,11 +1,22 @@
 extension Tensor {
-    /// self ← self + other.
+    /// self ← self + other, of one element type.
     public func addInPlace(_ other: Tensor) {
+        parallelFor(count) { _, range in add(other, range) }
+    }
+
+    /// `addInPlace` for kernels that are already one thread's part.
+    func addOnThisThread(_ other: Tensor) { add(other, 0..<count) }
+
+    private func add(_ other: Tensor, _ range: Range<Int>) {
         precondition(count == other.count, "cannot add \(other.shape) to \(shape)")
-        let a = pointer, b = other.pointer
-        parallelFor(count) { _, range in
-            for i in range { a[i] += b[i] }
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let a = elements(type) + range.lowerBound, b = other.elements(type) + range.lowerBound
+            forEachEight(range.count) { i, lanes in
+                Element.store(
+                    Element.load(a + i, lanes: lanes) + Element.load(b + i, lanes: lanes), a + i, lanes: lanes)
+            }
         }
+        elementType == .float32 ? run(Float.self) : run(BFloat16.self)
     }
 
     /// self ← factor · self.
@@ -44,16 +55,23 @@ extension Tensor {
         }
     }
 
-    /// Adds `bias` [C] to every row of this tensor […, C].
+    /// Adds `bias` [C], of float32, to every row of this tensor […, C].
     public func addToRows(_ bias: Tensor) {
         let columns = bias.count
         precondition(shape.last == columns, "bias \(bias.shape) for \(shape)")
-        let y = pointer, b = bias.pointer
-        parallelFor(count / columns) { _, rows in
-            for row in rows {
-                let target = y + row * columns
-                for c in 0..<columns { target[c] += b[c] }
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let y = elements(type), b = bias.pointer
+            parallelFor(count / columns) { _, rows in
+                for row in rows {
+                    let target = y + row * columns
+                    forEachEight(columns) { c, lanes in
+                        Element.store(
+                            Element.load(target + c, lanes: lanes) + Float.load(b + c, lanes: lanes), target + c,
+                            lanes: lanes)
+                    }
+                }
             }
         }
+        elementType == .float32 ? run(Float.self) : run(BFloat16.self)
     }
 }

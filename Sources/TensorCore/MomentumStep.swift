@@ -7,7 +7,7 @@ extension Tensor {
         let weight = Float(factor)
         var lanes = SIMD8<Double>()
         for i in stride(from: 0, to: whole, by: 8) {
-            let value = SIMD8<Double>(load8(g + i).addingProduct(load8(w + i), weight))
+            let value = SIMD8<Double>(Float.load8(g + i).addingProduct(Float.load8(w + i), weight))
             lanes += value * value
         }
         var rest = 0.0

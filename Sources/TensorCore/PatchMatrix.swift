@@ -25,12 +25,12 @@ struct PatchMatrix {
 
     func outputOffset(_ row: Int, _ group: Int) -> Int { row * geometry.outputChannels + group * groupOutputs }
 
-    /// `range` of rows, cut into tiles.
-    func tiles(_ range: Range<Int>) -> some Sequence<Range<Int>> {
-        stride(from: range.lowerBound, to: range.upperBound, by: tileRows).lazy.map {
-            $0..<min($0 + tileRows, range.upperBound)
-        }
+    /// All rows, cut into tiles.
+    var tiles: some Sequence<Range<Int>> {
+        stride(from: 0, to: rows, by: tileRows).lazy.map { $0..<min($0 + tileRows, rows) }
     }
+
+    func makeTile() -> Tensor { Tensor([min(tileRows, rows), columns]) }
 
     /// Calls `body(tap's offset in a row, the pixel it reads or nil outside the map)` for every tap of `row`.
     @inline(__always)

@@ -1,15 +1,17 @@
+import CVector
+
 extension Tensor {
     /// Maximum over kernel × kernel windows of NHWC maps; also which tap won, for the gradient.
     ///
     /// The first of equal values wins, as in PyTorch; padding never wins.
-    public func maxPooled(kernel: Int, stride: Int, padding: Int) -> (output: Tensor, winners: [UInt8]) {
+    public func maxPooled(kernel: Int, stride: Int, padding: Int) -> (output: Tensor, winners: PoolingWinners) {
         precondition(shape.count == 4 && kernel * kernel <= 256, "max pooling of \(shape) by \(kernel)")
         let (n, h, w, c) = (shape[0], shape[1], shape[2], shape[3])
         let outH = (h + 2 * padding - kernel) / stride + 1, outW = (w + 2 * padding - kernel) / stride + 1
-        let output = Tensor([n, outH, outW, c])
-        let x = pointer, y = output.pointer
-        let winners = [UInt8](unsafeUninitializedCapacity: output.count) { buffer, count in
-            let taps = buffer.baseAddress!
+        let output = Tensor([n, outH, outW, c], elementType)
+        let winners = PoolingWinners(count: output.count)
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let x = elements(type), y = output.elements(type), taps = winners.taps
             parallelFor(n * outH) { _, rows in
                 for row in rows {
                     for column in 0..<outW {
@@ -20,93 +22,159 @@ extension Tensor {
                     }
                 }
             }
-            count = output.count
         }
+        elementType == .float32 ? run(Float.self) : run(BFloat16.self)
         return (output, winners)
     }
 
     /// The gradient of `maxPooled` for an input of `inputShape`; self is the output's gradient.
     public func maxPooledGradient(
-        winners: [UInt8], inputShape: [Int], kernel: Int, stride: Int, padding: Int
+        winners: PoolingWinners, inputShape: [Int], kernel: Int, stride: Int, padding: Int
     ) -> Tensor {
         precondition(winners.count == count, "\(winners.count) winners for gradient \(shape)")
         let (h, w, c) = (inputShape[1], inputShape[2], inputShape[3])
         let (outH, outW) = (shape[1], shape[2])
-        let result = Tensor.zeros(inputShape)
-        let dy = pointer, dx = result.pointer
-        winners.withUnsafeBufferPointer { winners in
-            let taps = winners.baseAddress!
-            parallelFor(inputShape[0]) { _, images in
-                for row in images.lowerBound * outH..<images.upperBound * outH {
-                    let image = dx + row / outH * h * w * c
-                    for column in 0..<outW {
-                        let at = (row * outW + column) * c
-                        let top = row % outH * stride - padding, left = column * stride - padding
-                        for i in 0..<c {
-                            let tap = Int(taps[at + i])
-                            let pixel = (top + tap / kernel) * w + left + tap % kernel
-                            image[pixel * c + i] += dy[at + i]
-                        }
+        let result = Tensor(inputShape, elementType)
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let windows = PoolingWindows(
+                gradient: elements(type), winners: winners.taps, outputHeight: outH, outputWidth: outW, channels: c,
+                kernel: kernel, stride: stride, padding: padding)
+            let dx = result.elements(type)
+            parallelFor(inputShape[0] * h) { _, rows in
+                for row in rows {
+                    for column in 0..<w {
+                        windows.sumWonBy(
+                            image: row / h, y: row % h, x: column, into: dx + (row * w + column) * c)
                     }
                 }
             }
         }
+        elementType == .float32 ? run(Float.self) : run(BFloat16.self)
         return result
     }
 
-    /// The mean over height and width of NHWC maps: [N, C].
+    /// The mean over height and width of NHWC maps of any element type: float32 [N, C].
     public func globallyAveraged() -> Tensor {
         precondition(shape.count == 4, "global average of \(shape)")
         let (n, pixels, c) = (shape[0], shape[1] * shape[2], shape[3])
         let output = Tensor.zeros([n, c])
-        let x = pointer, y = output.pointer
         let share = 1 / Float(pixels)
-        parallelFor(n) { _, images in
-            for image in images {
-                let target = y + image * c
-                for pixel in 0..<pixels {
-                    let source = x + (image * pixels + pixel) * c
-                    for i in 0..<c { target[i] += source[i] }
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let x = elements(type), y = output.pointer
+            parallelFor(n) { _, images in
+                for image in images {
+                    let target = y + image * c
+                    for pixel in 0..<pixels {
+                        let source = x + (image * pixels + pixel) * c
+                        for i in 0..<c { target[i] += source[i].float }
+                    }
+                    for i in 0..<c { target[i] *= share }
                 }
-                for i in 0..<c { target[i] *= share }
             }
         }
+        elementType == .float32 ? run(Float.self) : run(BFloat16.self)
         return output
     }
 
-    /// The gradient of `globallyAveraged` for an input of `inputShape`; self is [N, C].
-    public func globallyAveragedGradient(inputShape: [Int]) -> Tensor {
+    /// The gradient of `globallyAveraged` for an input of `inputShape` and `type`; self is [N, C].
+    public func globallyAveragedGradient(inputShape: [Int], _ type: ElementType) -> Tensor {
         let (n, pixels, c) = (inputShape[0], inputShape[1] * inputShape[2], inputShape[3])
         precondition(shape == [n, c], "gradient \(shape) for the average of \(inputShape)")
-        let result = Tensor(inputShape)
-        let dy = pointer, dx = result.pointer
+        let result = Tensor(inputShape, type)
         let share = 1 / Float(pixels)
-        parallelFor(n * pixels) { _, rows in
-            for row in rows {
-                let source = dy + row / pixels * c, target = dx + row * c
-                for i in 0..<c { target[i] = source[i] * share }
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let dy = pointer, dx = result.elements(type)
+            parallelFor(n * pixels) { _, rows in
+                for row in rows {
+                    let source = dy + row / pixels * c, target = dx + row * c
+                    for i in 0..<c { target[i] = Element(rounding: source[i] * share) }
+                }
             }
         }
+        type == .float32 ? run(Float.self) : run(BFloat16.self)
         return result
     }
 }
 
+/// Which tap of its window each output of a maximum pooling came from.
+public final class PoolingWinners {
+    let count: Int
+    let taps: UnsafeMutablePointer<UInt8>
+
+    init(count: Int) {
+        self.count = count
+        taps = MemoryPool.shared.allocate(count).bindMemory(to: UInt8.self, capacity: count)
+    }
+
+    deinit { MemoryPool.shared.release(taps, count) }
+}
+
+/// Up to eight taps; the other lanes are −1, which is none.
+@inline(__always)
+private func loadTaps(_ pointer: UnsafePointer<UInt8>, _ lanes: Int) -> SIMD8<Int32> {
+    if lanes == 8 { return cvector_load_bytes(pointer) }
+    var taps = SIMD8<Int32>(repeating: -1)
+    for lane in 0..<lanes { taps[lane] = Int32(pointer[lane]) }
+    return taps
+}
+
+@inline(__always)
+private func storeTaps(_ taps: SIMD8<Int32>, _ pointer: UnsafeMutablePointer<UInt8>, _ lanes: Int) {
+    if lanes == 8 { return cvector_store_bytes(taps, pointer) }
+    for lane in 0..<lanes { pointer[lane] = UInt8(truncatingIfNeeded: taps[lane]) }
+}
+
 /// One window of max pooling for all channels.
 @inline(__always)
-private func poolWindow(
-    _ image: UnsafePointer<Float>, _ size: (h: Int, w: Int, c: Int), top: Int, left: Int, _ kernel: Int,
-    _ output: UnsafeMutablePointer<Float>, _ winners: UnsafeMutablePointer<UInt8>
+private func poolWindow<Element: KernelElement>(
+    _ image: UnsafePointer<Element>, _ size: (h: Int, w: Int, c: Int), top: Int, left: Int, _ kernel: Int,
+    _ output: UnsafeMutablePointer<Element>, _ winners: UnsafeMutablePointer<UInt8>
 ) {
-    output.update(repeating: -.infinity, count: size.c)
-    winners.update(repeating: 0, count: size.c)
-    for tap in 0..<kernel * kernel {
-        let y = top + tap / kernel, x = left + tap % kernel
-        guard y >= 0, y < size.h, x >= 0, x < size.w else { continue }
-        let source = image + (y * size.w + x) * size.c
-        for i in 0..<size.c {
-            let better = source[i] > output[i]
-            output[i] = better ? source[i] : output[i]
-            winners[i] = better ? UInt8(truncatingIfNeeded: tap) : winners[i]
+    forEachEight(size.c) { channel, lanes in
+        var best = SIMD8<Float>(repeating: -.infinity)
+        var winner = SIMD8<Int32>()
+        for tapY in 0..<kernel where top + tapY >= 0 && top + tapY < size.h {
+            for tapX in 0..<kernel where left + tapX >= 0 && left + tapX < size.w {
+                let value = Element.load(
+                    image + ((top + tapY) * size.w + left + tapX) * size.c + channel, lanes: lanes)
+                let better = value .> best
+                best.replace(with: value, where: better)
+                winner.replace(
+                    with: SIMD8(repeating: Int32(tapY * kernel + tapX)), where: better)
+            }
         }
+        Element.store(best, output + channel, lanes: lanes)
+        storeTaps(winner, winners + channel, lanes)
+    }
+}
+
+/// The windows of a max pooling seen from its input: the gradient gathers, so that every input pixel is written once.
+private struct PoolingWindows<Element: KernelElement> {
+    let gradient: UnsafePointer<Element>
+    let winners: UnsafePointer<UInt8>
+    let outputHeight, outputWidth, channels, kernel, stride, padding: Int
+
+    /// target [C] ← the gradients of the windows that pixel (y, x) of `image` won.
+    func sumWonBy(image: Int, y: Int, x: Int, into target: UnsafeMutablePointer<Element>) {
+        let rows = windows(over: y, count: outputHeight), columns = windows(over: x, count: outputWidth)
+        forEachEight(channels) { channel, lanes in
+            var sum = SIMD8<Float>()
+            for row in rows {
+                for column in columns {
+                    let tap = (y + padding - row * stride) * kernel + x + padding - column * stride
+                    let at = ((image * outputHeight + row) * outputWidth + column) * channels + channel
+                    let won = loadTaps(winners + at, lanes) .== SIMD8(repeating: Int32(tap))
+                    sum += SIMD8<Float>().replacing(with: Element.load(gradient + at, lanes: lanes), where: won)
+                }
+            }
+            Element.store(sum, target + channel, lanes: lanes)
+        }
+    }
+
+    /// The outputs, of `count` along a side, whose windows hold position `at`.
+    private func windows(over at: Int, count: Int) -> Range<Int> {
+        let last = min((at + padding) / stride, count - 1)
+        let first = max((at + padding - kernel + stride) / stride, 0)
+        return first..<max(last + 1, first)
     }
 }

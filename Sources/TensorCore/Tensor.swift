@@ -1,5 +1,12 @@
-/// A dense, row-major block of float32 numbers: feature maps are NHWC, matrices are rows × columns.
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// A dense, row-major block of numbers: feature maps are NHWC, matrices are rows × columns.
 ///
+/// Elements are float32, or bfloat16 in maps of a bfloat16 training; what names no element type works on float32.
 /// A tensor is a reference: a gradient is a view into its bucket, and optimizer, momentum encoder, reducer and
 /// checkpoint see the same memory. Memory is shared only through `view` and `reshaped`; an operation never changes its
 /// inputs unless its name says so.
@@ -8,33 +15,37 @@ public final class Tensor {
     public let shape: [Int]
     /// Number of elements.
     public let count: Int
+    public let elementType: ElementType
     private let storage: Storage
+    /// In elements.
     private let offset: Int
 
     /// The block of pooled memory behind one or more tensors.
     private final class Storage {
-        let base: UnsafeMutablePointer<Float>
+        let base: UnsafeMutableRawPointer
         let byteCount: Int
 
-        init(count: Int) {
-            byteCount = count * MemoryLayout<Float>.stride
-            base = MemoryPool.shared.allocate(byteCount).bindMemory(to: Float.self, capacity: count)
+        init(byteCount: Int) {
+            self.byteCount = byteCount
+            base = MemoryPool.shared.allocate(byteCount)
         }
 
         deinit { MemoryPool.shared.release(base, byteCount) }
     }
 
-    private init(shape: [Int], storage: Storage, offset: Int) {
+    private init(shape: [Int], elementType: ElementType, storage: Storage, offset: Int) {
         self.shape = shape
         self.count = shape.reduce(1, *)
+        self.elementType = elementType
         self.storage = storage
         self.offset = offset
     }
 
     /// A tensor whose contents are undefined until written.
-    public convenience init(_ shape: [Int]) {
+    public convenience init(_ shape: [Int], _ elementType: ElementType = .float32) {
         precondition(shape.allSatisfy { $0 >= 0 }, "negative dimension in shape \(shape)")
-        self.init(shape: shape, storage: Storage(count: shape.reduce(1, *)), offset: 0)
+        let storage = Storage(byteCount: shape.reduce(1, *) * elementType.byteCount)
+        self.init(shape: shape, elementType: elementType, storage: storage, offset: 0)
     }
 
     public convenience init(_ shape: [Int], _ values: [Float]) {
@@ -43,14 +54,26 @@ public final class Tensor {
         values.withUnsafeBufferPointer { pointer.update(from: $0.baseAddress!, count: count) }
     }
 
-    public static func zeros(_ shape: [Int]) -> Tensor {
-        let tensor = Tensor(shape)
-        tensor.fill(0)
+    public static func zeros(_ shape: [Int], _ elementType: ElementType = .float32) -> Tensor {
+        let tensor = Tensor(shape, elementType)
+        // All bits zero is zero in every element type.
+        memset(tensor.bytes, 0, tensor.byteCount)
         return tensor
     }
 
-    /// The first element; valid while the tensor lives. For kernels only.
-    public var pointer: UnsafeMutablePointer<Float> { storage.base + offset }
+    public var byteCount: Int { count * elementType.byteCount }
+
+    /// The first byte; valid while the tensor lives. For kernels only.
+    public var bytes: UnsafeMutableRawPointer { storage.base + offset * elementType.byteCount }
+
+    /// The first element of a float32 tensor; valid while the tensor lives. For kernels only.
+    public var pointer: UnsafeMutablePointer<Float> { elements(Float.self) }
+
+    /// The first element, whose type must be `Element`; valid while the tensor lives. For kernels only.
+    func elements<Element: KernelElement>(_: Element.Type) -> UnsafeMutablePointer<Element> {
+        precondition(elementType == Element.elementType, "\(Element.elementType) wanted of a \(elementType) tensor \(shape)")
+        return bytes.assumingMemoryBound(to: Element.self)
+    }
 
     public var floats: UnsafeMutableBufferPointer<Float> { .init(start: pointer, count: count) }
 
@@ -60,7 +83,7 @@ public final class Tensor {
     /// The same memory under another shape.
     public func reshaped(_ shape: [Int]) -> Tensor {
         precondition(shape.reduce(1, *) == count, "cannot view \(self.shape) as \(shape)")
-        return Tensor(shape: shape, storage: storage, offset: offset)
+        return Tensor(shape: shape, elementType: elementType, storage: storage, offset: offset)
     }
 
     /// The same memory as a matrix with `columns` columns, for example pixels × channels.
@@ -71,7 +94,7 @@ public final class Tensor {
         precondition(
             offset >= 0 && offset + shape.reduce(1, *) <= count,
             "a view of \(shape) at \(offset) leaves the \(count) elements of \(self.shape)")
-        return Tensor(shape: shape, storage: storage, offset: self.offset + offset)
+        return Tensor(shape: shape, elementType: elementType, storage: storage, offset: self.offset + offset)
     }
 
     /// Rows `range` of the outermost dimension, sharing memory.
@@ -83,12 +106,14 @@ public final class Tensor {
     public func fill(_ value: Float) { floats.update(repeating: value) }
 
     public func copy(from other: Tensor) {
-        precondition(other.count == count, "cannot copy \(other.shape) into \(shape)")
-        pointer.update(from: other.pointer, count: count)
+        precondition(
+            other.count == count && other.elementType == elementType,
+            "cannot copy \(other.elementType) \(other.shape) into \(elementType) \(shape)")
+        memcpy(bytes, other.bytes, byteCount)
     }
 
     public func copy() -> Tensor {
-        let tensor = Tensor(shape)
+        let tensor = Tensor(shape, elementType)
         tensor.copy(from: self)
         return tensor
     }
@@ -96,7 +121,7 @@ public final class Tensor {
 
 extension Tensor: CustomStringConvertible {
     public var description: String {
-        let head = floats.prefix(6).map { "\($0)" }.joined(separator: ", ")
+        let head = cast(to: .float32).floats.prefix(6).map { "\($0)" }.joined(separator: ", ")
         return "Tensor\(shape)[\(head)\(count > 6 ? ", …" : "")]"
     }
 }

@@ -36,19 +36,19 @@ public final class TrainingStep {
         model.updateMomentumEncoder(momentum)
         reducer.begin()
         var outcome = BatchOutcome()
+        let packs = WeightPacks()
         for index in 0..<count {
             let batch = try next()
-            let targets = try (
-                model.target(batch.view1, statistics: statistics), model.target(batch.view2, statistics: statistics))
+            let targets = try self.targets(of: batch)
             let positives = self.positives(of: batch)
             let weight = try imageWeight(positives.0, microBatches: count)
             let isLast = index == count - 1
             outcome.loss += try model.learn(
                 view: batch.view1, target: targets.1, positives: positives.0, imageWeight: weight,
-                statistics: statistics, onGradientReady: nil)
+                statistics: statistics, packs: packs, onGradientReady: nil)
             outcome.loss += try model.learn(
                 view: batch.view2, target: targets.0, positives: positives.1, imageWeight: weight,
-                statistics: statistics, onGradientReady: isLast ? reducer.markReady : nil)
+                statistics: statistics, packs: packs, onGradientReady: isLast ? reducer.markReady : nil)
             outcome.count(positives.0)
         }
         try reducer.finish()
@@ -62,6 +62,15 @@ public final class TrainingStep {
         let outcome = try computeGradients(microBatches: microBatches, momentum: momentum, next: next)
         optimizer.update(learningRate: learningRate)
         return outcome
+    }
+
+    /// The momentum encoder's projections of both views.
+    private func targets(of batch: TwoViewBatch) throws -> (Tensor, Tensor) {
+        let packs = WeightPacks()
+        return try (
+            model.target(batch.view1, statistics: statistics, packs: packs),
+            model.target(batch.view2, statistics: statistics, packs: packs)
+        )
     }
 
     private func positives(of batch: TwoViewBatch) -> (PositivePairs, PositivePairs) {

@@ -12,26 +12,31 @@ struct KernelBenchmark: ParsableCommand {
     @Option(help: "Side of the views in pixels.") var imageSize = 224
     @Option(help: "Images.") var batch = 4
     @Option(help: "Compute threads.") var threads = 1
+    @Option(help: "float32 or bfloat16.") var precision = ElementType.float32
     @Option(help: "Repetitions; the median counts.") var repetitions = 3
 
     func run() throws {
         ComputeThreads.start(threads: threads)
-        let engine = MatrixConvolution()
+        let packs = WeightPacks()
         var totals = (flops: 0.0, seconds: 0.0)
         for (geometry, uses) in shapes() {
-            let x = Tensor(geometry.inputShape), w = Tensor(geometry.weightShape), y = Tensor(geometry.outputShape)
-            for tensor in [x, w, y] { tensor.fill(0.5) }
+            let x = Tensor.zeros(geometry.inputShape, precision), y = Tensor.zeros(geometry.outputShape, precision)
+            let w = Tensor.zeros(geometry.weightShape)
             let flops = 2 * Double(y.count) * Double(w.count / geometry.outputChannels)
             let times = [
                 median((0..<repetitions).map { _ in
-                    seconds { engine.forward(geometry, input: x, weight: w, output: y) }
-                }),
-                median((0..<repetitions).map { _ in
-                    seconds { engine.backwardData(geometry, outputGradient: y, weight: w, inputGradient: x) }
+                    seconds { Convolution.forward(geometry, input: x, weight: w, packs: packs, output: y) }
                 }),
                 median((0..<repetitions).map { _ in
                     seconds {
-                        engine.backwardWeights(geometry, input: x, outputGradient: y, weightGradient: w, beta: 0)
+                        Convolution.backwardData(
+                            geometry, outputGradient: y, weight: w, packs: packs, inputGradient: x, accumulate: false)
+                    }
+                }),
+                median((0..<repetitions).map { _ in
+                    seconds {
+                        Convolution.backwardWeights(
+                            geometry, input: x, outputGradient: y, weightGradient: w, accumulate: false)
                     }
                 }),
             ]
@@ -79,3 +84,5 @@ struct KernelBenchmark: ParsableCommand {
         return order.map { ($0, uses[$0]!) }
     }
 }
+
+extension ElementType: ExpressibleByArgument {}

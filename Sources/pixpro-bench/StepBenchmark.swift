@@ -17,6 +17,7 @@ struct StepBenchmark: ParsableCommand {
     @Option(help: "Side of the views in pixels.") var imageSize = 224
     @Option(help: "Image pairs on each rank.") var batch = 8
     @Option(help: "Compute threads of each rank.") var threads = 1
+    @Option(help: "float32 or bfloat16.") var precision = ElementType.float32
     @Option(help: "Steps that are timed, after one that is not.") var steps = 5
 
     func run() throws {
@@ -24,6 +25,7 @@ struct StepBenchmark: ParsableCommand {
             ComputeThreads.start(threads: threads)
             var settings = PixProSettings()
             settings.architecture = architecture
+            settings.elementType = precision
             let model = PixPro(settings, seed: 0)
             let step = try TrainingStep(
                 model: model, optimizer: LARS(model.online.parameters), communicator: runtime.world, mode: .inline)
@@ -41,8 +43,8 @@ struct StepBenchmark: ParsableCommand {
             let memory = MemoryPool.shared.statistics
             print(
                 String(
-                    format: "step %@ batch %d size %d float32 threads %d ranks %d: %.3f images/s, %.3f s/step, "
-                        + "peak %.2f GB, tensors %.2f GB", architecture.rawValue, batch, imageSize, threads,
+                    format: "step %@ batch %d size %d %@ threads %d ranks %d: %.3f images/s, %.3f s/step, "
+                        + "peak %.2f GB, tensors %.2f GB", architecture.rawValue, batch, imageSize, precision.rawValue, threads,
                     runtime.world.size, rate, time, Double(peakResidentBytes()) / 1e9,
                     Double(memory.peakBytesInUse) / 1e9))
         }

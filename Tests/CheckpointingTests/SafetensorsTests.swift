@@ -50,7 +50,7 @@ struct SafetensorsTests {
     }
 
     @Test func halvesAndDoublesBecomeFloats() {
-        func tensor(_ type: ElementType, _ bytes: [UInt8]) -> [Float]? {
+        func tensor(_ type: StoredElementType, _ bytes: [UInt8]) -> [Float]? {
             let tensor = NamedTensor(name: "x", elementType: type, shape: [bytes.count / type.byteCount])
             tensor.withMutableBytes { $0.copyBytes(from: bytes) }
             return tensor.floats

@@ -45,29 +45,78 @@ private let geometries: [ConvolutionGeometry] = [
     .init(batch: 1, height: 3, width: 3, inputChannels: 520, outputChannels: 4, kernel: 3, padding: 1),
 ]
 
-@Suite struct ConvolutionTests {
-    let engine = MatrixConvolution()
+/// An engine, the maps it takes, and the error that the rounding of these maps allows.
+private struct EngineCase: Sendable, CustomStringConvertible {
+    let engine: any ConvolutionEngine
+    let type: ElementType
+    var tolerance: Double { type == .float32 ? 2e-6 : 6e-3 }
+    var description: String { "\(engine.name), \(type)" }
 
-    @Test(arguments: geometries) func agreesWithItsPlainTwin(_ g: ConvolutionGeometry) {
-        let x = randomTensor(g.inputShape, key: 1), w = randomTensor(g.weightShape, key: 2)
-        let dy = randomTensor(g.outputShape, key: 3)
+    static let all =
+        [EngineCase(engine: ConvolutionEngines.matrix, type: .float32)]
+        + [EngineCase(engine: WideningConvolution(ConvolutionEngines.matrix), type: .bfloat16)]
+        + (ConvolutionEngines.oneDNN.map { oneDNN in
+            [EngineCase(engine: oneDNN, type: .float32), EngineCase(engine: WideningConvolution(oneDNN), type: .bfloat16)]
+                + (Processor.has(["avx512bw"]) ? [EngineCase(engine: oneDNN, type: .bfloat16)] : [])
+        } ?? [])
+}
+
+@Suite struct ConvolutionTests {
+    @Test(arguments: EngineCase.all, geometries)
+    fileprivate func agreesWithItsPlainTwin(_ test: EngineCase, _ g: ConvolutionGeometry) {
+        // The twin gets the maps as they were rounded; weights are rounded by engines that compute in bfloat16.
+        let x = randomTensor(g.inputShape, key: 1).cast(to: test.type), w = randomTensor(g.weightShape, key: 2)
+        let dy = randomTensor(g.outputShape, key: 3).cast(to: test.type)
         var y = [Double](repeating: 0, count: dy.count), dx = [Double](repeating: 0, count: x.count)
         var dw = [Double](repeating: 0, count: w.count)
+        let wideX = x.cast(to: .float32).array, wideDY = dy.cast(to: .float32).array, wideW = w.array
         PlainConvolution(g: g).forEachProduct { i, j, o in
-            y[o] += Double(x.floats[i]) * Double(w.floats[j])
-            dx[i] += Double(dy.floats[o]) * Double(w.floats[j])
-            dw[j] += Double(dy.floats[o]) * Double(x.floats[i])
+            y[o] += Double(wideX[i]) * Double(wideW[j])
+            dx[i] += Double(wideDY[o]) * Double(wideW[j])
+            dw[j] += Double(wideDY[o]) * Double(wideX[i])
         }
-        let output = Tensor(g.outputShape), inputGradient = Tensor(g.inputShape)
-        engine.forward(g, input: x, weight: w, output: output)
-        engine.backwardData(g, outputGradient: dy, weight: w, inputGradient: inputGradient)
+        let engine = test.engine, packs = WeightPacks()
+        let output = Tensor(g.outputShape, test.type)
+        engine.forward(g, input: x, weight: w, packs: packs, output: output)
+        #expect(relativeError(output.cast(to: .float32).array, y.map(Float.init)) < test.tolerance)
+
+        let inputGradient = Tensor(g.inputShape, test.type), sum = x.copy()
+        engine.backwardData(
+            g, outputGradient: dy, weight: w, packs: packs, inputGradient: inputGradient, accumulate: false)
+        engine.backwardData(g, outputGradient: dy, weight: w, packs: packs, inputGradient: sum, accumulate: true)
+        #expect(relativeError(inputGradient.cast(to: .float32).array, dx.map(Float.init)) < test.tolerance)
+        let expectedSum = zip(dx, wideX).map { Float($0 + Double($1)) }
+        #expect(relativeError(sum.cast(to: .float32).array, expectedSum) < test.tolerance)
+
         let start = randomTensor(g.weightShape, key: 4)
         let fresh = start.copy(), added = start.copy()
-        engine.backwardWeights(g, input: x, outputGradient: dy, weightGradient: fresh, beta: 0)
-        engine.backwardWeights(g, input: x, outputGradient: dy, weightGradient: added, beta: 1)
-        #expect(relativeError(output.array, y.map(Float.init)) < 2e-6)
-        #expect(relativeError(inputGradient.array, dx.map(Float.init)) < 2e-6)
+        engine.backwardWeights(g, input: x, outputGradient: dy, weightGradient: fresh, accumulate: false)
+        engine.backwardWeights(g, input: x, outputGradient: dy, weightGradient: added, accumulate: true)
         #expect(relativeError(fresh.array, dw.map(Float.init)) < 2e-6)
         #expect(relativeError(added.array, zip(dw, start.array).map { Float($0 + Double($1)) }) < 2e-6)
+    }
+
+    /// Batches are split over threads and into chunks; the parts make the whole, whatever the rest.
+    @Test(arguments: ElementType.allCases) func partsMakeTheWhole(_ type: ElementType) {
+        let g = ConvolutionGeometry(
+            batch: 7, height: 14, width: 14, inputChannels: 24, outputChannels: 40, kernel: 3, padding: 1)
+        let x = randomTensor(g.inputShape, key: 1).cast(to: type), w = randomTensor(g.weightShape, key: 2)
+        let y = Tensor(g.outputShape, type)
+        let moments = Convolution.forward(
+            g, input: x, weight: w, packs: WeightPacks(), output: y, gatherMoments: true)!
+        let wide = y.cast(to: .float32).array
+        for c in 0..<40 {
+            let column = stride(from: c, to: wide.count, by: 40).map { Double(wide[$0]) }
+            #expect(abs(moments[c] - column.reduce(0, +)) < 2e-3)
+            #expect(abs(moments[40 + c] / column.reduce(0) { $0 + $1 * $1 } - 1) < 1e-6)
+        }
+        let gradient = Tensor(g.weightShape), parts = Tensor.zeros(g.weightShape)
+        Convolution.backwardWeights(g, input: x, outputGradient: y, weightGradient: gradient, accumulate: false)
+        for image in 0..<g.batch {
+            Convolution.backwardWeights(
+                g.withBatch(1), input: x.rows(image..<image + 1), outputGradient: y.rows(image..<image + 1),
+                weightGradient: parts, accumulate: true)
+        }
+        #expect(relativeError(gradient, parts) < 2e-6)
     }
 }

@@ -46,7 +46,7 @@ import Testing
     @Test func columnMomentsAreDouble() {
         let x = Tensor([3, 2], [1e4, 1, 1e4 + 1, 2, 1e4 - 1, 3])
         let moments = x.columnMoments()
-        #expect(moments == [30000, 6, 1e8 + 1.00020001e8 + 0.99980001e8, 14])
+        #expect(Array(moments.values) == [30000, 6, 1e8 + 1.00020001e8 + 0.99980001e8, 14])
         let sums = Tensor([2], [1, 1])
         x.columnSums(into: sums, beta: 1)
         #expect(sums.array == [30001, 7])
@@ -65,7 +65,7 @@ import Testing
     @Test func maximumPoolingTakesTheFirstOfEqualValues() {
         let x = Tensor([1, 2, 2, 1], [3, 3, 1, 3])
         let (y, winners) = x.maxPooled(kernel: 2, stride: 2, padding: 0)
-        #expect(y.array == [3] && winners == [0])
+        #expect(y.array == [3])
         let dx = Tensor([1, 1, 1, 1], [5]).maxPooledGradient(
             winners: winners, inputShape: [1, 2, 2, 1], kernel: 2, stride: 2, padding: 0)
         #expect(dx.array == [5, 0, 0, 0])

@@ -1,0 +1,42 @@
+// Conversions of eight numbers at once in registers, which Swift's own vector conversions do one by one.
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+typedef float cvector_floats __attribute__((ext_vector_type(8)));
+typedef int32_t cvector_ints __attribute__((ext_vector_type(8)));
+typedef uint32_t cvector_words __attribute__((ext_vector_type(8)));
+typedef uint16_t cvector_halves __attribute__((ext_vector_type(8)));
+typedef uint8_t cvector_bytes __attribute__((ext_vector_type(8)));
+
+#define CVECTOR_INLINE static inline __attribute__((always_inline))
+
+// Eight bfloat16 as float32.
+CVECTOR_INLINE cvector_floats cvector_load_bfloat16(const void *source) {
+    cvector_halves halves;
+    memcpy(&halves, source, sizeof halves);
+    return (cvector_floats)(__builtin_convertvector(halves, cvector_words) << 16);
+}
+
+// Eight float32 rounded to the nearest bfloat16, ties to even; NaN stays NaN.
+CVECTOR_INLINE void cvector_store_bfloat16(cvector_floats values, void *target) {
+    cvector_words bits = (cvector_words)values;
+    cvector_words rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+    cvector_words is_nan = (cvector_words)(values != values);
+    rounded = (rounded & ~is_nan) | (is_nan & 0x7FC0);
+    cvector_halves halves = __builtin_convertvector(rounded, cvector_halves);
+    memcpy(target, &halves, sizeof halves);
+}
+
+// Eight bytes as integers.
+CVECTOR_INLINE cvector_ints cvector_load_bytes(const void *source) {
+    cvector_bytes bytes;
+    memcpy(&bytes, source, sizeof bytes);
+    return __builtin_convertvector(bytes, cvector_ints);
+}
+
+// The lowest bytes of eight integers.
+CVECTOR_INLINE void cvector_store_bytes(cvector_ints values, void *target) {
+    cvector_bytes bytes = __builtin_convertvector(values, cvector_bytes);
+    memcpy(target, &bytes, sizeof bytes);
+}

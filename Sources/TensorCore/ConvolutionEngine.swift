@@ -1,0 +1,48 @@
+/// The three kernels of a convolution, on the calling thread: the seam behind which matrix products and oneDNN stand.
+///
+/// Maps are NHWC of the engine's element types, `weight` and its gradient float32 OHWI in all of them. `packs` keeps
+/// what an engine makes of the weights for its own use.
+public protocol ConvolutionEngine: Sendable {
+    /// For example `oneDNN 2.6.3`.
+    var name: String { get }
+
+    /// output ← input ∗ weight.
+    func forward(_ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor)
+
+    /// inputGradient ← the gradient for the input, added to what is there if `accumulate`.
+    func backwardData(
+        _ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor, packs: WeightPacks,
+        inputGradient: Tensor, accumulate: Bool)
+
+    /// weightGradient ← the gradient for the weights, added to what is there if `accumulate`.
+    func backwardWeights(
+        _ geometry: ConvolutionGeometry, input: Tensor, outputGradient: Tensor, weightGradient: Tensor,
+        accumulate: Bool)
+}
+
+/// Weights in the layouts that engines want, each made once.
+///
+/// To be dropped when the weights change: a training step has one for each of its networks.
+public final class WeightPacks: @unchecked Sendable {
+    private struct Key: Hashable {
+        let weight: UInt
+        let layout: UInt64
+    }
+
+    // @unchecked: `entries` is only touched under `lock`.
+    private let lock = Lock()
+    private var entries: [Key: (weight: Tensor, packed: Tensor)] = [:]
+
+    public init() {}
+
+    /// What `pack` makes of `weight`, or made of it before for the same `layout`.
+    func packed(_ weight: Tensor, layout: UInt64, _ pack: () -> Tensor) -> Tensor {
+        lock.withLock {
+            let key = Key(weight: UInt(bitPattern: weight.bytes), layout: layout)
+            if let entry = entries[key] { return entry.packed }
+            let packed = pack()
+            entries[key] = (weight, packed)
+            return packed
+        }
+    }
+}

@@ -1,0 +1,53 @@
+/// Sizes of a two-dimensional convolution over NHWC maps with OHWI weights.
+public struct ConvolutionGeometry: Hashable, Sendable {
+    public var batch: Int
+    public var height: Int
+    public var width: Int
+    public var inputChannels: Int
+    public var outputChannels: Int
+    public var kernel: Int
+    public var stride: Int
+    public var padding: Int
+    public var dilation: Int
+    public var groups: Int
+
+    public init(
+        batch: Int, height: Int, width: Int, inputChannels: Int, outputChannels: Int, kernel: Int,
+        stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1
+    ) {
+        precondition(
+            inputChannels % groups == 0 && outputChannels % groups == 0,
+            "\(groups) groups do not divide \(inputChannels) and \(outputChannels) channels")
+        (self.batch, self.height, self.width) = (batch, height, width)
+        (self.inputChannels, self.outputChannels) = (inputChannels, outputChannels)
+        (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
+        (self.dilation, self.groups) = (dilation, groups)
+        precondition(
+            outputHeight > 0 && outputWidth > 0,
+            "a \(kernel)×\(kernel) kernel with padding \(padding) does not fit a \(height)×\(width) map")
+    }
+
+    public var outputHeight: Int { (height + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1 }
+    public var outputWidth: Int { (width + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1 }
+
+    public var inputShape: [Int] { [batch, height, width, inputChannels] }
+    public var outputShape: [Int] { [batch, outputHeight, outputWidth, outputChannels] }
+    public var weightShape: [Int] { [outputChannels, kernel, kernel, inputChannels / groups] }
+
+    /// Whether the convolution is one matrix product over pixels.
+    var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && groups == 1 }
+
+    /// The same convolution over another number of images.
+    public func withBatch(_ images: Int) -> ConvolutionGeometry {
+        var part = self
+        part.batch = images
+        return part
+    }
+
+    func check(input: Tensor, weight: Tensor, output: Tensor) {
+        precondition(
+            input.shape == inputShape && weight.shape == weightShape && output.shape == outputShape,
+            "convolution of \(input.shape) by \(weight.shape) into \(output.shape); expected \(inputShape), "
+                + "\(weightShape), \(outputShape)")
+    }
+}
