@@ -46,21 +46,21 @@ public func convolution(
         dilation: dilation, groups: groups)
     let output = Tensor(geometry.outputShape, x.value.elementType)
     // Convolutions without bias are those that a normalisation follows, which wants the moments of its batch.
-    let moments = Convolution.forward(
-        geometry, input: x.value, weight: weight.value, packs: pass.packs, output: output,
+    let moments = pass.convolutions.forward(
+        geometry, input: x.value, weight: weight.value, output: output,
         gatherMoments: bias == nil && pass.mode == .training)
     if let bias { output.addToRows(bias.value) }
     let y = Variable(output, needsGradient: pass.tape != nil, moments: moments)
     pass.tape?.record([weight] + (bias.map { [$0] } ?? [])) {
         guard let dy = y.takeGradient() else { return }
         weight.accumulate { gradient, beta in
-            Convolution.backwardWeights(
+            pass.convolutions.backwardWeights(
                 geometry, input: x.value, outputGradient: dy, weightGradient: gradient, accumulate: beta == 1)
         }
         bias?.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
         x.accumulate { gradient, accumulate in
-            Convolution.backwardData(
-                geometry, outputGradient: dy, weight: weight.value, packs: pass.packs, inputGradient: gradient,
+            pass.convolutions.backwardData(
+                geometry, outputGradient: dy, weight: weight.value, inputGradient: gradient,
                 accumulate: accumulate)
         }
     }

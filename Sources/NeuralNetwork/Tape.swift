@@ -104,17 +104,17 @@ public final class Pass {
     public let statistics: any StatisticsReducing
     /// What maps are stored as; weights, statistics and losses are float32 in either case.
     public let elementType: ElementType
-    /// Weights as kernels want them; to be shared by passes between which the weights do not change.
-    public let packs: WeightPacks
+    /// To be shared by passes between which the weights do not change.
+    public let convolutions: Convolutions
 
     public init(
         mode: Mode, tape: Tape? = nil, statistics: any StatisticsReducing = LocalStatistics(),
-        elementType: ElementType = .float32, packs: WeightPacks = WeightPacks()
+        elementType: ElementType = .float32, convolutions: Convolutions = Convolutions()
     ) {
         self.mode = mode
         self.tape = tape
         self.statistics = statistics
         self.elementType = elementType
-        self.packs = packs
+        self.convolutions = convolutions
     }
 }

@@ -76,8 +76,11 @@ public final class PixPro {
     }
 
     /// The momentum encoder's unit projection of a view: [N, S, S, 3] → [N, H, W, 256], without gradient.
-    public func target(_ view: Tensor, statistics: any StatisticsReducing, packs: WeightPacks = WeightPacks()) throws -> Tensor {
-        let pass = Pass(mode: .training, statistics: statistics, elementType: settings.elementType, packs: packs)
+    public func target(
+        _ view: Tensor, statistics: any StatisticsReducing, convolutions: Convolutions = Convolutions()
+    ) throws -> Tensor {
+        let pass = Pass(
+            mode: .training, statistics: statistics, elementType: settings.elementType, convolutions: convolutions)
         let projected = try momentumProjector(momentumEncoder(Variable(view), pass), pass)
         return normalizeRows(projected, pass).value
     }
@@ -102,12 +105,13 @@ public final class PixPro {
     /// `imageWeight` is 1 / the images that the step's gradient averages over, on all ranks.
     public func learn(
         view: Tensor, target: Tensor, positives: PositivePairs, imageWeight: Double,
-        statistics: any StatisticsReducing, packs: WeightPacks = WeightPacks(),
+        statistics: any StatisticsReducing, convolutions: Convolutions = Convolutions(),
         onGradientReady: ((Parameter) throws -> Void)?
     ) throws -> Double {
         let tape = Tape()
         let pass = Pass(
-            mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType, packs: packs)
+            mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType,
+            convolutions: convolutions)
         let query = normalizeRows(try predict(view, pass).propagated, pass)
         let (loss, variable) = consistencyLoss(
             query: query, key: target, positives: positives, imageWeight: imageWeight, dialect: settings.dialect, pass)

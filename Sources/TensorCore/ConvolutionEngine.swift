@@ -21,8 +21,6 @@ public protocol ConvolutionEngine: Sendable {
 }
 
 /// Weights in the layouts that engines want, each made once.
-///
-/// To be dropped when the weights change: a training step has one for each of its networks.
 public final class WeightPacks: @unchecked Sendable {
     private struct Key: Hashable {
         let weight: UInt

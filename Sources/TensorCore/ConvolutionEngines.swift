@@ -4,8 +4,28 @@
 public enum ConvolutionEngines {
     enum Direction: Sendable { case forward, backwardData, backwardWeights }
 
+    /// How engines are chosen.
+    public enum Choice: Sendable {
+        /// The fastest for each shape and direction.
+        case fastest
+        /// One for all.
+        case only(any ConvolutionEngine)
+
+        func engine(
+            for geometry: ConvolutionGeometry, _ direction: Direction, _ type: ElementType
+        ) -> any ConvolutionEngine {
+            switch self {
+            case .fastest: ConvolutionEngines.fastest(for: geometry, direction, type)
+            case .only(let engine): engine
+            }
+        }
+    }
+
     /// Matrix products on OpenBLAS; float32.
     public static let matrix: any ConvolutionEngine = MatrixConvolution()
+
+    /// The same with double-precision sums, for comparisons with a reference: what is left is the rounding of results.
+    public static let exact: any ConvolutionEngine = MatrixConvolution(sums: .float64)
 
     /// oneDNN, if the program was built with it; float32 and bfloat16.
     public static let oneDNN: (any ConvolutionEngine)? = {
@@ -21,12 +41,12 @@ public enum ConvolutionEngines {
     public static let multipliesBFloat16 =
         oneDNN != nil && (Processor.has(["amx_bf16"]) || (Processor.isAMD && Processor.has(["avx512_bf16"])))
 
-    static func engine(
+    private static func fastest(
         for geometry: ConvolutionGeometry, _ direction: Direction, _ type: ElementType
     ) -> any ConvolutionEngine {
         if type == .bfloat16 {
             return multipliesBFloat16
-                ? oneDNN! : WideningConvolution(engine(for: geometry, direction, .float32))
+                ? oneDNN! : WideningConvolution(fastest(for: geometry, direction, .float32))
         }
         guard let oneDNN else { return matrix }
         let strided = geometry.stride > 1, pointwise = geometry.kernel == 1

@@ -10,15 +10,48 @@ private let accumulationLength = 64
 ///
 /// `lda`, `ldb`, `ldc` are row strides in elements. Runs on the calling thread: callers split their work over threads.
 func gemm(
-    transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int,
+    _ sums: MatrixConvolution.Sums = .float32, transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int,
     a: UnsafePointer<Float>, lda: Int, b: UnsafePointer<Float>, ldb: Int,
     beta: Float, c: UnsafeMutablePointer<Float>, ldc: Int
 ) {
+    if sums == .float64 {
+        let left = transposeA ? Widened(a, rows: k, columns: m, stride: lda) : Widened(a, rows: m, columns: k, stride: lda)
+        let right = transposeB ? Widened(b, rows: n, columns: k, stride: ldb) : Widened(b, rows: k, columns: n, stride: ldb)
+        let result = Widened(c, rows: m, columns: n, stride: ldc)
+        cblas_dgemm(
+            CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
+            blasint(m), blasint(n), blasint(k), 1, left.values, blasint(left.columns), right.values,
+            blasint(right.columns), Double(beta), result.values, blasint(n))
+        result.round(into: c, stride: ldc)
+        return
+    }
     for start in stride(from: 0, to: k, by: accumulationLength) {
         cblas_sgemm(
             CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
             blasint(m), blasint(n), blasint(min(accumulationLength, k - start)), 1,
             a + (transposeA ? start * lda : start), blasint(lda), b + (transposeB ? start : start * ldb), blasint(ldb),
             start == 0 ? beta : 1, c, blasint(ldc))
+    }
+}
+
+/// A matrix copied into double precision.
+private final class Widened {
+    private let buffer: Accumulators
+    let rows, columns: Int
+    var values: UnsafeMutablePointer<Double> { buffer.values.baseAddress! }
+
+    init(_ source: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int) {
+        self.rows = rows
+        self.columns = columns
+        buffer = Accumulators(rows * columns)
+        for row in 0..<rows {
+            for column in 0..<columns { values[row * columns + column] = Double(source[row * stride + column]) }
+        }
+    }
+
+    func round(into target: UnsafeMutablePointer<Float>, stride: Int) {
+        for row in 0..<rows {
+            for column in 0..<columns { target[row * stride + column] = Float(values[row * columns + column]) }
+        }
     }
 }

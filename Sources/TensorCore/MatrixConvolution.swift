@@ -1,8 +1,13 @@
 /// Convolution as matrix products on OpenBLAS, in float32: 1×1 directly, others over tiles of unfolded patches (im2col).
 public struct MatrixConvolution: ConvolutionEngine {
-    public let name = "OpenBLAS"
+    /// What products are summed in.
+    public enum Sums: Sendable { case float32, float64 }
 
-    public init() {}
+    private let sums: Sums
+
+    public init(sums: Sums = .float32) { self.sums = sums }
+
+    public var name: String { sums == .float32 ? "OpenBLAS" : "OpenBLAS in float64" }
 
     public func forward(
         _ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor
@@ -11,7 +16,7 @@ public struct MatrixConvolution: ConvolutionEngine {
         let w = weight.pointer, y = output.pointer, x = input.pointer
         if geometry.isPointwise {
             gemm(
-                transposeA: false, transposeB: true, m: patches.rows, n: geometry.outputChannels,
+                sums, transposeA: false, transposeB: true, m: patches.rows, n: geometry.outputChannels,
                 k: geometry.inputChannels, a: x, lda: geometry.inputChannels, b: w, ldb: geometry.inputChannels,
                 beta: 0, c: y, ldc: geometry.outputChannels)
             return
@@ -21,7 +26,7 @@ public struct MatrixConvolution: ConvolutionEngine {
             for rows in patches.tiles {
                 patches.unfold(x, group: group, rows: rows, into: tile.pointer)
                 gemm(
-                    transposeA: false, transposeB: true, m: rows.count, n: patches.groupOutputs,
+                    sums, transposeA: false, transposeB: true, m: rows.count, n: patches.groupOutputs,
                     k: patches.columns, a: tile.pointer, lda: patches.columns,
                     b: w + group * patches.groupWeights, ldb: patches.columns,
                     beta: 0, c: y + patches.outputOffset(rows.lowerBound, group), ldc: geometry.outputChannels)
@@ -37,7 +42,7 @@ public struct MatrixConvolution: ConvolutionEngine {
         let w = weight.pointer, dy = outputGradient.pointer, dx = inputGradient.pointer
         if geometry.isPointwise {
             gemm(
-                transposeA: false, transposeB: false, m: patches.rows, n: geometry.inputChannels,
+                sums, transposeA: false, transposeB: false, m: patches.rows, n: geometry.inputChannels,
                 k: geometry.outputChannels, a: dy, lda: geometry.outputChannels, b: w, ldb: geometry.inputChannels,
                 beta: accumulate ? 1 : 0, c: dx, ldc: geometry.inputChannels)
             return
@@ -47,7 +52,7 @@ public struct MatrixConvolution: ConvolutionEngine {
         for group in 0..<geometry.groups {
             for rows in patches.tiles {
                 gemm(
-                    transposeA: false, transposeB: false, m: rows.count, n: patches.columns,
+                    sums, transposeA: false, transposeB: false, m: rows.count, n: patches.columns,
                     k: patches.groupOutputs, a: dy + patches.outputOffset(rows.lowerBound, group),
                     lda: geometry.outputChannels, b: w + group * patches.groupWeights, ldb: patches.columns,
                     beta: 0, c: tile.pointer, ldc: patches.columns)
@@ -64,7 +69,7 @@ public struct MatrixConvolution: ConvolutionEngine {
         let x = input.pointer, dy = outputGradient.pointer, target = weightGradient.pointer
         if geometry.isPointwise {
             gemm(
-                transposeA: true, transposeB: false, m: geometry.outputChannels, n: geometry.inputChannels,
+                sums, transposeA: true, transposeB: false, m: geometry.outputChannels, n: geometry.inputChannels,
                 k: patches.rows, a: dy, lda: geometry.outputChannels, b: x, ldb: geometry.inputChannels,
                 beta: accumulate ? 1 : 0, c: target, ldc: geometry.inputChannels)
             return
@@ -74,7 +79,7 @@ public struct MatrixConvolution: ConvolutionEngine {
             for rows in patches.tiles {
                 patches.unfold(x, group: group, rows: rows, into: tile.pointer)
                 gemm(
-                    transposeA: true, transposeB: false, m: patches.groupOutputs, n: patches.columns,
+                    sums, transposeA: true, transposeB: false, m: patches.groupOutputs, n: patches.columns,
                     k: rows.count, a: dy + patches.outputOffset(rows.lowerBound, group),
                     lda: geometry.outputChannels, b: tile.pointer, ldb: patches.columns,
                     beta: rows.lowerBound == 0 && !accumulate ? 0 : 1,

@@ -13,14 +13,17 @@ public final class TrainingStep {
     public let reducer: GradientReducer
     public let statistics: SynchronizedStatistics
     private let communicator: Communicator
+    private let engines: ConvolutionEngines.Choice
 
     /// Collective.
     public init(
-        model: PixPro, optimizer: LARS, communicator: Communicator, mode: GradientReducer.Mode
+        model: PixPro, optimizer: LARS, communicator: Communicator, mode: GradientReducer.Mode,
+        engines: ConvolutionEngines.Choice = .fastest
     ) throws {
         self.model = model
         self.optimizer = optimizer
         self.communicator = communicator
+        self.engines = engines
         reducer = try GradientReducer(parameters: model.online.parameters, communicator: communicator, mode: mode)
         statistics = try SynchronizedStatistics(communicator: communicator)
     }
@@ -36,7 +39,7 @@ public final class TrainingStep {
         model.updateMomentumEncoder(momentum)
         reducer.begin()
         var outcome = BatchOutcome()
-        let packs = WeightPacks()
+        let convolutions = Convolutions(engines)
         for index in 0..<count {
             let batch = try next()
             let targets = try self.targets(of: batch)
@@ -45,10 +48,10 @@ public final class TrainingStep {
             let isLast = index == count - 1
             outcome.loss += try model.learn(
                 view: batch.view1, target: targets.1, positives: positives.0, imageWeight: weight,
-                statistics: statistics, packs: packs, onGradientReady: nil)
+                statistics: statistics, convolutions: convolutions, onGradientReady: nil)
             outcome.loss += try model.learn(
                 view: batch.view2, target: targets.0, positives: positives.1, imageWeight: weight,
-                statistics: statistics, packs: packs, onGradientReady: isLast ? reducer.markReady : nil)
+                statistics: statistics, convolutions: convolutions, onGradientReady: isLast ? reducer.markReady : nil)
             outcome.count(positives.0)
         }
         try reducer.finish()
@@ -66,10 +69,10 @@ public final class TrainingStep {
 
     /// The momentum encoder's projections of both views.
     private func targets(of batch: TwoViewBatch) throws -> (Tensor, Tensor) {
-        let packs = WeightPacks()
+        let convolutions = Convolutions(engines)
         return try (
-            model.target(batch.view1, statistics: statistics, packs: packs),
-            model.target(batch.view2, statistics: statistics, packs: packs)
+            model.target(batch.view1, statistics: statistics, convolutions: convolutions),
+            model.target(batch.view2, statistics: statistics, convolutions: convolutions)
         )
     }
 

@@ -17,7 +17,7 @@ struct KernelBenchmark: ParsableCommand {
 
     func run() throws {
         ComputeThreads.start(threads: threads)
-        let packs = WeightPacks()
+        let convolutions = Convolutions()
         var totals = (flops: 0.0, seconds: 0.0)
         for (geometry, uses) in shapes() {
             let x = Tensor.zeros(geometry.inputShape, precision), y = Tensor.zeros(geometry.outputShape, precision)
@@ -25,17 +25,17 @@ struct KernelBenchmark: ParsableCommand {
             let flops = 2 * Double(y.count) * Double(w.count / geometry.outputChannels)
             let times = [
                 median((0..<repetitions).map { _ in
-                    seconds { Convolution.forward(geometry, input: x, weight: w, packs: packs, output: y) }
+                    seconds { convolutions.forward(geometry, input: x, weight: w, output: y) }
                 }),
                 median((0..<repetitions).map { _ in
                     seconds {
-                        Convolution.backwardData(
-                            geometry, outputGradient: y, weight: w, packs: packs, inputGradient: x, accumulate: false)
+                        convolutions.backwardData(
+                            geometry, outputGradient: y, weight: w, inputGradient: x, accumulate: false)
                     }
                 }),
                 median((0..<repetitions).map { _ in
                     seconds {
-                        Convolution.backwardWeights(
+                        convolutions.backwardWeights(
                             geometry, input: x, outputGradient: y, weightGradient: w, accumulate: false)
                     }
                 }),

@@ -6,9 +6,10 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs a reference's steps in float32 and compares every loss, feature, gradient and weight.",
         discussion: """
-            The reference holds inputs, weights and what double precision makes of them. An error may be four times \
-            the drift of the reference's own float32 run; past that the exit status is 1. Under mpirun the ranks share \
-            the images, which proves the cluster's collectives as well.
+            All steps run with products summed in double precision, so that nothing but the method is compared; the \
+            first runs with this machine's training kernels as well. The reference holds inputs, weights and what double \
+            precision makes of them. An error may be four times the drift of the reference's own float32 run; past that \
+            the exit status is 1. Under mpirun the ranks share the images, which proves the cluster's collectives too.
             """)
 
     @Option(help: "The reference, a safetensors file.")

@@ -53,7 +53,7 @@ private struct EngineCase: Sendable, CustomStringConvertible {
     var description: String { "\(engine.name), \(type)" }
 
     static let all =
-        [EngineCase(engine: ConvolutionEngines.matrix, type: .float32)]
+        [ConvolutionEngines.matrix, ConvolutionEngines.exact].map { EngineCase(engine: $0, type: .float32) }
         + [EngineCase(engine: WideningConvolution(ConvolutionEngines.matrix), type: .bfloat16)]
         + (ConvolutionEngines.oneDNN.map { oneDNN in
             [EngineCase(engine: oneDNN, type: .float32), EngineCase(engine: WideningConvolution(oneDNN), type: .bfloat16)]
@@ -102,8 +102,9 @@ private struct EngineCase: Sendable, CustomStringConvertible {
             batch: 7, height: 14, width: 14, inputChannels: 24, outputChannels: 40, kernel: 3, padding: 1)
         let x = randomTensor(g.inputShape, key: 1).cast(to: type), w = randomTensor(g.weightShape, key: 2)
         let y = Tensor(g.outputShape, type)
-        let moments = Convolution.forward(
-            g, input: x, weight: w, packs: WeightPacks(), output: y, gatherMoments: true)!
+        let convolutions = Convolutions()
+        let moments = convolutions.forward(
+            g, input: x, weight: w, output: y, gatherMoments: true)!
         let wide = y.cast(to: .float32).array
         for c in 0..<40 {
             let column = stride(from: c, to: wide.count, by: 40).map { Double(wide[$0]) }
@@ -111,9 +112,9 @@ private struct EngineCase: Sendable, CustomStringConvertible {
             #expect(abs(moments[40 + c] / column.reduce(0) { $0 + $1 * $1 } - 1) < 1e-6)
         }
         let gradient = Tensor(g.weightShape), parts = Tensor.zeros(g.weightShape)
-        Convolution.backwardWeights(g, input: x, outputGradient: y, weightGradient: gradient, accumulate: false)
+        convolutions.backwardWeights(g, input: x, outputGradient: y, weightGradient: gradient, accumulate: false)
         for image in 0..<g.batch {
-            Convolution.backwardWeights(
+            convolutions.backwardWeights(
                 g.withBatch(1), input: x.rows(image..<image + 1), outputGradient: y.rows(image..<image + 1),
                 weightGradient: parts, accumulate: true)
         }

@@ -201,7 +201,7 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         ("schedule: {epochs: null}", "must be a whole number >= 1, not null"),
         ("schedule: {epochs: [1]}", "not a list"), ("schedule: {epochs: {a: 1}}", "not a section"),
         ("optimizer: 5", "run.yaml:1:12: 'optimizer' is a section, not a value"),
-        ("precision: float16", "run.yaml:1:12: 'precision' must be auto or float32, not 'float16'"),
+        ("precision: float16", "run.yaml:1:12: 'precision' must be auto, float32 or bfloat16, not 'float16'"),
     ])
     func aValueThatDoesNotFitSaysWhatWould(_ yaml: String, _ message: String) {
         #expect(problems(yaml).contains(message), "\(problems(yaml))")

@@ -64,7 +64,10 @@ public struct DoctorReport: Sendable {
 
     private mutating func addMatrixLibrary() {
         add(.ok, "matrices", MatrixLibrary.summary)
-        add(.ok, "convolutions", "matrix products on OpenBLAS")
+        add(
+            ConvolutionEngines.oneDNN == nil ? .look : .ok, "convolutions", ConvolutionEngines.summary,
+            ConvolutionEngines.oneDNN == nil
+                ? "install libdnnl-dev and build again: oneDNN's convolutions are faster than matrix products" : "")
     }
 
     private mutating func addCores(_ host: HostLayout, _ world: Communicator, _ configuration: RunConfiguration) {

@@ -104,10 +104,7 @@ public struct RunConfiguration: Sendable, Equatable {
     }
 
     public enum Precision: String, Sendable, CaseIterable {
-        case auto, float32
-
-        /// The element type that is computed in; float32 is the only one that all kernels have.
-        public var resolved: String { "float32" }
+        case auto, float32, bfloat16
     }
 
     public struct Checkpoint: Sendable, Equatable {

@@ -132,7 +132,7 @@ extension Setting {
             "parallel.oversubscribe", \.parallel.oversubscribe, "Allow more threads than there are cores."),
         Setting(
             "precision", \.precision, onResume: .changesTraining, synonyms: ["dtype", "amp"],
-            "Element type of activations and convolutions; auto takes the fastest that all ranks have."),
+            "Element type of maps in training; auto takes bfloat16 where all ranks multiply it fast, else float32."),
     ]
 
     private static let checkpointAndLog: [Setting] = [

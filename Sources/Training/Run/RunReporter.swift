@@ -2,6 +2,7 @@ import Checkpointing
 import Drawing
 import Evaluation
 import ImagePipeline
+import TensorCore
 
 /// Everything a run tells people: progress, log, metrics, curves. On ranks other than zero it is silent.
 final class RunReporter {
@@ -28,7 +29,7 @@ final class RunReporter {
     /// Opens the files that depend on where the run starts, and says what is going to happen.
     func begin(
         _ position: RunPosition, resumedFrom checkpoint: String?, images: Int, batch: BatchPlan, cores: CorePlan,
-        parameters: Int, communication: String
+        parameters: Int, elementType: ElementType, communication: String
     ) throws {
         guard isRoot else { return }
         try TextFile.write(
@@ -43,7 +44,7 @@ final class RunReporter {
         note(
             "\(settings.method.name.rawValue) (\(settings.method.dialect.rawValue)), \(settings.model.architecture.rawValue), "
                 + "\(parameters) trained parameters, \(images) images at \(settings.data.imageSize) px, "
-                + settings.precision.resolved)
+                + elementType.rawValue)
         note(
             "\(batch.ranks) rank\(batch.ranks == 1 ? "" : "s") × \(batch.microBatch) images × \(batch.accumulation) "
                 + "micro-batch\(batch.accumulation == 1 ? "" : "es") = global batch \(batch.global), "

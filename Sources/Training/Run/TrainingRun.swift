@@ -55,7 +55,9 @@ public final class TrainingRun {
                     + "\(batch.perRank)): add images, \(remedy)")
         }
 
-        model = PixPro(configuration.pixProSettings, seed: UInt64(configuration.run.seed))
+        var settings = configuration.pixProSettings
+        settings.elementType = try configuration.precision.elementType(on: world)
+        model = PixPro(settings, seed: UInt64(configuration.run.seed))
         let optimizer = LARS(
             model.online.parameters, momentum: configuration.optimizer.momentum,
             weightDecay: configuration.optimizer.weightDecay,
@@ -235,6 +237,7 @@ public final class TrainingRun {
         try reporter.begin(
             position, resumedFrom: reader?.directory, images: index.count, batch: batch, cores: cores,
             parameters: model.online.parameters.reduce(0) { $0 + $1.value.count },
+            elementType: model.settings.elementType,
             communication: step.reducer.mode.rawValue)
     }
 }
@@ -266,6 +269,19 @@ extension RunConfiguration {
             "transformLayers": "\(method.transformLayers)", "method": method.name.rawValue,
             "dialect": method.dialect.rawValue,
         ]
+    }
+}
+
+extension RunConfiguration.Precision {
+    /// What maps are stored as; `auto` takes bfloat16 where every rank's processor multiplies it fast. Collective.
+    func elementType(on communicator: Communicator) throws -> ElementType {
+        switch self {
+        case .float32: return .float32
+        case .bfloat16: return .bfloat16
+        case .auto:
+            let slowest = try communicator.minimum([Int64(ConvolutionEngines.multipliesBFloat16 ? 1 : 0)])[0]
+            return slowest == 1 ? .bfloat16 : .float32
+        }
     }
 }
 

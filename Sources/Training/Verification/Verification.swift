@@ -12,7 +12,7 @@ public final class Verification {
     private let reference: ReferenceFile
     private let communicator: Communicator
     private let model: PixPro
-    private let step: TrainingStep
+    private let optimizer: LARS
     private let images: Range<Int>
     private var report: VerificationReport
 
@@ -20,6 +20,8 @@ public final class Verification {
     public static let driftFactor = 4.0
     /// No tensor is asked to be closer than this.
     public static let floor = 1e-5
+    /// What a handful of rectifiers on the other side of zero may do to all gradients together.
+    public static let wholeGradientFloor = 1e-2
 
     /// Collective.
     public init(path: String, communicator: Communicator) throws {
@@ -35,33 +37,39 @@ public final class Verification {
         images = communicator.rank * share..<(communicator.rank + 1) * share
         let model = PixPro(reference.settings, seed: 0)
         self.model = model
-        try communicator.agree(on: "loading the weights of \(path)") {
+        optimizer = LARS(
+            model.online.parameters, momentum: reference.sgdMomentum, weightDecay: reference.weightDecay,
+            trustCoefficient: reference.trustCoefficient)
+        report = VerificationReport()
+        try loadWeights()
+    }
+
+    /// The reference's initial weights and statistics. Collective.
+    private func loadWeights() throws {
+        try communicator.agree(on: "loading the weights of \(reference.file.path)") {
             for state in [model.online, model.momentum] {
                 try ModelFile.load(state, prefix: "weights.", read: reference.file.readTensor)
             }
         }
-        let optimizer = LARS(
-            model.online.parameters, momentum: reference.sgdMomentum, weightDecay: reference.weightDecay,
-            trustCoefficient: reference.trustCoefficient)
-        step = try TrainingStep(model: model, optimizer: optimizer, communicator: communicator, mode: .inline)
-        report = VerificationReport()
     }
 
-    /// Collective; the report is the same on all ranks.
+    /// Runs the first step with the kernels that training uses, then all steps with exact sums. Collective; the report is
+    /// the same on all ranks.
     public func run() throws -> VerificationReport {
-        let schedule = MomentumSchedule(base: reference.baseMomentum)
-        let expected = try reference.floats("expected.loss"), drift = try reference.floats("drift.loss")
-        try compareFeatures()
+        try checkTrainingKernels()
+        try loadWeights()
+        let step = try TrainingStep(
+            model: model, optimizer: optimizer, communicator: communicator, mode: .inline,
+            engines: .only(ConvolutionEngines.exact))
+        let drift = try reference.floats("drift.loss")
+        try compareFeatures("features", Convolutions(.only(ConvolutionEngines.exact)), step.statistics)
         for index in 0..<reference.steps {
-            let batch = try reference.batch(step: index, images: images)
-            let progress = ScheduleProgress(samples: index, total: reference.totalSteps)
-            let outcome = try step.computeGradients(microBatches: 1, momentum: schedule.momentum(at: progress)) { batch }
+            let loss = try gradients(of: index, step)
             if index == 0 { try compareGradients() }
-            step.optimizer.update(learningRate: reference.learningRates[index])
-            let loss = try communicator.sum([outcome.loss])[0]
+            optimizer.update(learningRate: reference.learningRates[index])
             report.losses.append(
                 .init(
-                    step: index, loss: loss, expected: Double(expected[index]),
+                    step: index, loss: loss, expected: Double(try reference.floats("expected.loss")[index]),
                     // The first step starts from the reference's own weights: nothing excuses an error there.
                     allowed: index == 0 ? Self.floor : max(Self.driftFactor * Double(drift[index]), Self.floor)))
         }
@@ -69,11 +77,49 @@ public final class Verification {
         return report
     }
 
+    /// Leaves the gradients of a step in the parameters; returns its loss.
+    private func gradients(of index: Int, _ step: TrainingStep) throws -> Double {
+        let batch = try reference.batch(step: index, images: images)
+        let progress = ScheduleProgress(samples: index, total: reference.totalSteps)
+        let momentum = MomentumSchedule(base: reference.baseMomentum).momentum(at: progress)
+        let outcome = try step.computeGradients(microBatches: 1, momentum: momentum) { batch }
+        return try communicator.sum([outcome.loss])[0]
+    }
+
+    /// Features, loss and gradient of the first step as training computes them.
+    ///
+    /// Its kernels round as PyTorch's do, so that a few of a million rectifiers near zero fall on the other side and
+    /// move the gradients of their channels by a thousandth: gradients are compared as a whole.
+    private func checkTrainingKernels() throws {
+        let step = try TrainingStep(model: model, optimizer: optimizer, communicator: communicator, mode: .inline)
+        try compareFeatures("training kernels", Convolutions(), step.statistics)
+        let loss = try gradients(of: 0, step)
+        let expectedLoss = Double(try reference.floats("expected.loss")[0])
+        report.tensors.append(
+            .init(kind: "training kernels", name: "loss", error: abs(loss - expectedLoss), allowed: Self.floor))
+        let gradients = gradientEntries
+        try reference.requireExpectations("gradient", gradients.map { ($0.name, $0.shape) })
+        var squares = (error: 0.0, expected: 0.0)
+        for entry in gradients {
+            let expected = try reference.file.readTensor("expected.gradient.\(entry.name)")
+            squares.error += entry.read().squaredDistance(to: expected)
+            squares.expected += expected.sumOfSquares
+        }
+        let drift = try reference.drifts(of: "gradient").values.max() ?? 0
+        report.tensors.append(
+            .init(
+                kind: "training kernels", name: "gradient", error: (squares.error / squares.expected).squareRoot(),
+                allowed: max(Self.driftFactor * drift, Self.wholeGradientFloor)))
+    }
+
     /// Features of the first step, on this rank's images; running statistics are put back afterwards.
-    private func compareFeatures() throws {
+    private func compareFeatures(
+        _ title: String, _ convolutions: Convolutions, _ statistics: SynchronizedStatistics
+    ) throws {
         let before = model.online.statistics.map { ($0.mean.copy(), $0.variance.copy()) }
         let view = try reference.batch(step: 0, images: images).view1
-        let prediction = try model.predict(view, Pass(mode: .training, statistics: step.statistics))
+        let prediction = try model.predict(
+            view, Pass(mode: .training, statistics: statistics, convolutions: convolutions))
         for (statistics, saved) in zip(model.online.statistics, before) {
             statistics.mean.copy(from: saved.0)
             statistics.variance.copy(from: saved.1)
@@ -86,7 +132,7 @@ public final class Verification {
             let shape = maps[name]!.value.shape
             return (name: name, shape: [reference.images, shape[3], shape[1], shape[2]])
         }
-        try compare("features", expected) { name in
+        try compare("features", as: title, expected) { name in
             let map = maps[name]!.value
             let (height, width, channels) = (map.shape[1], map.shape[2], map.shape[3])
             let ours = map.permutedInner(outer: images.count, rows: height * width, columns: channels)
@@ -95,10 +141,11 @@ public final class Verification {
         }
     }
 
-    private func compareGradients() throws {
-        let gradients = model.online.parameters.map { StateDictionary.entry($0.name, of: $0.gradient!) }
-        try compareWhole("gradient", gradients)
+    private var gradientEntries: [StateDictionary.Entry] {
+        model.online.parameters.map { StateDictionary.entry($0.name, of: $0.gradient!) }
     }
+
+    private func compareGradients() throws { try compareWhole("gradient", gradientEntries) }
 
     private func compareWeights() throws {
         try compareWhole("weights", StateDictionary(model.online).entries + StateDictionary(model.momentum).entries)
@@ -115,7 +162,8 @@ public final class Verification {
     /// Adds a row per tensor: |ours − expected| / (|expected| + 1e-6 M), M the kind's largest norm, against four times
     /// the larger of the tensor's drift and its kind's median.
     private func compare(
-        _ kind: String, _ expected: [(name: String, shape: [Int])], _ pair: (String) throws -> (Tensor, Tensor)
+        _ kind: String, as title: String? = nil, _ expected: [(name: String, shape: [Int])],
+        _ pair: (String) throws -> (Tensor, Tensor)
     ) throws {
         try reference.requireExpectations(kind, expected)
         let drifts = try reference.drifts(of: kind)
@@ -132,7 +180,7 @@ public final class Verification {
             let error = squares[2 * index].squareRoot() / (squares[2 * index + 1].squareRoot() + 1e-6 * largest)
             report.tensors.append(
                 .init(
-                    kind: kind, name: name, error: error,
+                    kind: title ?? kind, name: name, error: error,
                     allowed: max(Self.driftFactor * max(drifts[name]!, median), Self.floor)))
         }
     }

@@ -12,7 +12,7 @@ public struct VerificationReport: Sendable {
     }
 
     public struct TensorError: Sendable {
-        /// features, gradient or weights.
+        /// `training kernels` as they are; or features, gradient, weights with exact sums.
         public let kind: String
         public let name: String
         public let error: Double

@@ -1,15 +1,22 @@
-/// Convolutions of whole batches: images are split over the compute threads, and each part goes to the engine in chunks
+/// Convolutions of whole batches: images are split over the compute threads, and each part goes to an engine in chunks
 /// that stay in cache.
-public enum Convolution {
+///
+/// It keeps the weights as engines want them, and is to be dropped when the weights change: a training step has one for
+/// each of its networks.
+public final class Convolutions {
+    private let engines: ConvolutionEngines.Choice
+    private let packs = WeightPacks()
+
+    public init(_ engines: ConvolutionEngines.Choice = .fastest) { self.engines = engines }
+
     /// output ← input ∗ weight; the columns' moments (Σx, Σx², as `columnMoments`) of the output are gathered while it
     /// is in cache if asked for.
     @discardableResult
-    public static func forward(
-        _ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor,
-        gatherMoments: Bool = false
+    public func forward(
+        _ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, output: Tensor, gatherMoments: Bool = false
     ) -> Accumulators? {
         geometry.check(input: input, weight: weight, output: output)
-        let engine = ConvolutionEngines.engine(for: geometry, .forward, input.elementType)
+        let engine = engines.engine(for: geometry, .forward, input.elementType)
         func run(_ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>?) {
             for chunk in geometry.chunks(of: images, input.elementType) {
                 let part = output.rows(chunk)
@@ -31,12 +38,12 @@ public enum Convolution {
     }
 
     /// inputGradient ← the gradient for the input, added to what is there if `accumulate`.
-    public static func backwardData(
-        _ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor, packs: WeightPacks,
+    public func backwardData(
+        _ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor,
         inputGradient: Tensor, accumulate: Bool
     ) {
         geometry.check(input: inputGradient, weight: weight, output: outputGradient)
-        let engine = ConvolutionEngines.engine(for: geometry, .backwardData, outputGradient.elementType)
+        let engine = engines.engine(for: geometry, .backwardData, outputGradient.elementType)
         parallelFor(geometry.batch) { _, images in
             for chunk in geometry.chunks(of: images, outputGradient.elementType) {
                 engine.backwardData(
@@ -47,12 +54,12 @@ public enum Convolution {
     }
 
     /// weightGradient ← the gradient for the weights, added to what is there if `accumulate`.
-    public static func backwardWeights(
+    public func backwardWeights(
         _ geometry: ConvolutionGeometry, input: Tensor, outputGradient: Tensor, weightGradient: Tensor,
         accumulate: Bool
     ) {
         geometry.check(input: input, weight: weightGradient, output: outputGradient)
-        let engine = ConvolutionEngines.engine(for: geometry, .backwardWeights, input.elementType)
+        let engine = engines.engine(for: geometry, .backwardWeights, input.elementType)
         // The first thread writes to the gradient itself, the others to memory of their own that is added in order.
         let parts = min(ComputeThreads.shared.threads, geometry.batch)
         let targets = (0..<parts).map { $0 == 0 ? weightGradient : Tensor(weightGradient.shape) }
