@@ -14,10 +14,18 @@ public final class GradientReducer {
         case overlapped
     }
 
+    /// What gradients are sent as.
+    public enum Wire: String, Sendable, CaseIterable {
+        case float32
+        /// Half the bytes; rounded once before and once after the sum, which is float32 in rank order.
+        case bfloat16
+    }
+
     public let mode: Mode
     public let plan: BucketPlan
     public let buckets: [GradientBucket]
     private let communicator: Communicator
+    private let halved: HalvedSum?
     private let thread: CommunicationThread?
     private let bucketOfParameter: [ObjectIdentifier: Int]
     private var readyParameters: Set<ObjectIdentifier> = []
@@ -34,7 +42,7 @@ public final class GradientReducer {
 
     /// Gives the parameters' gradients their memory. Collective: checks that all ranks planned the same buckets.
     public init(
-        parameters: [Parameter], communicator: Communicator, mode: Mode,
+        parameters: [Parameter], communicator: Communicator, mode: Mode, wire: Wire = .float32,
         firstBucketBytes: Int = 2 << 20, bucketBytes: Int = 16 << 20
     ) throws {
         plan = BucketPlan(
@@ -45,6 +53,7 @@ public final class GradientReducer {
             remedy: "start every rank with the same program and configuration", communicator)
         self.mode = mode
         self.communicator = try communicator.duplicated()
+        halved = wire == .bfloat16 ? HalvedSum(communicator: self.communicator) : nil
         thread = mode == .overlapped && communicator.size > 1 ? CommunicationThread() : nil
         let buckets = plan.buckets.map { GradientBucket($0, of: parameters) }
         self.buckets = buckets
@@ -100,10 +109,17 @@ public final class GradientReducer {
 
     private func reduce(_ bucket: GradientBucket) {
         guard communicator.size > 1 else { return }
-        let job = { [communicator, timings, bytes = bucket.byteCount, gradients = bucket.gradients] in
-            timings.reduced.seconds += try measured { try communicator.sum(gradients.floats) }
-            timings.reduced.collectives += 1
-            timings.reduced.bytes += bytes
+        let job = { [communicator, halved, timings, bytes = bucket.byteCount, gradients = bucket.gradients] in
+            timings.reduced.seconds += try measured {
+                if let halved {
+                    timings.reduced.bytes += try halved.sum(gradients)
+                    timings.reduced.collectives += 2
+                } else {
+                    try communicator.sum(gradients.floats)
+                    timings.reduced.bytes += bytes
+                    timings.reduced.collectives += 1
+                }
+            }
         }
         if let thread {
             thread.submit(job)

@@ -47,6 +47,30 @@ extension Communicator {
         try allGather(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// Sends part k of `sent` to rank k and receives one part from each rank, in rank order; parts are of equal size.
+    public func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
+        let part = partBytes(sent.count, received.count)
+        try check(
+            MPI_Alltoall(
+                sent.baseAddress, part, cmpi_byte(), received.baseAddress, part, cmpi_byte(), handle), "MPI_Alltoall")
+    }
+
+    /// Every rank's `part`, in rank order; all are of equal size.
+    public func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
+        let bytes = partBytes(part.count * size, all.count)
+        try check(
+            MPI_Allgather(part.baseAddress, bytes, cmpi_byte(), all.baseAddress, bytes, cmpi_byte(), handle),
+            "MPI_Allgather")
+    }
+
+    /// The size of each of `size` parts, as MPI counts.
+    private func partBytes(_ total: Int, _ other: Int) -> Int32 {
+        precondition(
+            total == other && total % size == 0 && total / size <= Int(Int32.max),
+            "\(total) and \(other) bytes cannot be exchanged in \(size) equal parts of 32-bit counts")
+        return Int32(total / size)
+    }
+
     /// Gathers in rounds, because MPI's counts and displacements are 32-bit: each rank sends at most its share of
     /// `elementsPerCall` bytes per round. A `root` of nil stands for all ranks.
     private func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {

@@ -107,8 +107,8 @@ extension Tensor {
         return result
     }
 
-    /// Writes the same numbers into `other`, of another element type.
-    func cast(into other: Tensor) {
+    /// Writes the same numbers into `other`, of any element type, on the calling thread.
+    public func cast(into other: Tensor) {
         precondition(count == other.count, "cannot cast \(shape) into \(other.shape)")
         switch (elementType, other.elementType) {
         case (.float32, .bfloat16): convert(elements(Float.self), other.elements(BFloat16.self), count)

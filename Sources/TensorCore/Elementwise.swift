@@ -4,8 +4,8 @@ extension Tensor {
         parallelFor(count) { _, range in add(other, range) }
     }
 
-    /// `addInPlace` for kernels that are already one thread's part.
-    func addOnThisThread(_ other: Tensor) { add(other, 0..<count) }
+    /// `addInPlace` for what runs beside the compute threads or on one of them.
+    public func addOnThisThread(_ other: Tensor) { add(other, 0..<count) }
 
     private func add(_ other: Tensor, _ range: Range<Int>) {
         precondition(count == other.count, "cannot add \(other.shape) to \(shape)")

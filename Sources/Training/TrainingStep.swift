@@ -18,13 +18,13 @@ public final class TrainingStep {
     /// Collective.
     public init(
         model: PixPro, optimizer: LARS, communicator: Communicator, mode: GradientReducer.Mode,
-        engines: ConvolutionEngines.Choice = .fastest
+        wire: GradientReducer.Wire = .float32, engines: ConvolutionEngines.Choice = .fastest
     ) throws {
         self.model = model
         self.optimizer = optimizer
         self.communicator = communicator
         self.engines = engines
-        reducer = try GradientReducer(parameters: model.online.parameters, communicator: communicator, mode: mode)
+        reducer = try GradientReducer(parameters: model.online.parameters, communicator: communicator, mode: mode, wire: wire)
         statistics = try SynchronizedStatistics(communicator: communicator)
     }
 

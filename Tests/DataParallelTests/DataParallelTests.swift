@@ -7,7 +7,7 @@ struct DataParallelTests {
     @Test(arguments: [1, 2, 3, 4])
     func ranksReduceGradients(ranks: Int) throws {
         let result = try MPILauncher.run(
-            "rank-checks", ranks: ranks, ["reducer+accumulation+statistics+replicas+other-plan"])
+            "rank-checks", ranks: ranks, ["reducer+halved+accumulation+statistics+replicas+other-plan"])
         #expect(result.status == 0 && result.output.contains("ok other-plan"), "\(result)")
     }
 }

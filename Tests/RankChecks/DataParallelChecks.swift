@@ -5,6 +5,7 @@ import TensorCore
 
 let dataParallelChecks: [String: Check] = [
     "reducer": checkReducer,
+    "halved": checkHalved,
     "accumulation": checkAccumulation,
     "statistics": checkStatistics,
     "replicas": checkReplicas,
@@ -34,11 +35,11 @@ private func backward(_ parameters: [Parameter], rank: Int, pass: Int, reducer: 
 }
 
 private func run(
-    _ communicator: Communicator, mode: GradientReducer.Mode, steps: Int = 3
+    _ communicator: Communicator, mode: GradientReducer.Mode, wire: GradientReducer.Wire = .float32, steps: Int = 3
 ) throws -> (gradients: [[UInt32]], statistics: CommunicationStatistics, buckets: Int) {
     let parameters = makeParameters()
     let reducer = try GradientReducer(
-        parameters: parameters, communicator: communicator, mode: mode, firstBucketBytes: 1 << 12,
+        parameters: parameters, communicator: communicator, mode: mode, wire: wire, firstBucketBytes: 1 << 12,
         bucketBytes: 1 << 18)
     for step in 0..<steps {
         reducer.begin()
@@ -154,4 +155,25 @@ private func checkOtherPlan(_ runtime: MPIRuntime, _: [String]) throws {
     } catch let error as ReplicaMismatchError {
         try require(error.description.contains("the gradient buckets"), error.description)
     }
+}
+
+/// bfloat16 messages give the same bits on all ranks and in both modes, within their rounding of float32's sums.
+private func checkHalved(_ runtime: MPIRuntime, _: [String]) throws {
+    let world = runtime.world
+    let full = try run(world, mode: .inline)
+    let inline = try run(world, mode: .inline, wire: .bfloat16)
+    let overlapped = try run(world, mode: .overlapped, wire: .bfloat16)
+    try require(inline.gradients == overlapped.gradients, "inline and overlapped differ")
+    let flat = inline.gradients.flatMap { $0 }
+    let fromRoot = try world.broadcast(flat)
+    try world.agree(on: "comparing gradients") { try require(flat == fromRoot, "other bits than rank 0") }
+    guard world.size > 1 else { return }
+    for (halved, exact) in zip(inline.gradients, full.gradients) {
+        for (a, b) in zip(halved, exact) {
+            // Each rank's number of at most 1/2 is rounded to 8 bits, then the sum of at most size/2.
+            let bound = Float(world.size) * 0x1p-9
+            try require(abs(Float(bitPattern: a) - Float(bitPattern: b)) <= bound, "past the rounding")
+        }
+    }
+    try require(Double(inline.statistics.bytes) < 0.8 * Double(full.statistics.bytes), "more bytes than expected")
 }

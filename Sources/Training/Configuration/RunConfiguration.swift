@@ -1,3 +1,4 @@
+import DataParallel
 import NeuralNetwork
 import PixelLearning
 
@@ -96,6 +97,7 @@ public struct RunConfiguration: Sendable, Equatable {
     public struct Parallel: Sendable, Equatable {
         public var threads = AutomaticCount.auto
         public var communication = CommunicationMode.auto
+        public var wire = GradientReducer.Wire.float32
         public var oversubscribe = false
     }
 

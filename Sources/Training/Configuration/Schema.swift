@@ -129,6 +129,9 @@ extension Setting {
             "parallel.communication", \.parallel.communication,
             "Sum gradients on a thread of their own (overlapped) or between backward operations (inline)."),
         Setting(
+            "parallel.wire", \.parallel.wire, onResume: .changesTraining,
+            "What gradients are sent as: float32, or bfloat16 for slow networks."),
+        Setting(
             "parallel.oversubscribe", \.parallel.oversubscribe, "Allow more threads than there are cores."),
         Setting(
             "precision", \.precision, onResume: .changesTraining, synonyms: ["dtype", "amp"],

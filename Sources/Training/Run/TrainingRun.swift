@@ -64,7 +64,7 @@ public final class TrainingRun {
             trustCoefficient: configuration.optimizer.name == .lars ? configuration.optimizer.trustCoefficient : nil)
         step = try TrainingStep(
             model: model, optimizer: optimizer, communicator: world,
-            mode: threads.communication > 0 ? .overlapped : .inline)
+            mode: threads.communication > 0 ? .overlapped : .inline, wire: configuration.parallel.wire)
         state = TrainingState(model: model, optimizer: optimizer)
 
         let directory = RunDirectory(configuration.run.directory)
