@@ -1,3 +1,4 @@
+import DataParallel
 import NeuralNetwork
 import PixelLearning
 import Yams
@@ -178,5 +179,6 @@ extension RunConfiguration.MethodName: ChoiceValue {}
 extension Dialect: ChoiceValue {}
 extension RunConfiguration.OptimizerName: ChoiceValue {}
 extension RunConfiguration.CommunicationMode: ChoiceValue {}
+extension GradientReducer.Wire: ChoiceValue {}
 extension RunConfiguration.Precision: ChoiceValue {}
 extension RunConfiguration.ResumeMode: ChoiceValue {}
