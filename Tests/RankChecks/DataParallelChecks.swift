@@ -171,7 +171,7 @@ private func checkHalved(_ runtime: MPIRuntime, _: [String]) throws {
     for (halved, exact) in zip(inline.gradients, full.gradients) {
         for (a, b) in zip(halved, exact) {
             // Each rank's number of at most 1/2 is rounded to 8 bits, then the sum of at most size/2.
-            let bound = Float(world.size) * 0x1p-9
+            let bound = Float(world.size) * (0x1p-10 + 0x1p-9)
             try require(abs(Float(bitPattern: a) - Float(bitPattern: b)) <= bound, "past the rounding")
         }
     }
