@@ -1,5 +1,6 @@
 import MessagePassing
 import NeuralNetwork
+import TensorCore
 
 /// Sums every parameter's gradient over all ranks while the backward pass still runs.
 ///
@@ -90,7 +91,7 @@ public final class GradientReducer {
         parameter.settleGradient()
         buckets[index].countCompleteGradient()
         while next < buckets.count && buckets[next].isComplete {
-            reduce(buckets[next])
+            reduce(buckets[next], number: next)
             next += 1
         }
     }
@@ -103,21 +104,24 @@ public final class GradientReducer {
                 markReady(parameter)
             }
         }
-        if let thread { exposedSeconds += try measured { try thread.wait() } }
+        if let thread { exposedSeconds += try measured { try Trace.span("waiting for buckets") { try thread.wait() } } }
         if let inlineFailure { throw inlineFailure }
     }
 
-    private func reduce(_ bucket: GradientBucket) {
+    private func reduce(_ bucket: GradientBucket, number: Int) {
         guard communicator.size > 1 else { return }
+        let track = thread == nil ? Trace.Track.compute : .communication
         let job = { [communicator, halved, timings, bytes = bucket.byteCount, gradients = bucket.gradients] in
             timings.reduced.seconds += try measured {
-                if let halved {
-                    timings.reduced.bytes += try halved.sum(gradients)
-                    timings.reduced.collectives += 2
-                } else {
-                    try communicator.sum(gradients.floats)
-                    timings.reduced.bytes += bytes
-                    timings.reduced.collectives += 1
+                try Trace.span("bucket \(number)", track) {
+                    if let halved {
+                        timings.reduced.bytes += try halved.sum(gradients)
+                        timings.reduced.collectives += 2
+                    } else {
+                        try communicator.sum(gradients.floats)
+                        timings.reduced.bytes += bytes
+                        timings.reduced.collectives += 1
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
 import MessagePassing
 import NeuralNetwork
+import TensorCore
 
 /// Sums batch statistics over all ranks, on a communicator of its own so that gradients may travel at the same time.
 public final class SynchronizedStatistics: StatisticsReducing {
@@ -12,7 +13,7 @@ public final class SynchronizedStatistics: StatisticsReducing {
 
     public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
         guard communicator.size > 1 else { return }
-        let seconds = try measured { try communicator.sum(values) }
+        let seconds = try measured { try Trace.span("statistics") { try communicator.sum(values) } }
         statistics.seconds += seconds
         statistics.exposedSeconds += seconds
         statistics.collectives += 1

@@ -21,10 +21,10 @@ public final class RunningStatistics {
 public final class ModelState {
     public private(set) var parameters: [Parameter] = []
     public private(set) var statistics: [RunningStatistics] = []
-    /// Keys every initial value, together with the parameter's name.
-    let seed: UInt64
+    /// Keys every initial value, together with the parameter's name; nil for a model that is filled by its maker.
+    let seed: UInt64?
 
-    public init(seed: UInt64) { self.seed = seed }
+    public init(seed: UInt64?) { self.seed = seed }
 
     func add(_ parameter: Parameter) -> Parameter {
         parameters.append(parameter)
@@ -75,7 +75,8 @@ public struct Scope {
 
     func parameter(_ name: String, _ shape: [Int], _ initialization: Initialization) -> Parameter {
         let full = qualified(name)
-        return state.add(Parameter(name: full, value: initialization.tensor(shape, seed: state.seed, name: full)))
+        let value = state.seed.map { initialization.tensor(shape, seed: $0, name: full) } ?? Tensor(shape)
+        return state.add(Parameter(name: full, value: value))
     }
 
     func runningStatistics(channels: Int) -> RunningStatistics {

@@ -54,7 +54,7 @@ public final class PixPro {
     public init(_ settings: PixProSettings, seed: UInt64) {
         self.settings = settings
         online = ModelState(seed: seed)
-        momentum = ModelState(seed: seed)
+        momentum = ModelState(seed: nil)
         let root = Scope(online), twin = Scope(momentum)
         let width = settings.projectorWidth, channels = settings.architecture.outputChannels
         encoder = ResNet(settings.architecture, root.child("encoder"))
@@ -81,7 +81,9 @@ public final class PixPro {
     ) throws -> Tensor {
         let pass = Pass(
             mode: .training, statistics: statistics, elementType: settings.elementType, convolutions: convolutions)
-        let projected = try momentumProjector(momentumEncoder(Variable(view), pass), pass)
+        let projected = try Trace.span("momentum forward") {
+            try momentumProjector(momentumEncoder(Variable(view), pass), pass)
+        }
         return normalizeRows(projected, pass).value
     }
 
@@ -112,10 +114,12 @@ public final class PixPro {
         let pass = Pass(
             mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType,
             convolutions: convolutions)
-        let query = normalizeRows(try predict(view, pass).propagated, pass)
+        let query = try Trace.span("forward") { normalizeRows(try predict(view, pass).propagated, pass) }
         let (loss, variable) = consistencyLoss(
             query: query, key: target, positives: positives, imageWeight: imageWeight, dialect: settings.dialect, pass)
-        try tape.backward(from: variable, seed: Tensor([1], [1]), onGradientReady: onGradientReady)
+        try Trace.span("backward") {
+            try tape.backward(from: variable, seed: Tensor([1], [1]), onGradientReady: onGradientReady)
+        }
         return loss
     }
 

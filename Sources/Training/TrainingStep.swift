@@ -36,12 +36,12 @@ public final class TrainingStep {
     public func computeGradients(
         microBatches count: Int, momentum: Double, next: () throws -> TwoViewBatch
     ) throws -> BatchOutcome {
-        model.updateMomentumEncoder(momentum)
+        Trace.span("momentum update") { model.updateMomentumEncoder(momentum) }
         reducer.begin()
         var outcome = BatchOutcome()
         let convolutions = Convolutions(engines)
         for index in 0..<count {
-            let batch = try next()
+            let batch = try Trace.span("data") { try next() }
             let targets = try self.targets(of: batch)
             let positives = self.positives(of: batch)
             let weight = try imageWeight(positives.0, microBatches: count)
@@ -63,7 +63,7 @@ public final class TrainingStep {
         microBatches: Int, momentum: Double, learningRate: Double, next: () throws -> TwoViewBatch
     ) throws -> BatchOutcome {
         let outcome = try computeGradients(microBatches: microBatches, momentum: momentum, next: next)
-        optimizer.update(learningRate: learningRate)
+        Trace.span("optimizer") { optimizer.update(learningRate: learningRate) }
         return outcome
     }
 

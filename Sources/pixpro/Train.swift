@@ -15,6 +15,12 @@ struct Train: ParsableCommand {
     @Argument(help: "Folders of JPEGs, PNGs or tar shards; replaces data.roots.")
     var images: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Write what each rank did in the first \(StepTrace.steps) steps as a Chrome trace (Perfetto opens it).",
+            valueName: "file"))
+    var trace: String?
+
     @Flag(help: "Print every configuration key with its default and meaning, and stop.")
     var keys = false
 
@@ -27,7 +33,7 @@ struct Train: ParsableCommand {
             let roots = images.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }
             let loaded = try options.load(
                 runtime.world, roots.isEmpty ? [] : ["data.roots=[\(roots.joined(separator: ", "))]"])
-            try TrainingRun(loaded, runtime: runtime).run()
+            try TrainingRun(loaded, runtime: runtime, trace: trace).run()
         }
     }
 }

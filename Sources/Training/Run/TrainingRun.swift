@@ -25,12 +25,15 @@ public final class TrainingRun {
     private let saver: CheckpointSaver
     private let reporter: RunReporter
     private let evaluator: RunEvaluator
+    private let trace: StepTrace?
     private var position = RunPosition()
     /// The step that was last saved or loaded.
     private var savedStep = 0
 
     /// Prepares everything up to the first step: plans, images, model, and the newest checkpoint. Collective.
-    public init(_ loaded: LoadedConfiguration, runtime: MPIRuntime) throws {
+    ///
+    /// - Parameter trace: a file for a Chrome trace of the first steps (see `StepTrace`).
+    public init(_ loaded: LoadedConfiguration, runtime: MPIRuntime, trace: String? = nil) throws {
         let configuration = loaded.configuration
         let world = runtime.world
         self.configuration = configuration
@@ -75,6 +78,7 @@ public final class TrainingRun {
         reporter = try world.agree(on: "opening the run's files") {
             try RunReporter(directory, loaded, isRoot: world.isRoot)
         }
+        self.trace = try trace.map { try StepTrace(path: $0, communicator: world) }
         try resume(threads: threads, directory: directory)
     }
 
@@ -84,11 +88,13 @@ public final class TrainingRun {
         defer { loader.stop() }
         while !isFinished(position) {
             try trainStep(loader)
+            try trace?.stepped()
             let finishesEpoch = position.samplesInEpoch == 0
             if let outcome = try saver.poll() { reporter.saved(outcome) }
             if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
             if finishesEpoch { try finishEpoch() }
         }
+        try trace?.finish()
         if position.step > savedStep { try save() }
         if let outcome = try saver.finishSave() {
             reporter.saved(outcome)
@@ -105,11 +111,13 @@ public final class TrainingRun {
         let before = (loader.secondsWaited, communicationSeconds)
         let progress = ScheduleProgress(samples: position.samples, total: totalSamples)
         let learningRate = learningRates.rate(at: progress)
-        let outcome = try step.run(
-            microBatches: batch.accumulation, momentum: momenta.momentum(at: progress), learningRate: learningRate
-        ) {
-            guard let next = try loader.next() else { throw TrainingError("the loader ended before the schedule") }
-            return next
+        let outcome = try Trace.span("step \(position.step + 1)") {
+            try step.run(
+                microBatches: batch.accumulation, momentum: momenta.momentum(at: progress), learningRate: learningRate
+            ) {
+                guard let next = try loader.next() else { throw TrainingError("the loader ended before the schedule") }
+                return next
+            }
         }
         let epoch = position.epoch
         position = position.advanced(by: batch.global, epochOf: order.count)
