@@ -56,9 +56,43 @@ public struct KeyedGenerator: RandomNumberGenerator, Sendable {
 
     public mutating func chance(_ probability: Double) -> Bool { uniform() < probability }
 
-    /// Standard normal, by Box and Muller.
+    /// Standard normal, by the ziggurat (Marsaglia and Tsang 2000, with the corrections of Doornik 2005): 98 of 100 draws
+    /// cost one random word, a comparison and a product, so that millions of weights are drawn in no time.
     public mutating func normal() -> Double {
-        let radius = (-2 * log(1 - uniform())).squareRoot()
-        return radius * cos(2 * .pi * uniform())
+        while true {
+            let word = next(), layer = Int(word & 127)
+            let u = 2 * (Double(word >> 11) * 0x1p-53) - 1
+            let outer = Ziggurat.edges[layer], inner = Ziggurat.edges[layer + 1], x = u * outer
+            if abs(x) < inner { return x }
+            if layer == 0 { return u < 0 ? -normalTail() : normalTail() }
+            let upper = exp(-0.5 * (outer * outer - x * x)), lower = exp(-0.5 * (inner * inner - x * x))
+            if lower + uniform() * (upper - lower) < 1 { return x }
+        }
     }
+
+    /// A normal draw beyond the lowest layer (Marsaglia 1964).
+    private mutating func normalTail() -> Double {
+        while true {
+            let x = -log(1 - uniform()) / Ziggurat.edges[1], y = -log(1 - uniform())
+            if 2 * y > x * x { return Ziggurat.edges[1] + x }
+        }
+    }
+}
+
+/// The right edges of 128 layers of equal area under the normal density, the lowest first, with 0 behind the last.
+private enum Ziggurat {
+    // Never changed; a pointer spares the millions of draws an array's checks.
+    nonisolated(unsafe) static let edges: UnsafePointer<Double> = {
+        let start = 3.442619855899, area = 9.91256303526217e-3
+        let edges = UnsafeMutablePointer<Double>.allocate(capacity: 129)
+        var density = exp(-0.5 * start * start)
+        edges[0] = area / density
+        edges[1] = start
+        for layer in 2..<128 {
+            edges[layer] = (-2 * log(area / edges[layer - 1] + density)).squareRoot()
+            density = exp(-0.5 * edges[layer] * edges[layer])
+        }
+        edges[128] = 0
+        return UnsafePointer(edges)
+    }()
 }

@@ -1,3 +1,4 @@
+import Foundation
 import TensorCore
 import TestSupport
 import Testing
@@ -73,6 +74,19 @@ import Testing
 }
 
 @Suite struct KeyedGeneratorTests {
+    /// Shares of a normal distribution beyond so many deviations, the tail behind the lowest layer (3.44) among them.
+    @Test func normalsHaveTheShapeOfTheBell() {
+        var generator = KeyedGenerator(31)
+        let count = 2_000_000
+        let draws = (0..<count).map { _ in generator.normal() }
+        for edge in [0.1, 0.27, 0.5, 1, 1.7, 2.4, 3, 3.4, 3.6, 4] {
+            let expected = erfc(edge / 2.squareRoot()) / 2 * Double(count)
+            for share in [draws.count { $0 > edge }, draws.count { $0 < -edge }] {
+                #expect(abs(Double(share) - expected) < 5 * expected.squareRoot(), "\(edge): \(share) of \(expected)")
+            }
+        }
+    }
+
     @Test func streamsDependOnEveryKeyWordAndTheirOrder() {
         func first(_ key: [UInt64]) -> UInt64 {
             var generator = KeyedGenerator(key: key)
