@@ -48,6 +48,9 @@ let package = Package(
         .target(name: "CVector"),
         .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
+        // For the benchmark alone.
+        .target(name: "CProcessorPeak"),
+        .target(name: "CAllocationCount"),
 
         .target(
             name: "TensorCore", dependencies: ["CVector", "COpenBLAS"] + (hasOneDNN ? ["COneDNN"] : []),
@@ -78,7 +81,7 @@ let package = Package(
         .executableTarget(
             name: "pixpro-bench",
             dependencies: [
-                "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore",
+                "CAllocationCount", "CMPI", "CProcessorPeak", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore",
                 "Training", argumentParser,
             ], swiftSettings: swiftSettings),
 

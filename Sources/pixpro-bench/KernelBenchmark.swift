@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProcessorPeak
 import Foundation
 import NeuralNetwork
 import TensorCore
@@ -14,42 +15,74 @@ struct KernelBenchmark: ParsableCommand {
     @Option(help: "Compute threads.") var threads = 1
     @Option(help: "float32 or bfloat16.") var precision = ElementType.float32
     @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
         ComputeThreads.start(threads: threads)
         let convolutions = Convolutions()
-        var totals = (flops: 0.0, seconds: 0.0)
+        let peak = reportPeaks()
+        var totals = (flops: 0.0, seconds: 0.0, stepSeconds: 0.0)
         for (geometry, uses) in shapes() {
             let x = Tensor.zeros(geometry.inputShape, precision), y = Tensor.zeros(geometry.outputShape, precision)
             let w = Tensor.zeros(geometry.weightShape)
+            func median(_ kernel: () -> Void) -> Double {
+                pixpro_bench.median((0..<repetitions).map { _ in seconds(kernel) })
+            }
+            let times = (
+                forward: median { convolutions.forward(geometry, input: x, weight: w, output: y) },
+                data: median {
+                    convolutions.backwardData(
+                        geometry, outputGradient: y, weight: w, inputGradient: x, accumulate: false)
+                },
+                weights: median {
+                    convolutions.backwardWeights(
+                        geometry, input: x, outputGradient: y, weightGradient: w, accumulate: false)
+                }
+            )
             let flops = 2 * Double(y.count) * Double(w.count / geometry.outputChannels)
-            let times = [
-                median((0..<repetitions).map { _ in
-                    seconds { convolutions.forward(geometry, input: x, weight: w, output: y) }
-                }),
-                median((0..<repetitions).map { _ in
-                    seconds {
-                        convolutions.backwardData(
-                            geometry, outputGradient: y, weight: w, inputGradient: x, accumulate: false)
-                    }
-                }),
-                median((0..<repetitions).map { _ in
-                    seconds {
-                        convolutions.backwardWeights(
-                            geometry, input: x, outputGradient: y, weightGradient: w, accumulate: false)
-                    }
-                }),
-            ]
+            let sum = times.forward + times.data + times.weights
             totals.flops += 3 * flops * Double(uses)
-            totals.seconds += times.reduce(0, +) * Double(uses)
-            print(
-                String(
-                    format: "kernel %d×%d/%d %3d² %4d→%4d ×%d: forward %6.1f, data %6.1f, weights %6.1f GFLOP/s",
-                    geometry.kernel, geometry.kernel, geometry.stride, geometry.height, geometry.inputChannels,
-                    geometry.outputChannels, uses, flops / times[0] / 1e9, flops / times[1] / 1e9,
-                    flops / times[2] / 1e9))
+            totals.seconds += sum * Double(uses)
+            // A step runs both views through two networks forward and through one backward; pixels need no gradient.
+            let dataSeconds = geometry.inputChannels == 3 ? 0 : times.data
+            totals.stepSeconds += (4 * times.forward + 2 * dataSeconds + 2 * times.weights) * Double(uses)
+            output.print(
+                Figure(
+                    name: "kernel",
+                    settings: [
+                        "shape": .text(
+                            "\(geometry.kernel)×\(geometry.kernel)/\(geometry.stride) \(geometry.height)² "
+                                + "\(geometry.inputChannels)→\(geometry.outputChannels)"),
+                        "uses": .number(uses),
+                    ],
+                    values: [
+                        "forward GFLOP/s": flops / times.forward / 1e9, "data GFLOP/s": flops / times.data / 1e9,
+                        "weights GFLOP/s": flops / times.weights / 1e9, "of peak": 3 * flops / sum / 1e9 / peak,
+                    ]))
         }
-        print(String(format: "kernels %@ all: %.1f GFLOP/s", architecture.rawValue, totals.flops / totals.seconds / 1e9))
+        output.print(
+            Figure(
+                name: "kernels",
+                settings: [
+                    "architecture": .text(architecture.rawValue), "batch": .number(batch),
+                    "precision": .text(precision.rawValue), "threads": .number(threads),
+                ],
+                values: [
+                    "GFLOP/s": totals.flops / totals.seconds / 1e9,
+                    "of peak": totals.flops / totals.seconds / 1e9 / peak,
+                    "s of a step/image": totals.stepSeconds / Double(batch),
+                ]))
+    }
+
+    /// What the cores can do at most in this precision, in GFLOP/s: bfloat16 may also be multiplied as float32.
+    private func reportPeaks() -> Double {
+        let float32 = cprocessorpeak_float32(0.3) * Double(threads) / 1e9
+        let bfloat16 = cprocessorpeak_bfloat16(0.3) * Double(threads) / 1e9
+        output.print(
+            Figure(
+                name: "kernels peak", settings: ["threads": .number(threads)],
+                values: ["float32 GFLOP/s": float32, "bfloat16 GFLOP/s": bfloat16]))
+        return precision == .float32 ? float32 : max(float32, bfloat16)
     }
 
     /// The convolutions of the network with how often each occurs, from its weights' shapes.

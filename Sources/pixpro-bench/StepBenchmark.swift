@@ -1,4 +1,5 @@
 import ArgumentParser
+import CAllocationCount
 import Foundation
 import ImagePipeline
 import MessagePassing
@@ -18,10 +19,15 @@ struct StepBenchmark: ParsableCommand {
     @Option(help: "Image pairs on each rank.") var batch = 8
     @Option(help: "Compute threads of each rank.") var threads = 1
     @Option(help: "float32 or bfloat16.") var precision = ElementType.float32
-    @Option(help: "Steps that are timed, after one that is not.") var steps = 5
+    @Option(help: "Steps that are timed, after two that are not.") var steps = 5
+    @Option(help: "Report so many allocations of 4 KiB or more after the second step, with their callers.")
+    var reportAllocations = 0
+    @Option(help: ArgumentHelp("Write the first \(StepTrace.steps) timed steps as a Chrome trace.", valueName: "file"))
+    var trace: String?
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
-        runOnAllRanks { runtime in
+        runOnAllRanks(program: "pixpro-bench") { runtime in
             ComputeThreads.start(threads: threads)
             var settings = PixProSettings()
             settings.architecture = architecture
@@ -30,23 +36,36 @@ struct StepBenchmark: ParsableCommand {
             let step = try TrainingStep(
                 model: model, optimizer: LARS(model.online.parameters), communicator: runtime.world, mode: .inline)
             let views = randomViews()
-            var times: [Double] = []
-            for _ in 0...steps {
-                times.append(
-                    try seconds {
-                        _ = try step.run(microBatches: 1, momentum: 0.99, learningRate: 0.1) { views }
-                    })
+            func run() throws {
+                _ = try step.run(microBatches: 1, momentum: 0.99, learningRate: 0.1) { views }
             }
-            let time = median(Array(times.dropFirst()))
+            for _ in 0..<2 { try run() }
+            let allocations = callocationcount()
+            callocationcount_report(Int32(reportAllocations))
+            let recording = try trace.map { try StepTrace(path: $0, communicator: runtime.world) }
+            let times = try (1...steps).map { number in
+                let time = try seconds { try Trace.span("step \(number)") { try run() } }
+                try recording?.stepped()
+                return time
+            }
+            let allocationsPerStep = Double(callocationcount() - allocations) / Double(steps)
+            try recording?.finish()
             guard runtime.world.isRoot else { return }
-            let rate = Double(batch * runtime.world.size) / time
-            let memory = MemoryPool.shared.statistics
-            print(
-                String(
-                    format: "step %@ batch %d size %d %@ threads %d ranks %d: %.3f images/s, %.3f s/step, "
-                        + "peak %.2f GB, tensors %.2f GB", architecture.rawValue, batch, imageSize, precision.rawValue, threads,
-                    runtime.world.size, rate, time, Double(peakResidentBytes()) / 1e9,
-                    Double(memory.peakBytesInUse) / 1e9))
+            let time = median(times)
+            output.print(
+                Figure(
+                    name: "step",
+                    settings: [
+                        "architecture": .text(architecture.rawValue), "size": .number(imageSize),
+                        "batch": .number(batch), "precision": .text(precision.rawValue), "threads": .number(threads),
+                        "ranks": .number(runtime.world.size),
+                    ],
+                    values: [
+                        "images/s": Double(batch * runtime.world.size) / time, "s/step": time,
+                        "peak GB": Double(peakResidentBytes()) / 1e9,
+                        "GB of tensors": Double(MemoryPool.shared.statistics.peakBytesInUse) / 1e9,
+                        "large allocations/step": allocationsPerStep,
+                    ]))
         }
     }
 

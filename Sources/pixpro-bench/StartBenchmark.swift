@@ -1,0 +1,60 @@
+import ArgumentParser
+import Foundation
+import Training
+
+/// From starting mpirun to the end of the first step, as a user of `pixpro train` waits for it.
+struct StartBenchmark: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "start", abstract: "Times the start of a run: from mpirun to its first finished step.")
+
+    @Option(name: .shortAndLong, help: "The run's configuration.") var config: String
+    @Option(help: "Ranks.") var ranks = 2
+    @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    @Option(name: .customLong("set"), parsing: .singleValue, help: "One key over the file; may be repeated.")
+    var settings: [String] = []
+    @Argument(help: "Folders of images; replaces data.roots.") var images: [String] = []
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        var firstSteps: [Double] = [], begins: [Double] = []
+        for _ in 0..<repetitions {
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pixpro-start-\(UUID())")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let start = Date().timeIntervalSince1970
+            try train(in: folder.path)
+            let records = try MetricsFile.read(folder.path + "/metrics.jsonl").records
+            guard let begin = records.first(where: { $0.kind == .start }),
+                let first = records.first(where: { $0.kind == .train })
+            else { throw ValidationError("the run in \(folder.path) recorded no step") }
+            begins.append(begin.time - start)
+            firstSteps.append(first.time - start)
+        }
+        output.print(
+            Figure(
+                name: "start",
+                settings: ["config": .text((config as NSString).lastPathComponent), "ranks": .number(ranks)],
+                values: ["s to first step": median(firstSteps), "s before it": median(begins)]))
+    }
+
+    /// The program beside this one, for one step.
+    private func train(in folder: String) throws {
+        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent("pixpro").path
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            throw ValidationError("no \(program): build it first with `swift build -c release --product pixpro`")
+        }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments =
+            ["mpirun", "-n", "\(ranks)", "--bind-to", "none", program, "train", "--config", config]
+            + (["run.directory=\(folder)", "schedule.steps=1", "log.everySteps=1"] + settings).flatMap { ["--set", $0] }
+            + images
+        let messages = Pipe()
+        process.standardOutput = messages
+        process.standardError = messages
+        try process.run()
+        let text = String(decoding: messages.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw ValidationError("pixpro train failed:\n\(text)") }
+    }
+}

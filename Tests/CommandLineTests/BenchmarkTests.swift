@@ -1,0 +1,65 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The figures of `pixpro-bench` on settings so small that only their form and their counts mean anything.
+@Suite(.serialized) struct BenchmarkTests {
+    private func figures(_ arguments: [String], ranks: Int? = nil) throws -> [[String: Any]] {
+        let result =
+            if let ranks {
+                try MPILauncher.run("pixpro-bench", ranks: ranks, arguments + ["--json"])
+            } else {
+                try runProcess(
+                    try MPILauncher.product("pixpro-bench"), arguments + ["--json"], environment: MPILauncher.environment)
+            }
+        #expect(result.status == 0, "\(result)")
+        return try result.output.split(separator: "\n").map {
+            try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any], "\($0)")
+        }
+    }
+
+    private func number(_ figure: [String: Any]?, _ key: String) throws -> Double {
+        try #require((figure?[key] as? NSNumber)?.doubleValue, "no \(key) in \(String(describing: figure))")
+    }
+
+    /// A count that does not depend on the machine's speed or load: it may fall, never rise.
+    @Test func aStepAllocatesNoMoreThanItDid() throws {
+        let step = try figures([
+            "step", "--architecture", "resnet18", "--image-size", "64", "--batch", "4", "--steps", "2",
+        ]).first
+        #expect(try number(step, "large allocations/step") <= Self.largeAllocations)
+        #expect(try number(step, "images/s") > 0 && number(step, "peak GB") > 0.01)
+    }
+
+    /// Heap allocations of 4 KiB or more in a step after the second: batch statistics and the like in arrays.
+    private static let largeAllocations = 164.0
+
+    @Test func everySubcommandPrintsItsFigures() throws {
+        let loader = try figures(["loader", SmallRun.data + "/images/train", "--image-size", "32", "--repetitions", "1"])
+        #expect(loader.map { $0["name"] as? String } == ["loader decode", "loader views"])
+        for figure in loader { #expect(try number(figure, "images") == 30 && number(figure, "ms/image") > 0) }
+
+        let kernels = try figures([
+            "kernels", "--architecture", "resnet18", "--image-size", "32", "--batch", "1", "--repetitions", "1",
+        ])
+        // The peak, eleven distinct shapes, the sum.
+        #expect(kernels.count == 13 && kernels.first?["name"] as? String == "kernels peak")
+        #expect(try number(kernels.last, "GFLOP/s") > 0)
+
+        let sums = try figures(["allreduce", "--repetitions", "1"], ranks: 2)
+        #expect(try sums.map { try number($0, "KiB") } == [4, 1024, 16384, 128_998])
+        for sum in sums { #expect(try number(sum, "ranks") == 2 && number(sum, "ms bare") > 0) }
+    }
+
+    @Test func startIsTimedFromMpirunToTheFirstStep() throws {
+        try withTemporaryDirectory { folder in
+            let config = folder + "/small.yaml"
+            try "data: {roots: [\(SmallRun.data)/images/train]}".write(toFile: config, atomically: true, encoding: .utf8)
+            let start = try figures(
+                ["start", "--config", config, "--repetitions", "1"]
+                    + SmallRun.defaults.flatMap { ["--set", $0] }).first
+            let first = try number(start, "s to first step"), before = try number(start, "s before it")
+            #expect(before > 0 && first > before && first < 60)
+        }
+    }
+}
