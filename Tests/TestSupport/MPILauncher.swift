@@ -28,6 +28,17 @@ public enum MPILauncher {
         public let description: String
     }
 
+    /// Runs a program that starts `mpirun` itself, alone as well.
+    public static func runAlone(
+        _ product: String, _ arguments: [String], timeLimit: Double = 60
+    ) throws -> ProcessResult {
+        let path = try self.product(product)
+        let gentle = ["OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"]
+        return try oneAtATime.withLock { _ in
+            try runProcess(path, arguments, environment: environment.merging(gentle) { $1 }, timeLimit: timeLimit)
+        }
+    }
+
     /// Runs `mpirun -n ranks product arguments…` to its end or to the time limit.
     public static func run(
         _ product: String, ranks: Int, _ arguments: [String], environment: [String: String] = [:],
