@@ -65,6 +65,7 @@ struct StepBenchmark: ParsableCommand {
                         "peak GB": Double(peakResidentBytes()) / 1e9,
                         "GB of tensors": Double(MemoryPool.shared.statistics.peakBytesInUse) / 1e9,
                         "large allocations/step": allocationsPerStep,
+                        "large allocations before": Double(allocations),
                     ]))
         }
     }
