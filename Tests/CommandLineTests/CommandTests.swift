@@ -55,6 +55,23 @@ import Training
         }
     }
 
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "needs script(1) for a terminal"))
+    func onATerminalOneLineLivesUnderMpirunToo() throws {
+        try SmallRun.with { run in
+            let program = try MPILauncher.product("pixpro")
+            let settings = (SmallRun.defaults + ["run.directory=\(run.run)", "schedule.steps=2"])
+                .map { "--set \($0)" }.joined(separator: " ")
+            let command =
+                "mpirun --oversubscribe --bind-to none -n 2 \(program) train \(settings) \(SmallRun.data)/images/train"
+            let result = try runProcess(
+                "/usr/bin/script", ["-qec", command, "/dev/null"],
+                environment: MPILauncher.environment.merging(["TERM": "xterm"]) { $1 }, timeLimit: 60)
+            #expect(result.status == 0, "\(result)")
+            #expect(result.output.contains("\r\u{1b}[K"), "nothing was redrawn: \(result)")
+            #expect(try run.losses().count == 2)
+        }
+    }
+
     @Test func doctorReports() throws {
         let result = try MPILauncher.run(
             "pixpro", ranks: 2, ["doctor", "--set", "parallel.oversubscribe=true"], timeLimit: 30)

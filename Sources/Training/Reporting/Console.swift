@@ -19,13 +19,14 @@ public final class Console: Sendable {
         (self.isTerminal, self.columns, self.output) = (isTerminal, columns, output)
     }
 
-    /// Standard error, a terminal where it is one and TERM is not "dumb".
+    /// Standard error, a terminal where it ends in one and TERM is not "dumb".
     public static let standardError = Console(
-        isTerminal: isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb",
+        isTerminal: StandardErrorTerminal.descriptor != nil && environment("TERM") != "dumb",
         columns: {
             if let width = environment("COLUMNS").flatMap({ Int($0) }), width > 0 { return width }
             var size = winsize()
-            let isKnown = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+            let terminal = StandardErrorTerminal.descriptor ?? STDERR_FILENO
+            let isKnown = ioctl(terminal, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
             return isKnown ? Int(size.ws_col) : 80
         },
         output: { text in
