@@ -27,7 +27,9 @@ static void report(size_t size) {
     char line[64];
     int depth = backtrace(callers, 24);
     int length = snprintf(line, sizeof line, "allocation of %zu bytes\n", size);
-    if (write(STDERR_FILENO, line, (size_t)length) == length) backtrace_symbols_fd(callers + 2, depth - 2, STDERR_FILENO);
+    // The first two are this file's own.
+    if (write(STDERR_FILENO, line, (size_t)length) == length)
+        backtrace_symbols_fd(callers + 2, depth - 2, STDERR_FILENO);
     is_reporting = 0;
 }
 

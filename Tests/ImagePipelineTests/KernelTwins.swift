@@ -87,7 +87,8 @@ enum Twin {
             clamp(Double(factor) * x + (1 - Double(factor)) * level)
         }
         switch step {
-        case .brightness(let factor): return picture.mapped { [blend($0, 0, factor), blend($1, 0, factor), blend($2, 0, factor)] }
+        case .brightness(let factor):
+            return picture.mapped { [blend($0, 0, factor), blend($1, 0, factor), blend($2, 0, factor)] }
         case .contrast(let factor):
             var sum = 0.0
             for i in stride(from: 0, to: picture.pixels.count, by: 3) {
