@@ -48,6 +48,7 @@ let package = Package(
         .target(name: "CVector"),
         .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
+        .target(name: "CStacks"),
         // For the benchmark alone.
         .target(name: "CProcessorPeak"),
         .target(name: "CAllocationCount"),
@@ -55,7 +56,7 @@ let package = Package(
         .target(
             name: "TensorCore", dependencies: ["CVector", "COpenBLAS"] + (hasOneDNN ? ["COneDNN"] : []),
             swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
-        layer("MessagePassing", ["CMPI"]),
+        layer("MessagePassing", ["CMPI", "CStacks"]),
         layer("NeuralNetwork", ["TensorCore"]),
         layer("ImagePipeline", ["CJPEG", "CPNG", "TensorCore"]),
         layer("PixelLearning", ["NeuralNetwork", "TensorCore"]),
@@ -77,7 +78,9 @@ let package = Package(
             dependencies: [
                 "Checkpointing", "Evaluation", "ImagePipeline", "MessagePassing", "NeuralNetwork", "TensorCore",
                 "Training", argumentParser,
-            ], swiftSettings: swiftSettings),
+            ], swiftSettings: swiftSettings,
+            // Stacks in reports name the functions.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         .executableTarget(
             name: "pixpro-bench",
             dependencies: [
@@ -96,15 +99,17 @@ let package = Package(
         .executableTarget(
             name: "rank-checks",
             dependencies: ["Checkpointing", "DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"],
-            path: "Tests/RankChecks", swiftSettings: swiftSettings),
+            path: "Tests/RankChecks", swiftSettings: swiftSettings,
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         tests("DrawingTests", ["Drawing"]),
-        tests("TrainingTests", ["Training", "Drawing"]),
+        tests(
+            "TrainingTests", ["Drawing", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore", "Training"]),
         tests("ImagePipelineTests", ["ImagePipeline", "TensorCore"]),
         tests(
             "CommandLineTests",
             [
-                "Checkpointing", "ImagePipeline", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore",
-                "Training",
+                "Checkpointing", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning",
+                "TensorCore", "Training",
             ]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]

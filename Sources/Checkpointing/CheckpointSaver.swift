@@ -55,7 +55,7 @@ public final class CheckpointSaver {
     ) throws {
         precondition(keep >= 1, "keep \(keep) checkpoints: at least one must remain")
         self.runDirectory = runDirectory
-        self.communicator = try communicator.duplicated()
+        self.communicator = try communicator.duplicated(name: "checkpoints")
         self.keep = keep
         self.visibilityLimit = visibilityLimit
         self.observer = observer

@@ -53,7 +53,7 @@ public final class GradientReducer {
             plan.hash, on: "the gradient buckets",
             remedy: "start every rank with the same program and configuration", communicator)
         self.mode = mode
-        self.communicator = try communicator.duplicated()
+        self.communicator = try communicator.duplicated(name: "gradients")
         halved = wire == .bfloat16 ? HalvedSum(communicator: self.communicator) : nil
         thread = mode == .overlapped && communicator.size > 1 ? CommunicationThread() : nil
         let buckets = plan.buckets.map { GradientBucket($0, of: parameters) }

@@ -94,7 +94,7 @@ public struct Correspondence: Sendable, Equatable {
 extension FeatureExtractor {
     /// The correspondence of the pairs `indices`, each rank taking its part. Collective; every rank has the result.
     func correspondence(
-        _ pairs: ViewPairSource, indices: [Int], progress: (_ done: Int, _ total: Int) -> Void
+        _ pairs: ViewPairSource, indices: [Int], progress: (_ done: Int, _ total: Int) throws -> Void
     ) throws -> (Correspondence, skipped: [SkippedPicture]) {
         var own = Correspondence()
         own.sums = [Double](repeating: 0, count: 2 * encoder.architecture.outputChannels)

@@ -55,7 +55,8 @@ public struct EvaluationPlan {
 /// Scores a frozen encoder. Collective: all ranks extract features, rank zero trains the probes, and every rank returns
 /// the same report or throws.
 ///
-/// `progress` hears of this rank's part; where rank zero works alone, only there.
+/// `progress` hears of this rank's part; where rank zero works alone, only there. An error that it throws on any rank
+/// ends the evaluation on all, as an `AgreedError`.
 public func evaluate(
     _ encoder: ResNet, plan: EvaluationPlan, communicator: Communicator,
     progress: EvaluationProgress = { _, _, _ in }
@@ -77,7 +78,7 @@ public func evaluate(
     if let pairs = plan.correspondence {
         let indices = spread(pairs.count, limit: plan.correspondencePictures)
         let (result, skipped) = try extractor.correspondence(pairs, indices: indices) {
-            progress("correspondence", $0, $1)
+            try progress("correspondence", $0, $1)
         }
         let scores = [
             Score(
@@ -106,11 +107,11 @@ extension FeatureExtractor {
         // Features, their unit and their scaled copies.
         let limit = plan.memory / (3 * 4 * encoder.architecture.outputChannels)
         let training = try pooled(set.training, indices: spread(set.training.count, limit: limit)) {
-            progress("training features", $0, $1)
+            try progress("training features", $0, $1)
         }
         let validation = try pooled(
             set.validation, indices: spread(set.validation.count, limit: limit)
-        ) { progress("validation features", $0, $1) }
+        ) { try progress("validation features", $0, $1) }
         let scores: [Score] = try communicator.directed("scoring classification") {
             let known = training.indices.map { set.trainingLabels[$0] }
             let wanted = validation.indices.map { set.validationLabels[$0] }
@@ -121,12 +122,12 @@ extension FeatureExtractor {
                         + "be read, at least 2 and 1 are needed\(first)")
             }
             let neighbours = NearestNeighbours(features: training.features, labels: known, classes: set.classes)
-            let nearest = neighbours.accuracy(of: validation.features, labels: wanted) {
-                progress("nearest neighbours", $0, $1)
+            let nearest = try neighbours.accuracy(of: validation.features, labels: wanted) {
+                try progress("nearest neighbours", $0, $1)
             }
-            let probe = LinearProbe(
+            let probe = try LinearProbe(
                 features: training.features, labels: known, classes: set.classes, seed: plan.seed
-            ) { progress("linear probe", $0, $1) }
+            ) { try progress("linear probe", $0, $1) }
             let linear = probe.accuracy(of: validation.features, labels: wanted)
             let chance = 1 / Double(set.classes)
             return [("knn top-1", nearest), ("linear top-1", linear)].map { name, value in

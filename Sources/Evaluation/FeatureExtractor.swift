@@ -34,7 +34,7 @@ public struct FeatureExtractor {
 
     /// The mean C5 feature of each of the pictures `indices`, gathered on rank zero. Collective.
     public func pooled(
-        _ pictures: PictureSource, indices: [Int], progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        _ pictures: PictureSource, indices: [Int], progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws -> Pooled {
         let channels = encoder.architecture.outputChannels
         var values: [Float] = []
@@ -64,7 +64,7 @@ public struct FeatureExtractor {
     ///
     /// Local to this rank. The compute threads first load a batch together, then work on it.
     func forEachMap(
-        of pictures: PictureSource, indices: ArraySlice<Int>, progress: (_ done: Int, _ total: Int) -> Void,
+        of pictures: PictureSource, indices: ArraySlice<Int>, progress: (_ done: Int, _ total: Int) throws -> Void,
         _ body: (_ pictures: [Int], _ maps: Tensor) throws -> Void
     ) throws -> [SkippedPicture] {
         try loadInBatches(
@@ -85,7 +85,7 @@ public struct FeatureExtractor {
 /// The compute threads load a batch together, then `body` has them for its work.
 func loadInBatches<Value>(
     _ indices: ArraySlice<Int>, batchSize: Int, name: (Int) -> String, load: (Int) throws -> Value,
-    progress: (_ done: Int, _ total: Int) -> Void, _ body: (_ loaded: [(index: Int, value: Value)]) throws -> Void
+    progress: (_ done: Int, _ total: Int) throws -> Void, _ body: (_ loaded: [(index: Int, value: Value)]) throws -> Void
 ) throws -> [SkippedPicture] {
     var skipped: [SkippedPicture] = []
     var start = indices.startIndex
@@ -101,7 +101,7 @@ func loadInBatches<Value>(
             }
         }
         if !loaded.isEmpty { try body(loaded) }
-        progress(end - indices.startIndex, indices.count)
+        try progress(end - indices.startIndex, indices.count)
         start = end
     }
     return skipped

@@ -77,10 +77,10 @@ enum ProbeSchedule {
     }
 
     /// The learning rate whose training scores best on what was held out; the first of equals.
-    static func bestRate(_ score: (Double) -> Double) -> Double {
+    static func bestRate(_ score: (Double) throws -> Double) rethrows -> Double {
         var best = (rate: learningRates[0], score: -Double.infinity)
         for rate in learningRates {
-            let value = score(rate)
+            let value = try score(rate)
             if value > best.score { best = (rate, value) }
         }
         return best.rate

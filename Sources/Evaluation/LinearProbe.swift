@@ -14,8 +14,8 @@ public struct LinearProbe {
     /// Trains on features [n, C], n ≥ 2, and their classes.
     public init(
         features: Tensor, labels: [Int], classes: Int, seed: UInt64,
-        progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-    ) {
+        progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+    ) rethrows {
         precondition(features.shape[0] == labels.count, "\(labels.count) labels for features \(features.shape)")
         let scaling = FeatureScaling([features])
         let scaled = scaling(features)
@@ -23,20 +23,20 @@ public struct LinearProbe {
         let split = ProbeSchedule.split(labels.count, seed: seed)
         let total = runs * Self.steps(labels.count)
         var done = 0
-        func train(_ rows: [Int], _ rate: Double) -> LinearClassifier {
-            Self.train(scaled, labels, rows: rows, classes: classes, rate: rate, seed: seed) {
+        func train(_ rows: [Int], _ rate: Double) throws -> LinearClassifier {
+            try Self.train(scaled, labels, rows: rows, classes: classes, rate: rate, seed: seed) {
                 done = min(done + 1, total)
-                progress(done, total)
+                try progress(done, total)
             }
         }
         let heldOut = gathered(scaled, rows: split.heldOut)
         let heldOutLabels = split.heldOut.map { labels[$0] }
-        learningRate = ProbeSchedule.bestRate { rate in
-            Self.accuracy(train(split.training, rate), heldOut, heldOutLabels)
+        learningRate = try ProbeSchedule.bestRate { rate in
+            Self.accuracy(try train(split.training, rate), heldOut, heldOutLabels)
         }
-        classifier = train(Array(labels.indices), learningRate)
+        classifier = try train(Array(labels.indices), learningRate)
         scaling.fold(into: classifier)
-        progress(total, total)
+        try progress(total, total)
     }
 
     /// The share of features [m, C] that get their own class.
@@ -56,8 +56,8 @@ public struct LinearProbe {
     }
 
     private static func train(
-        _ features: Tensor, _ labels: [Int], rows: [Int], classes: Int, rate: Double, seed: UInt64, step: () -> Void
-    ) -> LinearClassifier {
+        _ features: Tensor, _ labels: [Int], rows: [Int], classes: Int, rate: Double, seed: UInt64, step: () throws -> Void
+    ) rethrows -> LinearClassifier {
         let classifier = LinearClassifier(classes: classes, channels: features.shape[1])
         let batchSize = min(Self.batchSize, rows.count)
         let steps = Self.steps(rows.count), stepsPerEpoch = rows.count / batchSize
@@ -74,7 +74,7 @@ public struct LinearProbe {
             classifier.accumulate(logits, features: input)
             classifier.update(
                 learningRate: ProbeSchedule.rate(rate, step: index, of: steps), scale: 1 / Double(batchSize))
-            step()
+            try step()
         }
         return classifier
     }

@@ -26,7 +26,9 @@ public struct NearestNeighbours {
     }
 
     /// The class of each of the features [m, C]. Works through blocks of queries in bounded memory.
-    public func classify(_ features: Tensor, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) -> [Int] {
+    public func classify(
+        _ features: Tensor, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+    ) rethrows -> [Int] {
         let count = features.shape[0]
         let queries = features.normalizedRows().unit
         // A block of similarities takes about 32 MB.
@@ -41,16 +43,16 @@ public struct NearestNeighbours {
                     for row in part { classified[start + row] = vote(similarities.rows(row..<row + 1).floats) }
                 }
             }
-            progress(rows.upperBound, count)
+            try progress(rows.upperBound, count)
         }
         return classified
     }
 
     /// The share of features [m, C] that get their own class.
     public func accuracy(
-        of features: Tensor, labels: [Int], progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-    ) -> Double {
-        let hits = zip(classify(features, progress: progress), labels).count { $0 == $1 }
+        of features: Tensor, labels: [Int], progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+    ) rethrows -> Double {
+        let hits = zip(try classify(features, progress: progress), labels).count { $0 == $1 }
         return Double(hits) / Double(max(labels.count, 1))
     }
 

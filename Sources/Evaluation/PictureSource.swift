@@ -37,7 +37,7 @@ public struct EvaluationError: Error, CustomStringConvertible {
 }
 
 /// How far a stage of the evaluation is on this rank: its name, what is done and what there is to do.
-public typealias EvaluationProgress = (_ stage: String, _ done: Int, _ total: Int) -> Void
+public typealias EvaluationProgress = (_ stage: String, _ done: Int, _ total: Int) throws -> Void
 
 /// At most `limit` of 0..<count, evenly spread and ascending.
 func spread(_ count: Int, limit: Int) -> [Int] {

@@ -11,7 +11,7 @@ import TensorCore
 /// that cannot be read give their place to the next. Collective; the same on all ranks.
 public func makeRandomEncoder(
     _ architecture: ResNetArchitecture, seed: UInt64, pictures: PictureSource, communicator: Communicator,
-    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
 ) throws -> ResNet {
     let state = ModelState(seed: seed)
     let encoder = ResNet(architecture, Scope(state, path: "encoder"))
@@ -21,10 +21,10 @@ public func makeRandomEncoder(
     for batch in 0..<batches {
         let places = communicator.slice(of: Array(batch * batchSize..<(batch + 1) * batchSize))
         let images = try communicator.agree(on: "reading pictures for the random encoder") {
-            try places.map { try loadReadable(pictures, order: order, from: $0) }
+            try progress(batch, batches)
+            return try places.map { try loadReadable(pictures, order: order, from: $0) }
         }
         _ = try encoder(Variable(stacked(images)), pass)
-        progress(batch + 1, batches)
     }
     return encoder
 }

@@ -44,8 +44,8 @@ public struct SegmentationProbe {
 
     /// Trains on at least two pictures.
     public init(
-        samples: [Sample], classes: Int, seed: UInt64, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
-    ) {
+        samples: [Sample], classes: Int, seed: UInt64, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+    ) rethrows {
         let scaling = FeatureScaling(samples.map(\.features))
         let scaled = samples.map { sample in
             Sample(
@@ -56,24 +56,24 @@ public struct SegmentationProbe {
         let split = ProbeSchedule.split(samples.count, seed: seed)
         let total = (ProbeSchedule.learningRates.count + 1) * Self.epochs
         var done = 0
-        func train(_ rows: [Int], _ rate: Double) -> LinearClassifier {
-            Self.train(scaled, rows: rows, classes: classes, rate: rate, seed: seed, resizers) {
+        func train(_ rows: [Int], _ rate: Double) throws -> LinearClassifier {
+            try Self.train(scaled, rows: rows, classes: classes, rate: rate, seed: seed, resizers) {
                 done += 1
-                progress(done, total)
+                try progress(done, total)
             }
         }
-        learningRate = ProbeSchedule.bestRate { rate in
-            let classifier = train(split.training, rate)
+        learningRate = try ProbeSchedule.bestRate { rate in
+            let classifier = try train(split.training, rate)
             return Self.blockScore(classifier, split.heldOut.map { scaled[$0] }, resizers)
         }
-        classifier = train(Array(samples.indices), learningRate)
+        classifier = try train(Array(samples.indices), learningRate)
         scaling.fold(into: classifier)
     }
 
     private static func train(
         _ samples: [Sample], rows: [Int], classes: Int, rate: Double, seed: UInt64, _ resizers: Upsamplings,
-        epochEnded: () -> Void
-    ) -> LinearClassifier {
+        epochEnded: () throws -> Void
+    ) rethrows -> LinearClassifier {
         let classifier = LinearClassifier(classes: classes, channels: samples[0].features.shape[1])
         let stepsPerEpoch = (rows.count + batchSize - 1) / batchSize
         var step = 0
@@ -94,7 +94,7 @@ public struct SegmentationProbe {
                     scale: 1 / Double(max(pixels, 1)))
                 step += 1
             }
-            epochEnded()
+            try epochEnded()
         }
         return classifier
     }

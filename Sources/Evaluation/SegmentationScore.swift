@@ -32,11 +32,11 @@ extension FeatureExtractor {
         let limit = try pictureLimit(training, scheme, memory: memory)
         let indices = spread(training.count, limit: limit)
         let (samples, skippedInTraining) = try gatherSamples(training, indices, scheme) {
-            progress("segmentation features", $0, $1)
+            try progress("segmentation features", $0, $1)
         }
-        let classifier = try trainOnRoot(samples, scheme, seed: seed) { progress("segmentation probe", $0, $1) }
+        let classifier = try trainOnRoot(samples, scheme, seed: seed) { try progress("segmentation probe", $0, $1) }
         var (confusion, scored, skipped) = try score(classifier, validation, scheme) {
-            progress("segmentation score", $0, $1)
+            try progress("segmentation score", $0, $1)
         }
         confusion.counts = try communicator.sum(confusion.counts)
         scored = Int(try communicator.sum([Int64(scored)])[0])
@@ -77,7 +77,7 @@ extension FeatureExtractor {
 
     /// Training samples on rank zero, in order; none elsewhere. Pictures differ in size and pass one by one.
     private func gatherSamples(
-        _ source: LabelledPictureSource, _ indices: [Int], _ scheme: LabelScheme, progress: (Int, Int) -> Void
+        _ source: LabelledPictureSource, _ indices: [Int], _ scheme: LabelScheme, progress: (Int, Int) throws -> Void
     ) throws -> (samples: [SegmentationProbe.Sample], skipped: [SkippedPicture]) {
         var features: [Float] = []
         var histograms: [UInt8] = []
@@ -128,7 +128,7 @@ extension FeatureExtractor {
     }
 
     private func trainOnRoot(
-        _ samples: [SegmentationProbe.Sample], _ scheme: LabelScheme, seed: UInt64, progress: (Int, Int) -> Void
+        _ samples: [SegmentationProbe.Sample], _ scheme: LabelScheme, seed: UInt64, progress: (Int, Int) throws -> Void
     ) throws -> LinearClassifier {
         let classifier = LinearClassifier(classes: scheme.classes, channels: encoder.architecture.outputChannels)
         try communicator.agree(on: "training the segmentation probe") {
@@ -138,7 +138,7 @@ extension FeatureExtractor {
                     "\(samples.count) training pictures with labels are left; at least 2 are needed: see the pictures "
                         + "that were skipped, and the folders of the segmentation score")
             }
-            let probe = SegmentationProbe(samples: samples, classes: scheme.classes, seed: seed, progress: progress)
+            let probe = try SegmentationProbe(samples: samples, classes: scheme.classes, seed: seed, progress: progress)
             classifier.weight.copy(from: probe.classifier.weight)
             classifier.bias.copy(from: probe.classifier.bias)
         }
@@ -150,7 +150,7 @@ extension FeatureExtractor {
     /// This rank's part of the confusion matrix.
     private func score(
         _ classifier: LinearClassifier, _ source: LabelledPictureSource, _ scheme: LabelScheme,
-        progress: (Int, Int) -> Void
+        progress: (Int, Int) throws -> Void
     ) throws -> (ConfusionMatrix, scored: Int, skipped: [SkippedPicture]) {
         var confusion = ConfusionMatrix(classes: scheme.classes)
         var scored = 0

@@ -29,6 +29,16 @@ enum FileReading {
         }
     }
 
+    static func size(of path: String) throws -> Int {
+        var information = stat()
+        guard stat(path, &information) == 0 else {
+            throw IndexError(
+                "\(path): \(String(cString: strerror(errno))) here, though rank zero listed it: is the same data under the "
+                    + "same path on every host?")
+        }
+        return Int(information.st_size)
+    }
+
     /// The names in a folder, in no order, without "." and "..".
     static func names(in path: String) throws -> [String] {
         guard let folder = opendir(path) else {

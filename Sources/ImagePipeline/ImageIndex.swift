@@ -126,3 +126,18 @@ extension ImageIndex {
         self.init(containers: containers, entries: entries, classNames: classNames, ignored: ignored)
     }
 }
+
+extension ImageIndex {
+    /// At most `limit` pictures, evenly spread, ascending.
+    public func spread(limit: Int) -> [Int] {
+        guard count > limit else { return Array(0..<count) }
+        return (0..<limit).map { $0 * count / limit }
+    }
+
+    /// Bytes of the file that holds a picture: its own, or its tar shard.
+    public func fileSize(of index: Int) throws -> Int {
+        let entry = entries[index], container = containers[Int(entry.container)]
+        let path = entry.offset < 0 ? container + "/" + entry.name : container
+        return try FileReading.size(of: path)
+    }
+}

@@ -51,9 +51,11 @@ extension Communicator {
 
     /// Throws the same `AgreedError` on every rank if any rank passes a failure. Collective.
     public func agree(on action: String, failure: String?) throws {
-        guard try maximum([failure == nil ? 0 : 1])[0] > 0 else { return }
-        let messages = try allGather(failure ?? "")
-        let failed = try allGather([UInt8(failure == nil ? 0 : 1)])
+        let (messages, failed) = try serving(action) {
+            guard try maximum([failure == nil ? 0 : 1])[0] > 0 else { return ([String](), [[UInt8]]()) }
+            return (try allGather(failure ?? ""), try allGather([UInt8(failure == nil ? 0 : 1)]))
+        }
+        guard !messages.isEmpty else { return }
         throw AgreedError(
             action: action,
             failures: messages.indices.filter { failed[$0] == [1] }.map { ($0, messages[$0]) },

@@ -6,18 +6,29 @@ import CMPI
 /// time; two threads that communicate at once use two communicators (`duplicated`). All collectives block: Open MPI 4.1
 /// makes no progress on non-blocking ones outside MPI calls, and picks its slowest algorithm for in-place ones.
 public final class Communicator: @unchecked Sendable {
-    // @unchecked: the handle never changes, and MPI locks what is behind it (MPI_THREAD_MULTIPLE).
+    // @unchecked: the handle never changes, and MPI locks what is behind it (MPI_THREAD_MULTIPLE); the rest belongs to
+    // the one thread that communicates.
     let handle: MPI_Comm
+    /// What reports call it, for example `gradients`.
+    public let name: String
     public let rank: Int
     public let size: Int
     /// The most elements in one MPI call, whose counts are 32-bit; longer buffers go in several calls.
     package let elementsPerCall: Int
 
+    /// Its place in the log of collectives, the same on all ranks.
+    private let channel: Int
+    /// What the calls that follow serve, for reports.
+    private var purpose = ""
+    private var orderCheck: CollectiveOrderCheck?
+
     public var isRoot: Bool { rank == 0 }
 
-    private init(handle: MPI_Comm, elementsPerCall: Int) throws {
+    private init(handle: MPI_Comm, name: String, elementsPerCall: Int) throws {
         self.handle = handle
+        self.name = name
         self.elementsPerCall = elementsPerCall
+        channel = CollectiveLog.shared.addChannel(name)
         var rank: Int32 = 0
         var size: Int32 = 0
         try MPIError.check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank", rank: -1)
@@ -30,38 +41,76 @@ public final class Communicator: @unchecked Sendable {
     convenience init(world: MPI_Comm) throws {
         try MPIError.check(
             MPI_Comm_set_errhandler(world, cmpi_errors_return()), "MPI_Comm_set_errhandler", rank: -1)
-        try self.init(handle: world, elementsPerCall: 1 << 30)
+        try self.init(handle: world, name: "world", elementsPerCall: 1 << 30)
     }
 
-    /// The same ranks with messages of their own. Collective.
-    public func duplicated() throws -> Communicator { try duplicated(elementsPerCall: elementsPerCall) }
+    /// The same ranks with messages of their own; `name` is what reports call them. Collective.
+    public func duplicated(name: String) throws -> Communicator {
+        try duplicated(name: name, elementsPerCall: elementsPerCall)
+    }
 
-    package func duplicated(elementsPerCall: Int) throws -> Communicator {
+    package func duplicated(name: String, elementsPerCall: Int) throws -> Communicator {
         var copy: MPI_Comm? = nil
-        try check(MPI_Comm_dup(handle, &copy), "MPI_Comm_dup")
-        return try Communicator(handle: copy!, elementsPerCall: elementsPerCall)
+        try collective("MPI_Comm_dup") { MPI_Comm_dup(handle, &copy) }
+        let duplicate = try Communicator(handle: copy!, name: name, elementsPerCall: elementsPerCall)
+        if orderCheck != nil { try duplicate.checkOrder() }
+        return duplicate
     }
 
     /// The ranks that name the same `color`, ordered by their rank here; nil for those that name none. Collective.
-    public func split(color: Int?) throws -> Communicator? {
+    public func split(color: Int?, name: String) throws -> Communicator? {
         var part: MPI_Comm? = nil
         let wanted = color.map(Int32.init) ?? Int32(cmpi_undefined)
-        try check(MPI_Comm_split(handle, wanted, Int32(rank), &part), "MPI_Comm_split")
-        guard color != nil else { return nil }
-        return try Communicator(handle: part!, elementsPerCall: elementsPerCall)
+        try collective("MPI_Comm_split") { MPI_Comm_split(handle, wanted, Int32(rank), &part) }
+        guard color != nil else {
+            // Numbers of communicators stay the same on all ranks.
+            CollectiveLog.shared.removeChannel(CollectiveLog.shared.addChannel(name))
+            return nil
+        }
+        return try Communicator(handle: part!, name: name, elementsPerCall: elementsPerCall)
     }
 
     /// Gives the communicator back to MPI; it must not be used afterwards. Collective.
     public func free() throws {
         var handle: MPI_Comm? = self.handle
-        try check(MPI_Comm_free(&handle), "MPI_Comm_free")
+        try collective("MPI_Comm_free") { MPI_Comm_free(&handle) }
+        CollectiveLog.shared.removeChannel(channel)
     }
 
-    /// Returns when every rank has called it.
-    public func barrier() throws { try check(MPI_Barrier(handle), "MPI_Barrier") }
+    /// Returns when every rank has called it. `purpose` says for what, should a rank never come.
+    public func barrier(_ purpose: String) throws {
+        try serving(purpose) { try collective("MPI_Barrier") { MPI_Barrier(handle) } }
+    }
 
-    func check(_ code: Int32, _ function: String) throws {
-        try MPIError.check(code, function, rank: rank)
+    /// From now on every collective first compares with all ranks what is called, so that a wrong order is an error
+    /// that names both calls rather than a hang or wrong numbers. Slow; communicators duplicated from now on do the
+    /// same. Collective.
+    public func checkOrder() throws {
+        var shadow: MPI_Comm? = nil
+        try collective("MPI_Comm_dup") { MPI_Comm_dup(handle, &shadow) }
+        orderCheck = CollectiveOrderCheck(shadow: shadow!, rank: rank, size: size)
+    }
+
+    /// Reports name `purpose` for the calls in `body`.
+    func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
+        let outer = self.purpose
+        self.purpose = purpose
+        defer { self.purpose = outer }
+        return try body()
+    }
+
+    /// Makes one collective call that is logged and, if asked for, checked.
+    ///
+    /// - Parameter count: elements handed in; those of a call to which ranks bring different counts are `uneven`.
+    func collective(_ function: StaticString, count: Int = 0, uneven: Bool = false, _ call: () -> Int32) throws {
+        CollectiveLog.shared.begin(function, channel: channel, purpose: purpose, count: count)
+        try orderCheck?.check("\(name) \(function)\(uneven ? "" : " of \(count) elements")", purpose: purpose)
+        try check(call(), function)
+        CollectiveLog.shared.end(channel: channel)
+    }
+
+    func check(_ code: Int32, _ function: StaticString) throws {
+        try MPIError.check(code, "\(function)", rank: rank)
     }
 
     /// Calls `body` for consecutive ranges of at most `elementsPerCall` elements.

@@ -6,8 +6,9 @@ extension Communicator {
     public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) throws {
         guard size > 1, let base = bytes.baseAddress else { return }
         try forEachCall(bytes.count) { range in
-            try check(
-                MPI_Bcast(base + range.lowerBound, Int32(range.count), cmpi_byte(), Int32(root), handle), "MPI_Bcast")
+            try collective("MPI_Bcast", count: range.count) {
+                MPI_Bcast(base + range.lowerBound, Int32(range.count), cmpi_byte(), Int32(root), handle)
+            }
         }
     }
 
@@ -50,17 +51,17 @@ extension Communicator {
     /// Sends part k of `sent` to rank k and receives one part from each rank, in rank order; parts are of equal size.
     public func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
         let part = partBytes(sent.count, received.count)
-        try check(
-            MPI_Alltoall(
-                sent.baseAddress, part, cmpi_byte(), received.baseAddress, part, cmpi_byte(), handle), "MPI_Alltoall")
+        try collective("MPI_Alltoall", count: sent.count) {
+            MPI_Alltoall(sent.baseAddress, part, cmpi_byte(), received.baseAddress, part, cmpi_byte(), handle)
+        }
     }
 
     /// Every rank's `part`, in rank order; all are of equal size.
     public func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
         let bytes = partBytes(part.count * size, all.count)
-        try check(
-            MPI_Allgather(part.baseAddress, bytes, cmpi_byte(), all.baseAddress, bytes, cmpi_byte(), handle),
-            "MPI_Allgather")
+        try collective("MPI_Allgather", count: part.count) {
+            MPI_Allgather(part.baseAddress, bytes, cmpi_byte(), all.baseAddress, bytes, cmpi_byte(), handle)
+        }
     }
 
     /// The size of each of `size` parts, as MPI counts.
@@ -116,17 +117,17 @@ extension Communicator {
         var received = [UInt8](repeating: 0, count: root == nil || root == rank ? Int(total) : 0)
         try received.withUnsafeMutableBytes { target in
             if let root {
-                try check(
+                try collective("MPI_Gatherv", count: mine.count, uneven: true) {
                     MPI_Gatherv(
                         mine.baseAddress, counts[rank], cmpi_byte(), target.baseAddress, counts, offsets, cmpi_byte(),
-                        Int32(root), handle),
-                    "MPI_Gatherv")
+                        Int32(root), handle)
+                }
             } else {
-                try check(
+                try collective("MPI_Allgatherv", count: mine.count, uneven: true) {
                     MPI_Allgatherv(
                         mine.baseAddress, counts[rank], cmpi_byte(), target.baseAddress, counts, offsets, cmpi_byte(),
-                        handle),
-                    "MPI_Allgatherv")
+                        handle)
+                }
             }
         }
         return received
@@ -140,8 +141,9 @@ extension Communicator {
     private func allGatherCounts(_ count: Int64) throws -> [Int64] {
         var mine = count
         var counts = [Int64](repeating: 0, count: size)
-        try check(
-            MPI_Allgather(&mine, 1, cmpi_int64(), &counts, 1, cmpi_int64(), handle), "MPI_Allgather")
+        try collective("MPI_Allgather", count: 1) {
+            MPI_Allgather(&mine, 1, cmpi_int64(), &counts, 1, cmpi_int64(), handle)
+        }
         return counts
     }
 }

@@ -14,15 +14,21 @@ public final class MPIRuntime: Sendable {
     public let world: Communicator
     /// The host's name as MPI knows it.
     public let hostName: String
+    /// Ends the job when it no longer moves on.
+    public let watchdog: Watchdog
 
-    private init(world: Communicator, hostName: String) {
+    private init(world: Communicator, hostName: String, watchdog: Watchdog) {
         self.world = world
         self.hostName = hostName
+        self.watchdog = watchdog
     }
 
     /// Initialises MPI for calls from several threads at once, and makes its failures errors that can be thrown.
-    public static func start() throws -> MPIRuntime {
+    ///
+    /// `program` is what the watchdog's messages begin with.
+    public static func start(program: String = "pixpro") throws -> MPIRuntime {
         useIsolatedSingleton()
+        let watchdog = Watchdog(program: program)
         var provided: Int32 = 0
         let required = Int32(cmpi_thread_multiple)
         try MPIError.check(MPI_Init_thread(nil, nil, required, &provided), "MPI_Init_thread", rank: -1)
@@ -35,7 +41,8 @@ public final class MPIRuntime: Sendable {
         let hostName = MPIError.string(capacity: cmpi_max_processor_name) {
             MPI_Get_processor_name($0, $1)
         }
-        return MPIRuntime(world: world, hostName: hostName)
+        try watchdog.connect(world, hostName: hostName)
+        return MPIRuntime(world: world, hostName: hostName, watchdog: watchdog)
     }
 
     /// Without `mpirun`, Open MPI would start a daemon for spawning further processes, which we never do.
@@ -45,7 +52,9 @@ public final class MPIRuntime: Sendable {
 
     /// Ends MPI on all ranks together; no communicator may be used afterwards.
     public func finish() throws {
+        watchdog.begin(.finish)
         try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: world.rank)
+        watchdog.stop()
     }
 
     /// Ends every rank of the job at once, from any thread, with exit status `status`.

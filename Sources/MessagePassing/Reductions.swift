@@ -50,10 +50,9 @@ extension Communicator {
     ) throws {
         guard size > 1, let base = values.baseAddress else { return }
         try forEachCall(values.count) { range in
-            try check(
-                MPI_Allreduce(
-                    cmpi_in_place(), base + range.lowerBound, Int32(range.count), type, operation, handle),
-                "MPI_Allreduce")
+            try collective("MPI_Allreduce", count: range.count) {
+                MPI_Allreduce(cmpi_in_place(), base + range.lowerBound, Int32(range.count), type, operation, handle)
+            }
         }
     }
 }

@@ -4,9 +4,6 @@
     import Musl
 #endif
 
-/// The exit status of a job that an error ended.
-public let errorExitStatus: Int32 = 78
-
 /// Runs `body` between MPI's start and end; an error thrown on any rank ends every rank at once.
 ///
 /// The rank that fails says why in one line on standard error (`pixpro: error: rank 3 (node17): …`) and aborts the job,
@@ -15,7 +12,7 @@ public let errorExitStatus: Int32 = 78
 public func runOnAllRanks(program: String = "pixpro", _ body: (MPIRuntime) throws -> Void) {
     let runtime: MPIRuntime
     do {
-        runtime = try MPIRuntime.start()
+        runtime = try MPIRuntime.start(program: program)
     } catch {
         writeError("\(program): error: cannot start MPI: \(error)")
         exit(errorExitStatus)
@@ -30,6 +27,7 @@ public func runOnAllRanks(program: String = "pixpro", _ body: (MPIRuntime) throw
 
 private func end(_ runtime: MPIRuntime, program: String, after error: any Error) -> Never {
     let world = runtime.world
+    runtime.watchdog.begin(.abort)
     if world.size == 1 {
         writeError("\(program): error: \(error)")
         exit(errorExitStatus)
@@ -44,7 +42,7 @@ private func end(_ runtime: MPIRuntime, program: String, after error: any Error)
 }
 
 /// One write, so that lines of several ranks do not mix.
-private func writeError(_ line: String) {
+func writeError(_ line: String) {
     let bytes = Array((line + "\n").utf8)
     _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

@@ -46,24 +46,27 @@ public final class TrainingStep {
             let positives = self.positives(of: batch)
             let weight = try imageWeight(positives.0, microBatches: count)
             let isLast = index == count - 1
-            outcome.loss += try model.learn(
+            var loss = try model.learn(
                 view: batch.view1, target: targets.1, positives: positives.0, imageWeight: weight,
                 statistics: statistics, convolutions: convolutions, onGradientReady: nil)
-            outcome.loss += try model.learn(
+            loss += try model.learn(
                 view: batch.view2, target: targets.0, positives: positives.1, imageWeight: weight,
                 statistics: statistics, convolutions: convolutions, onGradientReady: isLast ? reducer.markReady : nil)
+            outcome.losses.append(loss)
             outcome.count(positives.0)
+            outcome.features.add(targets.0)
         }
         try reducer.finish()
         return outcome
     }
 
-    /// A whole step. Collective.
+    /// A whole step, whose update is left out where `accept` refuses its gradients. Collective.
     public func run(
-        microBatches: Int, momentum: Double, learningRate: Double, next: () throws -> TwoViewBatch
+        microBatches: Int, momentum: Double, learningRate: Double,
+        accept: (BatchOutcome) throws -> Bool = { _ in true }, next: () throws -> TwoViewBatch
     ) throws -> BatchOutcome {
         let outcome = try computeGradients(microBatches: microBatches, momentum: momentum, next: next)
-        Trace.span("optimizer") { optimizer.update(learningRate: learningRate) }
+        if try accept(outcome) { Trace.span("optimizer") { optimizer.update(learningRate: learningRate) } }
         return outcome
     }
 
@@ -97,8 +100,11 @@ public final class TrainingStep {
 
 /// What one rank knows of a step: sums over ranks are the step's figures.
 public struct BatchOutcome: Sendable {
-    /// This rank's part of the loss.
-    public var loss = 0.0
+    /// This rank's part of the loss, by micro-batch.
+    public var losses: [Double] = []
+    public var loss: Double { losses.reduce(0, +) }
+    /// Of the momentum projections of the first views.
+    public var features = FeatureMoments(channels: PixelPropagation.channels)
     public var images = 0
     /// Pairs of cells that show the same place.
     public var positives = 0

@@ -14,14 +14,15 @@ struct AllReduceBenchmark: ParsableCommand {
 
     func run() throws {
         runOnAllRanks(program: "pixpro-bench") { runtime in
+            runtime.watchdog.begin(.other)
             let world = runtime.world
             for count in [1 << 10, 1 << 18, 4 << 20, 33_023_552] {
                 let buffer = Tensor.zeros([count]), result = Tensor.zeros([count])
                 var ours: [Double] = [], bare: [Double] = []
                 for _ in 0...repetitions {
-                    try world.barrier()
+                    try world.barrier("timing")
                     ours.append(try seconds { try world.sum(buffer.floats) })
-                    try world.barrier()
+                    try world.barrier("timing")
                     bare.append(seconds { bareSum(buffer, into: result) })
                 }
                 guard world.isRoot else { continue }

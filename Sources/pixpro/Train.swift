@@ -29,11 +29,16 @@ struct Train: ParsableCommand {
             print(RunConfiguration.reference)
             return
         }
+        var end = TrainingRun.End.finished
+        var isRoot = true
         runOnAllRanks { runtime in
+            isRoot = runtime.world.isRoot
             let roots = images.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }
             let loaded = try options.load(
                 runtime.world, roots.isEmpty ? [] : ["data.roots=[\(roots.joined(separator: ", "))]"])
-            try TrainingRun(loaded, runtime: runtime, trace: trace).run()
+            end = try TrainingRun(loaded, runtime: runtime, trace: trace).run()
         }
+        // One rank's status is the job's.
+        if end == .stopped && isRoot { throw ExitCode(stoppedExitStatus) }
     }
 }

@@ -18,6 +18,7 @@ struct Verify: ParsableCommand {
     func run() throws {
         var passed = false
         runOnAllRanks { runtime in
+            runtime.watchdog.begin(.other)
             let report = try Verification(path: reference, communicator: runtime.world).run()
             passed = report.passed
             if runtime.world.isRoot { print(report.text) }

@@ -136,7 +136,7 @@ private func saveKilled(_ runtime: MPIRuntime, _ arguments: [String]) throws {
         if $0 == point && $1 == victim { kill(getpid(), SIGKILL) }
     }
     _ = try save(20, with: saver)
-    try runtime.world.barrier()
+    try runtime.world.barrier("leaving the check")
     throw CheckFailure("rank \(victim) never reached \(point)")
 }
 

@@ -18,23 +18,23 @@ let messagePassingChecks: [String: Check] = [
     },
     "throw": { runtime, _ in
         if runtime.world.rank == runtime.world.size - 1 { throw CheckFailure("the disk caught fire") }
-        try runtime.world.barrier()
+        try runtime.world.barrier("leaving the check")
     },
     "truncated": { runtime, _ in
         var bytes = [UInt8](repeating: 0, count: runtime.world.isRoot ? 4000 : 2000)
         try bytes.withUnsafeMutableBytes { try runtime.world.broadcast($0) }
-        try runtime.world.barrier()
+        try runtime.world.barrier("leaving the check")
     },
     "trap": { runtime, _ in
         if runtime.world.rank == runtime.world.size - 1 { preconditionFailure("shapes do not match") }
-        try runtime.world.barrier()
+        try runtime.world.barrier("leaving the check")
     },
     "two-threads": checkTwoThreads,
 ]
 
 /// Sums and extrema, in one call and in many, have the right value and the same bits on every rank.
 private func checkReductions(_ runtime: MPIRuntime, _: [String]) throws {
-    for communicator in [runtime.world, try runtime.world.duplicated(elementsPerCall: 1000)] {
+    for communicator in [runtime.world, try runtime.world.duplicated(name: "small", elementsPerCall: 1000)] {
         let size = communicator.size
         for count in [0, 1, 7, 1000, 70_001, 300_000] {
             // Values whose sum depends on the order of additions.
@@ -61,7 +61,7 @@ private func checkReductions(_ runtime: MPIRuntime, _: [String]) throws {
 
 /// Broadcast, gather and split of values of different lengths, in one call and in many.
 private func checkExchange(_ runtime: MPIRuntime, _: [String]) throws {
-    for communicator in [runtime.world, try runtime.world.duplicated(elementsPerCall: 64)] {
+    for communicator in [runtime.world, try runtime.world.duplicated(name: "small", elementsPerCall: 64)] {
         let rank = communicator.rank
         let size = communicator.size
         let mine = (0..<rank * 100 + 3).map { Int32($0 * 10 + rank) }
@@ -72,10 +72,10 @@ private func checkExchange(_ runtime: MPIRuntime, _: [String]) throws {
         try require(try communicator.broadcast(mine, from: size - 1) == expected[size - 1], "broadcast")
         try require(try communicator.broadcast("from \(rank) ü") == "from 0 ü", "broadcast of text")
         try require(try communicator.allGather("rank \(rank)") == (0..<size).map { "rank \($0)" }, "texts")
-        let half = try communicator.split(color: rank % 2)!
+        let half = try communicator.split(color: rank % 2, name: "half")!
         try require(half.size == (size + 1 - rank % 2) / 2 && half.rank == rank / 2, "split")
         try half.free()
-        try require((try communicator.split(color: rank == 0 ? 0 : nil) == nil) == (rank != 0), "split without color")
+        try require((try communicator.split(color: rank == 0 ? 0 : nil, name: "first") == nil) == (rank != 0), "split without color")
     }
     try require(try runtime.world.allGather(runtime.hostName).allSatisfy { !$0.isEmpty }, "host names")
 }
@@ -94,7 +94,7 @@ private func checkAgree(_ runtime: MPIRuntime, _: [String]) throws {
         let ranks = world.size == 1 ? "" : failed.count == 1 ? "rank \(names): " : "ranks \(names): "
         try require(error.description == "opening: \(ranks)no such file", "\(error)")
     }
-    try world.barrier()
+    try world.barrier("leaving the check")
 }
 
 /// Collectives of two threads on two communicators, in different interleavings on each rank.
@@ -105,7 +105,7 @@ private func checkTwoThreads(_ runtime: MPIRuntime, _: [String]) throws {
         var failure: String?
         init(_ communicator: Communicator) { self.communicator = communicator }
     }
-    let side = Side(try runtime.world.duplicated())
+    let side = Side(try runtime.world.duplicated(name: "side"))
     var thread = pthread_t()
     pthread_create(
         &thread, nil,

@@ -6,7 +6,7 @@ import TensorCore
 
 typealias Check = @Sendable (_ runtime: MPIRuntime, _ arguments: [String]) throws -> Void
 
-let checks: [String: Check] = [messagePassingChecks, dataParallelChecks, checkpointChecks].reduce(into: [:]) {
+let checks: [String: Check] = [messagePassingChecks, watchdogChecks, dataParallelChecks, checkpointChecks].reduce(into: [:]) {
     $0.merge($1) { _, _ in preconditionFailure("two checks of one name") }
 }
 

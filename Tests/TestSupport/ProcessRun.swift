@@ -35,7 +35,7 @@ public func runProcess(
     let ended = DispatchSemaphore(value: 0)
     process.terminationHandler = { _ in ended.signal() }
     let start = Date()
-    try process.run()
+    try withoutBlockedSignals { try process.run() }
     let outputText = Collected(output.fileHandleForReading)
     let errorText = Collected(errorOutput.fileHandleForReading)
     var timedOut = false
@@ -51,6 +51,15 @@ public func runProcess(
     return ProcessResult(
         status: status, output: outputText.wait(), errorOutput: errorText.wait(), timedOut: timedOut,
         seconds: Date().timeIntervalSince(start))
+}
+
+/// Threads of the test runner block signals, which a child would inherit: it could not be asked to stop.
+private func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
+    var all = sigset_t(), before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_UNBLOCK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try body()
 }
 
 /// Reads a pipe to its end on a thread of its own, so that a talkative child never blocks.

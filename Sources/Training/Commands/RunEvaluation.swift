@@ -9,6 +9,7 @@ public final class RunEvaluation {
     private let evaluator: RunEvaluator
     private let model: PixPro
     private let console: Console?
+    private let watchdog: Watchdog
 
     /// Opens the checkpoint and finds the pictures: those of the run's own configuration, changed by `overrides`.
     /// Collective.
@@ -23,6 +24,9 @@ public final class RunEvaluation {
                     yaml: reader.manifest.facts.configuration, name: reader.directory, overrides: overrides)
         }
         let configuration = loaded.configuration
+        watchdog = runtime.watchdog
+        watchdog.configure(
+            configuration.watchdog.limits, reports: RunDirectory(runDirectory).watchdog)
         let host = try HostLayout(runtime)
         let cores = try world.agree(on: "planning threads") {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
@@ -40,7 +44,9 @@ public final class RunEvaluation {
     /// Collective; the same report on all ranks.
     public func run() throws -> EvaluationReport {
         defer { console?.clear() }
-        return try evaluator.evaluate(model.encoder) { [console] stage, done, total in
+        watchdog.begin(.evaluate)
+        return try evaluator.evaluate(model.encoder) { [console, watchdog] stage, done, total in
+            watchdog.advance()
             console?.redraw("\(stage) \(done)/\(total)")
         }
     }

@@ -51,6 +51,20 @@ public struct BatchPlan: Sendable, Equatable {
         learningRate = configuration.optimizer.baseLearningRate * Double(global) / 256
     }
 
+    /// The most of `available` ranks that the batch can be planned for.
+    public static func mostRanks(_ configuration: RunConfiguration, available: Int) throws -> Int {
+        for ranks in stride(from: available, to: 1, by: -1) {
+            do {
+                _ = try BatchPlan(configuration: configuration, ranks: ranks)
+                return ranks
+            } catch is ConfigurationError {
+                continue
+            }
+        }
+        _ = try BatchPlan(configuration: configuration, ranks: 1)
+        return 1
+    }
+
     private static func indivisible(_ key: String, _ images: Int, by ranks: Int, _ what: String) -> ConfigurationError {
         let batches = neighbours(of: images) { $0.isMultiple(of: ranks) }
         let counts = neighbours(of: ranks) { images.isMultiple(of: $0) }

@@ -1,4 +1,5 @@
 import DataParallel
+import MessagePassing
 import NeuralNetwork
 import PixelLearning
 
@@ -16,6 +17,8 @@ public struct RunConfiguration: Sendable, Equatable {
     public var batch = Batch()
     public var parallel = Parallel()
     public var precision = Precision.auto
+    public var numbers = Numbers()
+    public var watchdog = Watchdog()
     public var checkpoint = Checkpoint()
     public var evaluation = Evaluation()
     public var log = Log()
@@ -99,6 +102,7 @@ public struct RunConfiguration: Sendable, Equatable {
         public var communication = CommunicationMode.auto
         public var wire = GradientReducer.Wire.float32
         public var oversubscribe = false
+        public var checkCollectives = false
     }
 
     public enum CommunicationMode: String, Sendable, CaseIterable {
@@ -107,6 +111,34 @@ public struct RunConfiguration: Sendable, Equatable {
 
     public enum Precision: String, Sendable, CaseIterable {
         case auto, float32, bfloat16
+    }
+
+    public struct Numbers: Sendable, Equatable {
+        public var nonFinite = NonFiniteRule.skip
+        public var skipLimit = 5
+    }
+
+    public enum NonFiniteRule: String, Sendable, CaseIterable {
+        case skip, stop
+    }
+
+    /// Seconds; 0 for no limit.
+    public struct Watchdog: Sendable, Equatable {
+        public var startSeconds = WatchdogLimits().start
+        public var stepSeconds = WatchdogLimits().step
+        public var saveSeconds = WatchdogLimits().save
+        public var evaluateSeconds = WatchdogLimits().evaluate
+        public var silenceSeconds = WatchdogLimits().silence
+
+        var limits: WatchdogLimits {
+            var limits = WatchdogLimits()
+            limits.start = startSeconds
+            limits.step = stepSeconds
+            limits.save = saveSeconds
+            limits.evaluate = evaluateSeconds
+            limits.silence = silenceSeconds
+            return limits
+        }
     }
 
     public struct Checkpoint: Sendable, Equatable {

@@ -9,6 +9,8 @@ extension Section {
         Section("schedule", "How long to train."),
         Section("batch", "Images per update: global or perRank, not both."),
         Section("parallel", "How each rank uses its cores."),
+        Section("numbers", "What happens to numbers that are not finite."),
+        Section("watchdog", "When a job that makes no progress is ended, in seconds; 0 waits for ever."),
         Section("checkpoint", "What is kept to go on from."),
         Section("evaluation", "Scores of the frozen backbone, each beside its value for random weights."),
         Section(
@@ -26,7 +28,7 @@ extension Section {
 extension Setting {
     /// All keys, in the order of the reference and of the resolved file.
     static let all: [Setting] =
-        runAndData + modelAndMethod + optimization + execution + checkpointAndLog + evaluation
+        runAndData + modelAndMethod + optimization + execution + safety + checkpointAndLog + evaluation
 
     private static let runAndData: [Setting] = [
         Setting(
@@ -134,8 +136,35 @@ extension Setting {
         Setting(
             "parallel.oversubscribe", \.parallel.oversubscribe, "Allow more threads than there are cores."),
         Setting(
+            "parallel.checkCollectives", \.parallel.checkCollectives,
+            "Compare before every collective what all ranks are about to call: slow, to find faults in the program."),
+        Setting(
             "precision", \.precision, onResume: .changesTraining, synonyms: ["dtype", "amp"],
             "Element type of maps in training; auto takes bfloat16 where all ranks multiply it fast, else float32."),
+    ]
+
+    private static let safety: [Setting] = [
+        Setting(
+            "numbers.nonFinite", \.numbers.nonFinite, synonyms: ["nan", "skipNonFinite"],
+            "What a loss or gradient that is not finite does: skip its update, or stop the run."),
+        Setting(
+            "numbers.skipLimit", \.numbers.skipLimit, in: .atLeast(1),
+            "Updates that may be skipped in a row; one more stops the run."),
+        Setting(
+            "watchdog.startSeconds", \.watchdog.startSeconds, in: .atLeast(0), synonyms: ["timeout"],
+            "From the start to the first update: listing images, loading a checkpoint."),
+        Setting(
+            "watchdog.stepSeconds", \.watchdog.stepSeconds, in: .atLeast(0), synonyms: ["hangTimeout"],
+            "For one micro-batch with its update."),
+        Setting(
+            "watchdog.saveSeconds", \.watchdog.saveSeconds, in: .atLeast(0),
+            "For waiting until a checkpoint is written."),
+        Setting(
+            "watchdog.evaluateSeconds", \.watchdog.evaluateSeconds, in: .atLeast(0),
+            "For one batch of pictures or one step of a probe in an evaluation."),
+        Setting(
+            "watchdog.silenceSeconds", \.watchdog.silenceSeconds, in: .atLeast(0), synonyms: ["heartbeat"],
+            "How long nothing may be heard from a rank, apart from MPI: it is stopped, or its host or network is down."),
     ]
 
     private static let checkpointAndLog: [Setting] = [

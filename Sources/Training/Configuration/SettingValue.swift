@@ -180,5 +180,6 @@ extension Dialect: ChoiceValue {}
 extension RunConfiguration.OptimizerName: ChoiceValue {}
 extension RunConfiguration.CommunicationMode: ChoiceValue {}
 extension GradientReducer.Wire: ChoiceValue {}
+extension RunConfiguration.NonFiniteRule: ChoiceValue {}
 extension RunConfiguration.Precision: ChoiceValue {}
 extension RunConfiguration.ResumeMode: ChoiceValue {}

@@ -26,11 +26,11 @@ public struct TextFileError: Error, CustomStringConvertible {
 
 /// Whole small files: configuration, metrics.
 public enum TextFile {
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
-
     public static func read(_ path: String) throws -> String {
         String(decoding: try readBytes(path), as: UTF8.self)
     }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     static func readBytes(_ path: String) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

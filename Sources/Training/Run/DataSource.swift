@@ -19,6 +19,14 @@ enum DataSource {
         }
     }
 
+    /// The pictures of one of a rank's micro-batches of the step at `position`.
+    static func samples(
+        at position: RunPosition, micro: Int, order: SampleOrder, plan: BatchPlan, rank: Int
+    ) -> [Int] {
+        let start = position.samplesInEpoch + (micro * plan.ranks + rank) * plan.microBatch
+        return Array(order.permutation(epoch: position.epoch)[start..<start + plan.microBatch])
+    }
+
     /// The batches that this rank loads, in order, from `position` on, one for each micro-batch.
     ///
     /// The samples of a step are a contiguous part of the epoch's order. A micro-batch of all ranks together is a
@@ -30,8 +38,7 @@ enum DataSource {
         var micro = 0
         return {
             guard !end(position) else { return nil }
-            let start = position.samplesInEpoch + (micro * plan.ranks + rank) * plan.microBatch
-            let samples = Array(order.permutation(epoch: position.epoch)[start..<start + plan.microBatch])
+            let samples = Self.samples(at: position, micro: micro, order: order, plan: plan, rank: rank)
             let request = (epoch: position.epoch, samples: samples)
             micro += 1
             if micro == plan.accumulation {

@@ -17,6 +17,10 @@ public struct RunDirectory: Sendable {
     public var curves: String { path + "/curves" }
     /// Images that could not be read, one a line with the reason.
     public var skipped: String { path + "/skipped.txt" }
+    /// Steps whose numbers were not finite, with their images.
+    public var nonFinite: String { path + "/nonfinite.txt" }
+    /// What the watchdog wrote when it ended the job.
+    public var watchdog: String { path + "/watchdog" }
     public var tensorBoard: String { path + "/tensorboard" }
 
     /// Makes the directory and those above it.

@@ -107,9 +107,9 @@ final class RunEvaluator {
         if floor == nil {
             let random = try makeRandomEncoder(
                 configuration.model.architecture, seed: UInt64(configuration.run.seed), pictures: calibration,
-                communicator: communicator) { progress("random weights", $0, $1) }
+                communicator: communicator) { try progress("random weights", $0, $1) }
             floor = try Evaluation.evaluate(random, plan: plan, communicator: communicator) {
-                progress("random weights: \($0)", $1, $2)
+                try progress("random weights: \($0)", $1, $2)
             }
         }
         let report = try Evaluation.evaluate(encoder, plan: plan, communicator: communicator, progress: progress)

@@ -14,9 +14,14 @@ final class RunReporter {
     private var metrics: MetricsFile?
     private var tensorBoard: TensorBoardWriter?
     private var rate = RateMeter()
+    private var batchRanks = 1
     private var namedUnreadable: Set<String> = []
+    private var stragglers: StragglerWatch
+    private var collapse = CollapseWatch()
 
-    init(_ directory: RunDirectory, _ configuration: LoadedConfiguration, isRoot: Bool) throws {
+    /// `hosts` are those of the ranks.
+    init(_ directory: RunDirectory, _ configuration: LoadedConfiguration, hosts: [String], isRoot: Bool) throws {
+        stragglers = StragglerWatch(hosts: hosts)
         self.directory = directory
         self.configuration = configuration
         self.isRoot = isRoot
@@ -37,6 +42,7 @@ final class RunReporter {
         if checkpoint != nil, TextFile.exists(directory.skipped) {
             namedUnreadable = Set(try TextFile.read(directory.skipped).split(separator: "\n").map(String.init))
         }
+        batchRanks = batch.ranks
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
         tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
         let settings = configuration.configuration
@@ -63,6 +69,14 @@ final class RunReporter {
         rate.add(images: images, seconds: summary.times.total)
         let times = summary.times
         let finishesEpoch = position.epoch > epoch
+        let ranks = summary.rankTimes
+        if let warning = stragglers.add(ranks) { warn(warning) }
+        if let warning = collapse.add(summary.featureSpread, step: position.step) { warn(warning) }
+        if finishesEpoch, batchRanks > 1 {
+            note(
+                "seconds of the last step, least/middle/most over ranks: compute \(ranks.compute.text), data "
+                    + "\(ranks.data.text), waiting \(ranks.waiting.text); slowest \(stragglers.name(ranks.slowest))")
+        }
         progress?.update(
             RunProgress(
                 epoch: epoch + 1, epochs: epochs, step: position.step, steps: steps, loss: summary.loss,
@@ -80,7 +94,12 @@ final class RunReporter {
                 MetricRecord.imagesPerSecond: Double(images) / times.total,
                 "positivesPerImage": summary.positivesPerImage, "withoutOverlap": summary.withoutOverlap,
                 "secondsData": times.data, "secondsCompute": times.compute,
-                "secondsCommunication": times.communication,
+                "secondsCommunication": times.communication, "featureSpread": summary.featureSpread,
+                "secondsComputeLeast": ranks.compute.least, "secondsComputeMiddle": ranks.compute.middle,
+                "secondsComputeMost": ranks.compute.most, "secondsDataLeast": ranks.data.least,
+                "secondsDataMiddle": ranks.data.middle, "secondsDataMost": ranks.data.most,
+                "secondsCommunicationLeast": ranks.waiting.least, "secondsCommunicationMiddle": ranks.waiting.middle,
+                "secondsCommunicationMost": ranks.waiting.most, "slowestRank": Double(ranks.slowest),
             ])
     }
 
@@ -96,6 +115,35 @@ final class RunReporter {
             try TextFile.write(
                 namedUnreadable.sorted().map { $0 + "\n" }.joined(), to: directory.skipped)
         }
+    }
+
+    /// A step that was skipped: in the log, and with all its pictures in a file.
+    func nonFinite(_ message: String, step: Int, pictures: [String]) {
+        guard isRoot else { return }
+        warn(message)
+        attempt {
+            let before = TextFile.exists(directory.nonFinite) ? try TextFile.read(directory.nonFinite) : ""
+            try TextFile.write(before + pictures.map { "\(step)\t\($0)\n" }.joined(), to: directory.nonFinite)
+        }
+    }
+
+    /// Whether the metrics hold an evaluation of this step; true on ranks other than zero.
+    func hasScores(of position: RunPosition) -> Bool {
+        guard isRoot else { return true }
+        var found = false
+        attempt {
+            found = try MetricsFile.read(directory.metrics).records.contains {
+                $0.kind == .evaluation && $0.step == position.step
+            }
+        }
+        return found
+    }
+
+    func stopped(_ position: RunPosition, by signal: String) {
+        guard isRoot else { return }
+        drawCurves()
+        progress?.finish()
+        note("stopped by \(signal) after step \(position.step), which is saved: the same command goes on from there")
     }
 
     func saved(_ outcome: SaveOutcome) {
@@ -163,6 +211,23 @@ final class RunReporter {
             let text = "\(error)"
             if failuresSaid.insert(text).inserted { warn("cannot write a report: \(text)") }
         }
+    }
+}
+
+/// Notices features without variance: every picture and pixel gets the same vector.
+private struct CollapseWatch {
+    /// Below this spread of unit vectors nothing is told apart.
+    static let limit = 0.001
+    static let patience = 10
+    private var steps = 0
+
+    /// A warning when the features have been alike for some steps, once until they recover.
+    mutating func add(_ spread: Double, step: Int) -> String? {
+        steps = spread < Self.limit ? steps + 1 : 0
+        guard steps == Self.patience else { return nil }
+        return "the features have collapsed: their spread is \(significant(spread)) for \(Self.patience) steps up to step "
+            + "\(step) (0 is one vector for everything); lower optimizer.baseLearningRate, lengthen schedule.warmupEpochs "
+            + "or raise method.baseMomentum, and go back to an earlier checkpoint"
     }
 }
 

@@ -26,9 +26,15 @@ public final class TrainingRun {
     private let reporter: RunReporter
     private let evaluator: RunEvaluator
     private let trace: StepTrace?
+    private let lock: RunLock?
+    private let numbers: NumberGuard
     private var position = RunPosition()
     /// The step that was last saved or loaded.
     private var savedStep = 0
+    /// Why the latest save was not even begun.
+    private var unsaved: String?
+    /// The signal on which all ranks stop; 0 for none.
+    private var stopSignal: Int32 = 0
 
     /// Prepares everything up to the first step: plans, images, model, and the newest checkpoint. Collective.
     ///
@@ -39,6 +45,14 @@ public final class TrainingRun {
         self.configuration = configuration
         self.runtime = runtime
         communicator = world
+        let directory = RunDirectory(configuration.run.directory)
+        StopRequest.install()
+        runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
+        runtime.watchdog.begin(.start)
+        if configuration.parallel.checkCollectives { try world.checkOrder() }
+        let checks = try StartChecks(runtime)
+        try checks.verifyProgram()
+        try checks.verifyConfiguration(configuration)
         let host = try HostLayout(runtime)
         batch = try world.agree(on: "planning the batch") {
             try BatchPlan(configuration: configuration, ranks: world.size, memoryPerRank: host.memoryPerRank)
@@ -49,6 +63,7 @@ public final class TrainingRun {
         let threads = cores.ranks[host.rank]
         ComputeThreads.start(threads: threads.compute)
         index = try DataSource.index(configuration.data.roots, world)
+        try checks.verifyPictures(index)
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
         guard index.count >= batch.global else {
             let remedy =
@@ -70,55 +85,83 @@ public final class TrainingRun {
             mode: threads.communication > 0 ? .overlapped : .inline, wire: configuration.parallel.wire)
         state = TrainingState(model: model, optimizer: optimizer)
 
-        let directory = RunDirectory(configuration.run.directory)
-        try world.agree(on: "preparing \(directory.path)") { if world.isRoot { try directory.create() } }
+        lock = try world.agree(on: "preparing \(directory.path)") {
+            guard world.isRoot else { return nil }
+            try directory.create()
+            return try RunLock(directory: directory.path, host: runtime.hostName)
+        }
+        numbers = NumberGuard(
+            configuration.numbers, statistics: model.online.statistics + model.momentum.statistics, communicator: world)
         saver = try CheckpointSaver(
             runDirectory: directory.path, communicator: world, keep: configuration.checkpoint.keep)
         evaluator = try RunEvaluator(configuration, index: index, communicator: world)
         reporter = try world.agree(on: "opening the run's files") {
-            try RunReporter(directory, loaded, isRoot: world.isRoot)
+            try RunReporter(directory, loaded, hosts: checks.hosts, isRoot: world.isRoot)
         }
         self.trace = try trace.map { try StepTrace(path: $0, communicator: world) }
+        try checks.clockWarnings().forEach(reporter.warn)
         try resume(threads: threads, directory: directory)
     }
 
-    /// Trains to the end of the schedule. Collective.
-    public func run() throws {
+    /// How a run ended, the same on all ranks.
+    public enum End: Sendable {
+        /// The schedule is done.
+        case finished
+        /// A signal asked for it: the state is saved, and the same command goes on.
+        case stopped
+    }
+
+    /// Trains to the end of the schedule, or until a signal asks to stop. Collective.
+    public func run() throws -> End {
         let loader = makeLoader()
         defer { loader.stop() }
-        while !isFinished(position) {
+        if try isEvaluationMissing() { try finishEpoch() }
+        while !isFinished(position) && stopSignal == 0 {
             try trainStep(loader)
             try trace?.stepped()
             let finishesEpoch = position.samplesInEpoch == 0
             if let outcome = try saver.poll() { reporter.saved(outcome) }
             if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
-            if finishesEpoch { try finishEpoch() }
+            if finishesEpoch && stopSignal == 0 { try finishEpoch() }
         }
         try trace?.finish()
         if position.step > savedStep { try save() }
-        if let outcome = try saver.finishSave() {
-            reporter.saved(outcome)
+        if let outcome = try finishSave() {
             if case .failed(let reason) = outcome { throw TrainingError("the last checkpoint was not saved: \(reason)") }
+        }
+        guard stopSignal == 0 else {
+            reporter.stopped(position, by: StopRequest.name(stopSignal))
+            return .stopped
         }
         let peakMemory = try communicator.maximum([Int64(HostLayout.peakResidentBytes)])[0]
         reporter.finish(position, peakMemory: Int(peakMemory))
+        return .finished
     }
 
     // MARK: One step
 
     private func trainStep(_ loader: ViewLoader) throws {
+        runtime.watchdog.begin(.step, "step \(position.step + 1)")
         let clock = ContinuousClock(), start = clock.now
         let before = (loader.secondsWaited, communicationSeconds)
         let progress = ScheduleProgress(samples: position.samples, total: totalSamples)
         let learningRate = learningRates.rate(at: progress)
+        var isAccepted = true
+        numbers.begin()
         let outcome = try Trace.span("step \(position.step + 1)") {
             try step.run(
-                microBatches: batch.accumulation, momentum: momenta.momentum(at: progress), learningRate: learningRate
+                microBatches: batch.accumulation, momentum: momenta.momentum(at: progress), learningRate: learningRate,
+                accept: { [numbers, buckets = step.reducer.buckets] in
+                    isAccepted = try numbers.accepts(loss: $0.loss, gradients: buckets.map(\.gradients))
+                    return isAccepted
+                }
             ) {
+                runtime.watchdog.advance()
                 guard let next = try loader.next() else { throw TrainingError("the loader ended before the schedule") }
                 return next
             }
         }
+        if !isAccepted { try reportNonFinite(outcome) }
         let epoch = position.epoch
         position = position.advanced(by: batch.global, epochOf: order.count)
         var times = StepTimes()
@@ -126,13 +169,11 @@ public final class TrainingRun {
         times.communication = communicationSeconds - before.1
         times.total = (clock.now - start).inSeconds
         let failures = loader.takeFailures()
-        let summary = try StepSummary(outcome, times: times, unreadable: failures.count, communicator: communicator)
+        let summary = try StepSummary(
+            outcome, times: times, unreadable: failures.count, stopSignal: StopRequest.pendingSignal,
+            communicator: communicator)
+        stopSignal = summary.stopSignal
         if summary.unreadable > 0 { try reportUnreadable(failures) }
-        guard summary.loss.isFinite else {
-            throw TrainingError(
-                "the loss is \(summary.loss.isNaN ? "not a number" : "infinite") at step \(position.step): lower "
-                    + "optimizer.baseLearningRate or lengthen schedule.warmupEpochs; the last checkpoint is untouched")
-        }
         reporter.stepped(
             position, summary, learningRate: learningRate, epoch: epoch, epochs: configuration.schedule.epochs,
             steps: totalSteps, images: batch.global, epochSteps: stepsPerEpoch)
@@ -141,6 +182,16 @@ public final class TrainingRun {
     /// Seconds in which this rank could only wait for others.
     private var communicationSeconds: Double {
         step.reducer.statistics.exposedSeconds + step.statistics.statistics.exposedSeconds
+    }
+
+    /// Names the batch on which loss or gradient went wrong; throws where that ends the run. Collective.
+    private func reportNonFinite(_ outcome: BatchOutcome) throws {
+        let pictures = (0..<batch.accumulation).map { micro in
+            DataSource.samples(at: position, micro: micro, order: order, plan: batch, rank: communicator.rank)
+                .map(index.description(of:))
+        }
+        let (message, names) = try numbers.report(step: position.step + 1, losses: outcome.losses, pictures: pictures)
+        reporter.nonFinite(message, step: position.step + 1, pictures: names)
     }
 
     /// Gathers what ranks could not read, so that every file is named once whichever ranks met it. Collective.
@@ -186,22 +237,59 @@ public final class TrainingRun {
 
     // MARK: Between epochs
 
-    private func finishEpoch() throws {
+    private var isEvaluationDue: Bool {
         let every = configuration.evaluation.everyEpochs
-        if every > 0, position.epoch.isMultiple(of: every) || isFinished(position) {
-            reporter.note("evaluating after epoch \(position.epoch)")
-            let report = try evaluator.evaluate(model.encoder) { [reporter] in reporter.evaluating($0, $1, $2) }
-            reporter.evaluated(report, position)
+        return every > 0 && (position.epoch.isMultiple(of: every) || isFinished(position))
+    }
+
+    /// Whether the run that is resumed ended after an epoch and before its scores. Collective.
+    private func isEvaluationMissing() throws -> Bool {
+        guard position.epoch > 0, position.samplesInEpoch == 0, isEvaluationDue else { return false }
+        return try communicator.maximum([reporter.hasScores(of: position) ? 0 : 1])[0] > 0
+    }
+
+    private func finishEpoch() throws {
+        if isEvaluationDue {
+            // Scoring may take longer than all since the last checkpoint.
+            if position.step > savedStep { try save() }
+            try evaluate()
         }
         reporter.drawCurves()
+    }
+
+    /// Scores the encoder, unless a signal comes: then all ranks leave it together, and a resumed run does it anew.
+    private func evaluate() throws {
+        struct Interruption: Error {}
+        reporter.note("evaluating after epoch \(position.epoch)")
+        runtime.watchdog.begin(.evaluate, "after epoch \(position.epoch)")
+        do {
+            let report = try evaluator.evaluate(model.encoder) { [reporter, runtime] in
+                runtime.watchdog.advance()
+                reporter.evaluating($0, $1, $2)
+                if StopRequest.isPending { throw Interruption() }
+            }
+            reporter.evaluated(report, position)
+        } catch let error as AgreedError {
+            stopSignal = Int32(try communicator.maximum([Int64(StopRequest.pendingSignal)])[0])
+            guard stopSignal != 0 else { throw error }
+            reporter.note("the evaluation is left; it is done anew when the run goes on")
+        }
     }
 
     // MARK: Checkpoints
 
     /// Starts a save after waiting for an earlier one; replicas that differ are an error before anything is written.
     private func save() throws {
-        if let outcome = try saver.finishSave() { reporter.saved(outcome) }
+        _ = try finishSave()
+        runtime.watchdog.begin(.save, "step \(position.step)")
         savedStep = position.step
+        let isThere = try communicator.minimum([lock?.isInPlace ?? true ? 1 : 0])[0] == 1
+        guard isThere else {
+            let reason = "\(configuration.run.directory) is no longer the directory that this run began in: it was "
+                + "removed, replaced or unmounted; bring it back, and the next checkpoint will be saved there"
+            unsaved = reason
+            return reporter.saved(.failed(reason))
+        }
         try verifyReplicasAgree(state.replicas, over: communicator)
         saver.beginSave(
             state.tensors(),
@@ -209,6 +297,18 @@ public final class TrainingRun {
                 step: position.step, samplesSeen: position.samples, seed: UInt64(configuration.run.seed),
                 configuration: configuration.yaml(), architecture: configuration.architectureFacts,
                 counters: position.counters))
+    }
+
+    /// Waits for the save under way, if any, and tells of it. Collective.
+    private func finishSave() throws -> SaveOutcome? {
+        if let reason = unsaved {
+            unsaved = nil
+            return .failed(reason)
+        }
+        runtime.watchdog.begin(.save, "step \(savedStep)")
+        let outcome = try saver.finishSave()
+        if let outcome { reporter.saved(outcome) }
+        return outcome
     }
 
     private func resume(threads: CorePlan.Threads, directory: RunDirectory) throws {

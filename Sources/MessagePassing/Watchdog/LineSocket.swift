@@ -1,0 +1,154 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// A connected TCP socket that sends and receives lines without ever blocking.
+final class LineSocket {
+    let descriptor: Int32
+    private var incoming: [UInt8] = []
+    private var outgoing: [UInt8] = []
+    private(set) var isClosed = false
+
+    /// Longer lines are not ours: the connection is closed.
+    private static let maximumLine = 1 << 16
+
+    init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        var on: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, 4)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Whether a line sent earlier has not left yet.
+    var isBusy: Bool { !outgoing.isEmpty }
+
+    func send(_ line: String) {
+        outgoing += Array(line.utf8) + [UInt8(ascii: "\n")]
+        flush()
+    }
+
+    func flush() {
+        while !outgoing.isEmpty && !isClosed {
+            let count = outgoing.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) { return }
+            guard count > 0 else { return isClosed = true }
+            outgoing.removeFirst(count)
+        }
+    }
+
+    /// The lines that have arrived; an end of the connection shows in `isClosed`.
+    func receive() -> [String] {
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while !isClosed {
+            let count = recv(descriptor, &piece, piece.count, 0)
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) { break }
+            guard count > 0 else {
+                isClosed = true
+                break
+            }
+            incoming += piece[..<count]
+        }
+        var lines: [String] = []
+        while let end = incoming.firstIndex(of: UInt8(ascii: "\n")) {
+            lines.append(String(decoding: incoming[..<end], as: UTF8.self))
+            incoming.removeSubrange(...end)
+        }
+        if incoming.count > Self.maximumLine { isClosed = true }
+        return lines
+    }
+
+    /// Returns once something may be read, or after `seconds`.
+    func wait(seconds: Double) {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        poll(&entry, 1, Int32(seconds * 1000))
+    }
+
+    /// Connects to an IPv4 address within `seconds`; nil where nobody answers there.
+    static func connect(to address: String, port: UInt16, seconds: Double) -> LineSocket? {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        let result = LineSocket(descriptor)
+        var target = sockaddr_in()
+        target.sin_family = sa_family_t(AF_INET)
+        target.sin_port = port.bigEndian
+        guard inet_pton(AF_INET, address, &target.sin_addr) == 1 else { return nil }
+        let code = withUnsafePointer(to: &target) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if code != 0 {
+            guard errno == EINPROGRESS else { return nil }
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard poll(&entry, 1, Int32(seconds * 1000)) == 1 else { return nil }
+            var failure: Int32 = 0
+            var length = socklen_t(4)
+            getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &failure, &length)
+            guard failure == 0 else { return nil }
+        }
+        return result
+    }
+}
+
+/// A TCP socket that waits for connections on a port of the system's choice.
+final class ListeningSocket {
+    let descriptor: Int32
+    let port: UInt16
+
+    init?() {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isReady = withUnsafeMutablePointer(to: &address) { [descriptor] in
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && listen(descriptor, 1024) == 0
+                    && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        port = UInt16(bigEndian: address.sin_port)
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        guard isReady else {
+            close(descriptor)
+            return nil
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    func accept() -> LineSocket? {
+        let connection = Glibc.accept(descriptor, nil, nil)
+        return connection >= 0 ? LineSocket(connection) : nil
+    }
+
+    /// The IPv4 addresses of this host, the loopback last.
+    static func addressesOfThisHost() -> [String] {
+        var first: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&first) == 0 else { return ["127.0.0.1"] }
+        defer { freeifaddrs(first) }
+        var addresses: [String] = []
+        var next = first
+        while let entry = next {
+            next = entry.pointee.ifa_next
+            guard let address = entry.pointee.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET),
+                entry.pointee.ifa_flags & UInt32(IFF_UP) != 0
+            else { continue }
+            var text = [CChar](repeating: 0, count: 64)
+            address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                var number = $0.pointee.sin_addr
+                inet_ntop(AF_INET, &number, &text, 64)
+            }
+            addresses.append(text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
+        }
+        return addresses.filter { !$0.hasPrefix("127.") } + ["127.0.0.1"]
+    }
+}

@@ -1,0 +1,265 @@
+import CStacks
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// Ends a job that no longer moves on, and says who is missing from what.
+///
+/// A thread of its own in every rank, apart from MPI: it works while MPI waits for ever. Every rank tells rank zero over
+/// TCP each second in which phase it is, for how long without progress, and at which numbered collective. When a rank
+/// exceeds a phase's limit, falls silent or dies, rank zero names the missing ranks and the collective, has every rank
+/// write its latest collectives and the stacks of its threads to the report directory, and all leave with
+/// `hungExitStatus`. A rank that hears nothing from rank zero ends by itself.
+public final class Watchdog: Sendable {
+    private struct State {
+        var phase = Phase.start
+        var detail = ""
+        var progress = ContinuousClock.now
+        var limits = WatchdogLimits()
+        var reports: String?
+        var rank = 0
+        var host = ""
+        var hostOfRoot = ""
+        var server: HeartbeatServer?
+        var client: HeartbeatClient?
+        var isStopped = false
+    }
+
+    private let state: Mutex<State>
+    private let program: String
+    private let hasEnded = Atomic(false)
+
+    /// Seconds between two looks.
+    private static let tick = 0.2
+    /// What MPI may take to start, in seconds: the configuration is not known yet.
+    private static let startOfMPI = 300.0
+
+    init(program: String) {
+        self.program = program
+        state = Mutex(State())
+        state.withLock {
+            $0.limits.start = Self.startOfMPI
+            $0.detail = "starting MPI"
+        }
+        cstacks_prepare()
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<Watchdog>.fromOpaque(argument!).takeRetainedValue().watch()
+                return nil
+            }, Unmanaged.passRetained(self).toOpaque())
+        precondition(code == 0, "cannot start the watchdog's thread: error \(code)")
+        pthread_detach(thread)
+    }
+
+    // MARK: What the job tells it
+
+    /// Sets the limits, and where reports go: a directory that is made when there is something to report.
+    public func configure(_ limits: WatchdogLimits, reports directory: String) {
+        state.withLock {
+            $0.limits = limits
+            $0.reports = directory
+        }
+    }
+
+    /// A phase begins, which is progress. `detail` says more of it, such as `step 12`.
+    public func begin(_ phase: Phase, _ detail: String = "") {
+        state.withLock {
+            $0.phase = phase
+            $0.detail = detail
+            $0.progress = .now
+        }
+    }
+
+    /// The phase goes on, and has made progress.
+    public func advance() { state.withLock { $0.progress = .now } }
+
+    /// Connects all ranks with rank zero. A rank that cannot is named in a warning; its limits still hold. Collective.
+    func connect(_ world: Communicator, hostName: String) throws {
+        let hosts = try world.allGather(hostName)
+        state.withLock {
+            $0.rank = world.rank
+            $0.host = hostName
+            $0.hostOfRoot = hosts[0]
+            $0.limits.start = WatchdogLimits().start
+            $0.phase = .start
+            $0.progress = .now
+            $0.detail = ""
+        }
+        guard world.size > 1 else { return }
+        var invitation = ""
+        if world.isRoot, let server = HeartbeatServer(hosts: hosts) {
+            invitation = server.invitation
+            state.withLock { $0.server = server }
+        }
+        invitation = try world.broadcast(invitation)
+        if !world.isRoot, let client = HeartbeatClient(invitation: invitation, rank: world.rank) {
+            state.withLock { $0.client = client }
+        }
+        let isConnected = state.withLock { $0.server != nil || $0.client != nil }
+        let all = try world.gather([UInt8(isConnected ? 1 : 0)])
+        let unreachable = all.indices.filter { all[$0] == [0] }.map { "\($0) (\(hosts[$0]))" }
+        if !unreachable.isEmpty {
+            writeError(
+                "\(program): warning: the watchdog cannot reach rank 0 from rank \(unreachable.joined(separator: ", ")) "
+                    + "over TCP (\(invitation.split(separator: " ").dropFirst(2).joined(separator: ", "))): if one of "
+                    + "them hangs, it will be missed but not named; let the hosts' firewalls pass TCP among them")
+        }
+    }
+
+    /// The job has left MPI: returns once the thread has said farewell.
+    func stop() {
+        state.withLock { $0.isStopped = true }
+        for _ in 0..<200 where !hasEnded.load(ordering: .acquiring) { usleep(5_000) }
+    }
+
+    // MARK: Its thread
+
+    private func watch() {
+        var last = ContinuousClock.now
+        var suspected: ContinuousClock.Instant?
+        while true {
+            let own = heartbeat()
+            let (server, client, isStopped) = state.withLock { ($0.server, $0.client, $0.isStopped) }
+            if isStopped {
+                client?.sayFarewell()
+                hasEnded.store(true, ordering: .releasing)
+                return
+            }
+            var order: String?
+            if let server {
+                server.hear(own, seconds: Self.tick)
+            } else if let client {
+                order = client.beat(own, seconds: Self.tick)
+            } else {
+                usleep(useconds_t(Self.tick * 1e6))
+            }
+            let now = ContinuousClock.now, gap = now - last
+            last = now
+            if gap.inSeconds > 10 * Self.tick { forgive(gap, server, client) }
+            if own.phase == .abort {
+                if own.isExpired { _exit(errorExitStatus) }
+                continue
+            }
+            if let order { end(report: order) }
+            guard let reason = reason(own, server, client, now) else {
+                suspected = nil
+                continue
+            }
+            // Others' heartbeats shall be of the same moment, and who has fallen silent shall show.
+            let since = suspected ?? now
+            suspected = since
+            if (now - since).inSeconds > RankTable.noticeableSilence + 0.5 { conclude(reason, server, now) }
+        }
+    }
+
+    private func heartbeat() -> Heartbeat {
+        state.withLock {
+            let seconds = (ContinuousClock.now - $0.progress).inSeconds
+            return Heartbeat(
+                rank: $0.rank, host: $0.host, phase: $0.phase, detail: $0.detail, seconds: seconds,
+                isExpired: $0.limits.seconds($0.phase).map { seconds > $0 } ?? false,
+                positions: Heartbeat.positions(of: .shared))
+        }
+    }
+
+    /// This process was stopped for a while (a suspended job): that time counts for nobody.
+    private func forgive(_ gap: Duration, _ server: HeartbeatServer?, _ client: HeartbeatClient?) {
+        state.withLock { $0.progress += gap }
+        server?.forgive(gap)
+        client?.forgive(gap)
+    }
+
+    private func reason(
+        _ own: Heartbeat, _ server: HeartbeatServer?, _ client: HeartbeatClient?, _ now: ContinuousClock.Instant
+    ) -> String? {
+        let (limits, root) = state.withLock { ($0.limits, $0.hostOfRoot) }
+        if let server { return server.table.reason(limits, now: now) }
+        if let client {
+            if own.phase == .finish && !own.isExpired { return nil }
+            return client.reason(limits, host: root, isExpired: own.isExpired, now: now)
+        }
+        guard own.isExpired else { return nil }
+        return "no progress for \(Int(own.seconds)) s in phase \(own.phase.rawValue)"
+            + (own.detail.isEmpty ? "" : " (\(own.detail))") + ", more than the "
+            + "\(limits.seconds(own.phase)!.shortText) s allowed"
+    }
+
+    // MARK: The end
+
+    private func conclude(_ reason: String, _ server: HeartbeatServer?, _ now: ContinuousClock.Instant) -> Never {
+        let report = "hang-\(time(nil))"
+        let (rank, host) = state.withLock { ($0.rank, $0.host) }
+        var text = "\(program): error: watchdog: \(reason)"
+        if let server {
+            text += "\n" + server.table.report(now: now)
+        } else if !host.isEmpty {
+            text = "\(program): error: watchdog on rank \(rank) (\(host)): \(reason)"
+        }
+        let place = state.withLock { $0.reports }.map { "\($0)/\(report)" }
+        writeError(
+            text + (place.map { "\nthe latest collectives and the stacks of all ranks are in \($0)" } ?? "")
+                + "\nthe job ends with status \(hungExitStatus)")
+        server?.sayEnd(report)
+        end(report: report, text: text)
+    }
+
+    /// Writes this rank's part of the report, for at most five seconds: the file system may be what hangs.
+    private func end(report: String, text: String? = nil) -> Never {
+        let (rank, host, reports) = state.withLock { ($0.rank, $0.host, $0.reports) }
+        let directory = (reports ?? "/tmp/pixpro-watchdog") + "/" + report
+        let name = "rank-" + String(repeating: "0", count: max(0, 5 - "\(rank)".count)) + "\(rank).txt"
+        let writing = DumpThread {
+            Self.makeDirectories(directory)
+            let file = open("\(directory)/\(name)", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+            guard file >= 0 else { return }
+            let head = (text.map { $0 + "\n\n" } ?? "") + "rank \(rank) on \(host)\n\nlatest collectives:\n"
+                + CollectiveLog.shared.description() + "\nthreads:\n"
+            let bytes = Array(head.utf8)
+            _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+            cstacks_write(file, 200)
+            close(file)
+        }
+        writing.wait(seconds: 5)
+        _exit(hungExitStatus)
+    }
+
+    private static func makeDirectories(_ path: String) {
+        var end = path.startIndex
+        while let slash = path[end...].dropFirst().firstIndex(of: "/") {
+            mkdir(String(path[..<slash]), 0o777)
+            end = slash
+        }
+        mkdir(path, 0o777)
+    }
+}
+
+/// Work that is given up when it takes too long.
+private final class DumpThread: Sendable {
+    private let body: @Sendable () -> Void
+    private let isDone = Atomic(false)
+
+    init(_ body: @escaping @Sendable () -> Void) {
+        self.body = body
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                let dump = Unmanaged<DumpThread>.fromOpaque(argument!).takeRetainedValue()
+                dump.body()
+                dump.isDone.store(true, ordering: .releasing)
+                return nil
+            }, Unmanaged.passRetained(self).toOpaque())
+        if code != 0 { isDone.store(true, ordering: .releasing) }
+    }
+
+    func wait(seconds: Double) {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while !isDone.load(ordering: .acquiring) && ContinuousClock.now < deadline { usleep(10_000) }
+    }
+}

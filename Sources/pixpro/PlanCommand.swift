@@ -1,0 +1,27 @@
+import ArgumentParser
+import Training
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Prints, for launch/train, the run's directory and the most ranks that can share its global batch.",
+        discussion: """
+            pixpro plan --ranks 7 --config configs/small-data.yaml
+            directory=runs/small-data
+            ranks=4
+            """)
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Option(help: "Ranks there could be.")
+    var ranks: Int
+
+    @Argument(help: "Folders of images, which change nothing here.")
+    var images: [String] = []
+
+    func run() throws {
+        let configuration = try RunConfiguration.load(file: options.config, overrides: options.set).configuration
+        print("directory=\(configuration.run.directory)")
+        print("ranks=\(try BatchPlan.mostRanks(configuration, available: ranks))")
+    }
+}

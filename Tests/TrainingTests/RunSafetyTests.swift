@@ -1,0 +1,81 @@
+import Foundation
+import MessagePassing
+import NeuralNetwork
+import TensorCore
+import TestSupport
+import Testing
+
+import PixelLearning
+import Training
+
+@Suite struct RunSafetyTests {
+    @Test func aSecondJobIsRefusedUntilTheFirstEnds() throws {
+        try withTemporaryDirectory { directory in
+            var first: RunLock? = try RunLock(directory: directory, host: "node1")
+            #expect(first!.isInPlace)
+            do {
+                _ = try RunLock(directory: directory, host: "node2", patience: 0.2)
+                Issue.record("two jobs in one directory")
+            } catch {
+                #expect("\(error)".contains("another job trains in \(directory) (host node1, process "), "\(error)")
+            }
+            first = nil
+            first = try RunLock(directory: directory, host: "node2", patience: 0)
+            try FileManager.default.removeItem(atPath: directory + "/lock")
+            #expect(!first!.isInPlace)
+        }
+    }
+
+    /// A file system without locks: the owner's heartbeats tell.
+    @Test func withoutLocksHeartbeatsKeepASecondJobOut() throws {
+        func lock(_ directory: String) throws -> RunLock {
+            try RunLock(directory: directory, host: "node1", secondsBetweenBeats: 0.1) { _ in .unsupported }
+        }
+        try withTemporaryDirectory { directory in
+            var first: RunLock? = try lock(directory)
+            #expect(throws: TrainingError.self) { try lock(directory) }
+            #expect(first!.isInPlace)
+            first = nil
+            usleep(300_000)
+            first = try lock(directory)
+            #expect(first != nil)
+        }
+    }
+
+    @Test func hostsThatDifferAreNamed() {
+        #expect(StartChecks.oddHosts(["a", "a"], ["x", "y"]) == nil)
+        #expect(
+            StartChecks.oddHosts(["a", "b", "a", "b", "a"], ["n0", "n1", "n2", "n1", "n3"])
+                == "n1 (b) differs from the rest (a)")
+    }
+
+    @Test func clocksThatDifferAreNamedOnce() {
+        let warnings = StartChecks.clockWarnings([100, 101, 130, 130, 40], ["n0", "n0", "n1", "n1", "n2"])
+        #expect(warnings.count == 2)
+        #expect(warnings[0].hasPrefix("the clock of n1 is 30 s ahead of that of n0"))
+        #expect(warnings[1].hasPrefix("the clock of n2 is 60 s behind that of n0"))
+    }
+
+    @Test func theSlowRankIsNamedOnceItProvesSlow() {
+        func times(_ compute: [Double]) -> RankTimes {
+            RankTimes(compute.map { StepTimes(total: $0 + 1, data: 0, communication: 1) })
+        }
+        let slow = times([1, 1, 2, 1.2])
+        #expect(slow.compute == Spread([1, 1, 2, 1.2]) && slow.compute.middle == 1.1 && slow.compute.most == 2)
+        #expect(slow.slowest == 2)
+        var watch = StragglerWatch(hosts: ["a", "b", "c", "d"])
+        for _ in 1..<StragglerWatch.patience { #expect(watch.add(slow) == nil) }
+        #expect(watch.add(times([1, 1, 1, 1.1])) == nil)
+        for _ in 1..<StragglerWatch.patience { #expect(watch.add(slow) == nil) }
+        #expect(watch.add(slow)?.contains("rank 2 (c) is slow") == true)
+        for _ in 0..<50 { #expect(watch.add(slow) == nil) }
+    }
+
+    @Test func spreadTellsCollapseFromVariety() {
+        var same = FeatureMoments(channels: 4), varied = same
+        same.add(Tensor([2, 2, 4], [Float](repeating: 0.5, count: 16)))
+        #expect(abs(same.spread) < 1e-6)
+        varied.add(Tensor([4, 4], (0..<16).map { $0 % 5 == 0 ? 1 : 0 }))
+        #expect(abs(varied.spread - 0.75) < 1e-6)
+    }
+}
