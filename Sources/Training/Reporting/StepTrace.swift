@@ -20,7 +20,7 @@ public final class StepTrace {
         try communicator.agree(on: "opening the trace") {
             if communicator.isRoot { try TextFile.write("", to: path) }
         }
-        try communicator.barrier()
+        try communicator.barrier("beginning the trace")
         if communicator.rank < Self.ranks { Trace.shared.start() }
     }
 
