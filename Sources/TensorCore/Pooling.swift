@@ -163,8 +163,8 @@ private struct PoolingWindows<Element: KernelElement> {
                 for column in columns {
                     let tap = (y + padding - row * stride) * kernel + x + padding - column * stride
                     let at = ((image * outputHeight + row) * outputWidth + column) * channels + channel
-                    let won = loadTaps(winners + at, lanes) .== SIMD8(repeating: Int32(tap))
-                    sum += SIMD8<Float>().replacing(with: Element.load(gradient + at, lanes: lanes), where: won)
+                    sum += cvector_where_equal(
+                        loadTaps(winners + at, lanes), Int32(tap), Element.load(gradient + at, lanes: lanes))
                 }
             }
             Element.store(sum, target + channel, lanes: lanes)

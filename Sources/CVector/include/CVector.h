@@ -1,4 +1,4 @@
-// Conversions of eight numbers at once in registers, which Swift's own vector conversions do one by one.
+// Work on eight numbers at once in registers that Swift's own vector types do one by one.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -33,6 +33,11 @@ CVECTOR_INLINE cvector_ints cvector_load_bytes(const void *source) {
     cvector_bytes bytes;
     memcpy(&bytes, source, sizeof bytes);
     return __builtin_convertvector(bytes, cvector_ints);
+}
+
+// `values` where `numbers` are `number`, 0 elsewhere.
+CVECTOR_INLINE cvector_floats cvector_where_equal(cvector_ints numbers, int32_t number, cvector_floats values) {
+    return (cvector_floats)((cvector_ints)values & (numbers == number));
 }
 
 // The lowest bytes of eight integers.
