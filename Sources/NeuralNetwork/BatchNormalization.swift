@@ -53,7 +53,8 @@ public final class BatchNormalization {
         moveRunning(mean: mean, variance: variance, rows: rows)
 
         let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
-        let output = Tensor(x.value.shape, x.value.elementType)
+        let mayOverwrite = pass.tape == nil && x.moments != nil
+        let output = mayOverwrite ? x.value : Tensor(x.value.shape, x.value.elementType)
         x.value.affineColumns(
             scale: map.scale, shift: map.shift, residual: residual?.value, rectify: rectify, into: output)
         let y = Variable(output, needsGradient: pass.tape != nil)

@@ -7,7 +7,8 @@ public final class Variable {
     public let needsGradient: Bool
     /// Of the value's element type.
     public private(set) var gradient: Tensor?
-    /// [Σx (C), Σx² (C)] over the value's rows, where the operation that made it gathered them while it was in cache.
+    /// [Σx (C), Σx² (C)] over the value's rows, gathered while it was in cache by the convolution that made it. Such a
+    /// value is for the normalisation behind the convolution alone, which overwrites it where no tape needs it.
     let moments: Accumulators?
 
     public convenience init(_ value: Tensor, needsGradient: Bool = false) {

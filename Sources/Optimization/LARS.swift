@@ -40,9 +40,8 @@ public final class LARS {
 
     private func trustRatio(_ weight: Tensor, _ gradient: Tensor, decay: Double) -> Double {
         guard let trustCoefficient else { return 1 }
-        let weightNorm = weight.norm
-        let gradientNorm = gradient.norm(adding: weight, times: decay)
-        guard weightNorm > 0, gradientNorm > 0 else { return 1 }
-        return trustCoefficient * weightNorm / (gradientNorm + 1e-8)
+        let norms = gradient.norms(weight: weight, decay: decay)
+        guard norms.weight > 0, norms.decayedGradient > 0 else { return 1 }
+        return trustCoefficient * norms.weight / (norms.decayedGradient + 1e-8)
     }
 }

@@ -48,6 +48,8 @@ public final class PixPro {
     public let momentumEncoder: ResNet
     private let projector, momentumProjector: Projector
     private let propagation: PixelPropagation
+    /// Empty between passes; kept for its memory.
+    private let tape = Tape()
     /// Online parameters that the momentum parameters follow, in the same order.
     private let followed: [Parameter]
 
@@ -110,7 +112,6 @@ public final class PixPro {
         statistics: any StatisticsReducing, convolutions: Convolutions = Convolutions(),
         onGradientReady: ((Parameter) throws -> Void)?
     ) throws -> Double {
-        let tape = Tape()
         let pass = Pass(
             mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType,
             convolutions: convolutions)

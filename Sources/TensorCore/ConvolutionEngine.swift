@@ -33,6 +33,9 @@ public final class WeightPacks: @unchecked Sendable {
 
     public init() {}
 
+    /// Drops everything; to be called when the weights change.
+    func removeAll() { lock.withLock { entries.removeAll(keepingCapacity: true) } }
+
     /// What `pack` makes of `weight`, or made of it before for the same `layout`.
     func packed(_ weight: Tensor, layout: UInt64, _ pack: () -> Tensor) -> Tensor {
         lock.withLock {

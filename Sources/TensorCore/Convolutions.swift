@@ -1,13 +1,15 @@
 /// Convolutions of whole batches: images are split over the compute threads, and each part goes to an engine in chunks
 /// that stay in cache.
 ///
-/// It keeps the weights as engines want them, and is to be dropped when the weights change: a training step has one for
-/// each of its networks.
+/// It keeps the weights as engines want them until `forgetWeights`, which is due whenever they change: a training step has
+/// one for each of its networks.
 public final class Convolutions {
     private let engines: ConvolutionEngines.Choice
     private let packs = WeightPacks()
 
     public init(_ engines: ConvolutionEngines.Choice = .fastest) { self.engines = engines }
+
+    public func forgetWeights() { packs.removeAll() }
 
     /// output ← input ∗ weight; the columns' moments (Σx, Σx², as `columnMoments`) of the output are gathered while it
     /// is in cache if asked for.

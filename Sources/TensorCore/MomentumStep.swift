@@ -1,21 +1,33 @@
 extension Tensor {
-    /// |self + factor · other|, in double precision.
-    public func norm(adding other: Tensor, times factor: Double) -> Double {
-        precondition(count == other.count, "norm of \(shape) plus \(other.shape)")
-        let g = pointer, w = other.pointer
-        let whole = count / 8 * 8
-        let weight = Float(factor)
-        var lanes = SIMD8<Double>()
-        for i in stride(from: 0, to: whole, by: 8) {
-            let value = SIMD8<Double>(Float.load8(g + i).addingProduct(Float.load8(w + i), weight))
-            lanes += value * value
+    /// |weight| and |self + decay · weight| in one pass, in double precision; self is the gradient.
+    ///
+    /// Sums are taken over blocks of a fixed size, so that they do not depend on the number of threads.
+    public func norms(weight: Tensor, decay: Double) -> (weight: Double, decayedGradient: Double) {
+        precondition(count == weight.count, "gradient \(shape) for weights \(weight.shape)")
+        let block = 1 << 16, blocks = (count + block - 1) / block
+        let sums = Accumulators(2 * blocks)
+        let g = pointer, w = weight.pointer, total = sums.values
+        let factor = SIMD8<Float>(repeating: Float(decay))
+        parallelFor(blocks) { _, mine in
+            for index in mine {
+                let start = index * block
+                var weights = SIMD8<Double>(), gradients = SIMD8<Double>()
+                forEachEight(min(block, count - start)) { i, lanes in
+                    let value = Float.load(w + start + i, lanes: lanes)
+                    let decayed = Float.load(g + start + i, lanes: lanes).addingProduct(value, factor)
+                    weights += SIMD8<Double>(value) * SIMD8<Double>(value)
+                    gradients += SIMD8<Double>(decayed) * SIMD8<Double>(decayed)
+                }
+                total[2 * index] = weights.sum()
+                total[2 * index + 1] = gradients.sum()
+            }
         }
-        var rest = 0.0
-        for i in whole..<count {
-            let value = Double(g[i] + w[i] * weight)
-            rest += value * value
+        var squares = (0.0, 0.0)
+        for index in 0..<blocks {
+            squares.0 += total[2 * index]
+            squares.1 += total[2 * index + 1]
         }
-        return (lanes.sum() + rest).squareRoot()
+        return (squares.0.squareRoot(), squares.1.squareRoot())
     }
 
     /// One pass of momentum SGD, self being the gradient: v ← momentum · v + scale · (g + decay · w); w ← w − rate · v.

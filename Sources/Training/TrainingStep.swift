@@ -13,7 +13,7 @@ public final class TrainingStep {
     public let reducer: GradientReducer
     public let statistics: SynchronizedStatistics
     private let communicator: Communicator
-    private let engines: ConvolutionEngines.Choice
+    private let onlineConvolutions, momentumConvolutions: Convolutions
 
     /// Collective.
     public init(
@@ -23,7 +23,8 @@ public final class TrainingStep {
         self.model = model
         self.optimizer = optimizer
         self.communicator = communicator
-        self.engines = engines
+        onlineConvolutions = Convolutions(engines)
+        momentumConvolutions = Convolutions(engines)
         reducer = try GradientReducer(parameters: model.online.parameters, communicator: communicator, mode: mode, wire: wire)
         statistics = try SynchronizedStatistics(communicator: communicator)
     }
@@ -39,7 +40,7 @@ public final class TrainingStep {
         Trace.span("momentum update") { model.updateMomentumEncoder(momentum) }
         reducer.begin()
         var outcome = BatchOutcome()
-        let convolutions = Convolutions(engines)
+        onlineConvolutions.forgetWeights()
         for index in 0..<count {
             let batch = try Trace.span("data") { try next() }
             let targets = try self.targets(of: batch)
@@ -48,10 +49,10 @@ public final class TrainingStep {
             let isLast = index == count - 1
             var loss = try model.learn(
                 view: batch.view1, target: targets.1, positives: positives.0, imageWeight: weight,
-                statistics: statistics, convolutions: convolutions, onGradientReady: nil)
+                statistics: statistics, convolutions: onlineConvolutions, onGradientReady: nil)
             loss += try model.learn(
                 view: batch.view2, target: targets.0, positives: positives.1, imageWeight: weight,
-                statistics: statistics, convolutions: convolutions, onGradientReady: isLast ? reducer.markReady : nil)
+                statistics: statistics, convolutions: onlineConvolutions, onGradientReady: isLast ? reducer.markReady : nil)
             outcome.losses.append(loss)
             outcome.count(positives.0)
             outcome.features.add(targets.0)
@@ -72,10 +73,10 @@ public final class TrainingStep {
 
     /// The momentum encoder's projections of both views.
     private func targets(of batch: TwoViewBatch) throws -> (Tensor, Tensor) {
-        let convolutions = Convolutions(engines)
+        defer { momentumConvolutions.forgetWeights() }
         return try (
-            model.target(batch.view1, statistics: statistics, convolutions: convolutions),
-            model.target(batch.view2, statistics: statistics, convolutions: convolutions)
+            model.target(batch.view1, statistics: statistics, convolutions: momentumConvolutions),
+            model.target(batch.view2, statistics: statistics, convolutions: momentumConvolutions)
         )
     }
 
