@@ -101,6 +101,10 @@ let package = Package(
             dependencies: ["Checkpointing", "DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"],
             path: "Tests/RankChecks", swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
+        // Mutated inputs for every parser of outside data; a test runs a few.
+        .executableTarget(
+            name: "parser-fuzz", dependencies: ["Checkpointing", "ImagePipeline", "TensorCore", "Training"],
+            path: "Tests/ParserFuzz", swiftSettings: swiftSettings),
         tests("DrawingTests", ["Drawing"]),
         tests(
             "TrainingTests", ["Drawing", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore", "Training"]),

@@ -35,6 +35,10 @@ public struct CheckpointManifest: Sendable, Equatable {
         public let byteCount: Int
         /// Eight hexadecimal digits.
         public let checksum: String
+
+        package init(file: String, byteCount: Int, checksum: String) {
+            (self.file, self.byteCount, self.checksum) = (file, byteCount, checksum)
+        }
     }
 
     public struct StoredTensor: Sendable, Equatable {
@@ -43,6 +47,10 @@ public struct CheckpointManifest: Sendable, Equatable {
         public let shape: [Int]
         /// Index into `shards`.
         public let shard: Int
+
+        package init(name: String, elementType: StoredElementType, shape: [Int], shard: Int) {
+            (self.name, self.elementType, self.shape, self.shard) = (name, elementType, shape, shard)
+        }
     }
 
     public static let fileName = "manifest.json"
@@ -59,7 +67,7 @@ public struct CheckpointManifest: Sendable, Equatable {
 
     // MARK: Writing
 
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         func object(_ members: [String]) -> String {
             members.isEmpty ? "{}" : "{\n    \(members.joined(separator: ",\n    "))\n  }"
         }
@@ -89,18 +97,18 @@ public struct CheckpointManifest: Sendable, Equatable {
         return Array(body.utf8) + Self.seal(CRC32C.of(body.utf8))
     }
 
-    private static func seal(_ checksum: CRC32C) -> [UInt8] { Array(",\n  \"crc32c\": \"\(checksum.text)\"\n}\n".utf8) }
+    package static func seal(_ checksum: CRC32C) -> [UInt8] { Array(",\n  \"crc32c\": \"\(checksum.text)\"\n}\n".utf8) }
 
     // MARK: Reading
 
-    init(facts: CheckpointFacts, shards: [Shard], tensors: [StoredTensor]) {
+    package init(facts: CheckpointFacts, shards: [Shard], tensors: [StoredTensor]) {
         self.facts = facts
         self.shards = shards
         self.tensors = tensors
     }
 
     /// Reads the text of a manifest; throws when it is not whole and sound.
-    init(_ text: [UInt8]) throws {
+    package init(_ text: [UInt8]) throws {
         let sealLength = Self.seal(CRC32C()).count
         guard text.count > sealLength else { throw CheckpointError("the manifest is cut short") }
         guard Array(text.suffix(sealLength)) == Self.seal(CRC32C.of(text.dropLast(sealLength))) else {

@@ -92,6 +92,13 @@ import Testing
         }
     }
 
+    /// The whole of it is `swift run -c release parser-fuzz 100000 1`.
+    @Test func mutatedInputsAreReadOrRefused() throws {
+        let result = try runProcess(try MPILauncher.product("parser-fuzz"), ["400", "1"], timeLimit: 60)
+        #expect(result.status == 0, "\(result)")
+        #expect(result.output.split(separator: "\n").count == 6, "\(result)")
+    }
+
     @Test func aTypoInTheConfiguration() throws {
         try SmallRun.with { run in
             let file = run.directory + "/run.yaml"
