@@ -255,6 +255,14 @@ public final class CheckpointSaver {
         }
     }
 
+    /// What was set aside goes once newer checkpoints than it fill all places.
+    private func removeSuperseded(before step: Int) throws {
+        for name in try FileSystem.names(in: parent) where name.hasSuffix(".superseded") {
+            guard let old = CheckpointCatalog.step(ofName: String(name.dropLast(".superseded".count))) else { continue }
+            if old < step { try FileSystem.removeTree(parent + "/" + name) }
+        }
+    }
+
     /// Deletes all but the newest `keep` checkpoints; returns what could not be done.
     private func retire(upTo step: Int) -> [String] {
         var warnings: [String] = []
@@ -271,6 +279,7 @@ public final class CheckpointSaver {
                     warnings.append("cannot remove an old checkpoint: \(error)")
                 }
             }
+            if sound.count > keep { try removeSuperseded(before: sound[keep - 1].step) }
         } catch {
             warnings.append("cannot look for old checkpoints: \(error)")
         }

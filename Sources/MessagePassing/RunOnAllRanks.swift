@@ -38,6 +38,7 @@ private func end(_ runtime: MPIRuntime, program: String, after error: any Error)
     } else {
         writeError("\(program): error: rank \(world.rank) (\(runtime.hostName)): \(error)")
     }
+    runtime.watchdog.noteEnd(status: errorExitStatus)
     runtime.abort(status: errorExitStatus)
 }
 

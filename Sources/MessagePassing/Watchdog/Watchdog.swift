@@ -112,6 +112,22 @@ public final class Watchdog: Sendable {
         }
     }
 
+    /// Leaves a note that the job is over, for a launcher whose mpirun waits for a host that is gone: the file `ended`
+    /// in the report directory, with the exit status. Waits two seconds at most.
+    func noteEnd(status: Int32) {
+        guard let directory = state.withLock({ $0.reports }) else { return }
+        DumpThread { Self.writeEnd(status, in: directory) }.wait(seconds: 2)
+    }
+
+    private static func writeEnd(_ status: Int32, in directory: String) {
+        makeDirectories(directory)
+        let file = open("\(directory)/ended", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard file >= 0 else { return }
+        let bytes = Array("\(status)\n".utf8)
+        _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+        close(file)
+    }
+
     /// The job has left MPI: returns once the thread has said farewell.
     func stop() {
         state.withLock { $0.isStopped = true }
@@ -224,6 +240,7 @@ public final class Watchdog: Sendable {
             _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
             cstacks_write(file, 200)
             close(file)
+            if let reports { Self.writeEnd(hungExitStatus, in: reports) }
         }
         writing.wait(seconds: 5)
         _exit(hungExitStatus)
