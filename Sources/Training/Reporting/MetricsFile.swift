@@ -6,6 +6,8 @@ import Glibc
 public final class MetricsFile {
     public let path: String
     private let descriptor: Int32
+    /// What a full disk has not taken yet, from within a line on.
+    private var waiting: [UInt8] = []
 
     /// Opens the file to append to, after taking out what a resumed run will write again.
     ///
@@ -25,8 +27,15 @@ public final class MetricsFile {
 
     deinit { close(descriptor) }
 
+    /// Throws where the record could not be written, and writes it before the next one then.
     public func append(_ record: MetricRecord) throws {
-        try TextFile.writeAll(Array((record.json + "\n").utf8), to: descriptor, path: path)
+        waiting += Array((record.json + "\n").utf8)
+        while !waiting.isEmpty {
+            let count = waiting.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw TextFileError(path: path, action: "write") }
+            waiting.removeFirst(count)
+        }
     }
 
     /// All records of a file, and the numbers (from 1) of lines that are none: at most the last, cut off by a crash,

@@ -1,0 +1,71 @@
+import Foundation
+import MessagePassing
+import TestSupport
+import Testing
+
+/// Several hosts as network namespaces, where the system allows them: see cluster/run.
+@Suite(.serialized) struct ClusterTests {
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+
+    private static let isAllowed: Bool = {
+        do { return try runProcess(root + "/cluster/run", ["--hosts", "1", "--", "true"]).status == 0 } catch { return false }
+    }()
+
+    /// Runs a script on the head of a cluster of two hosts; `$1` is the program, `$2` a folder, `$3` the arguments.
+    private func onTwoHosts(_ script: String, _ run: SmallRun, _ settings: [String] = []) throws -> ProcessResult {
+        let arguments = (SmallRun.defaults + ["run.directory=\(run.run)"] + settings).flatMap { ["--set", $0] }
+        return try runProcess(
+            Self.root + "/cluster/run",
+            ["--hosts", "2", "--", "bash", "-c", script, "test", try MPILauncher.product("pixpro"), run.directory]
+                + arguments + [SmallRun.data + "/images/train"],
+            environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""], directory: Self.root, timeLimit: 120)
+    }
+
+    @Test(.enabled(if: isAllowed, "this system allows no network namespaces"))
+    func aRunSurvivesACutCable() throws {
+        try SmallRun.with { run in
+            let result = try onTwoHosts(
+                """
+                program=$1 folder=$2; shift 2
+                launch/train --program "$program" --restart 3 --backoff 1 "$@" &
+                train=$!
+                until [[ -e $folder/run/checkpoints/step-00000002/manifest.json ]]; do sleep 0.2; done
+                cluster/host cut node2
+                wait $train
+                """, run, ["schedule.steps=12", "checkpoint.everySteps=2", "watchdog.silenceSeconds=4"])
+            #expect(result.status == 0, "\(result)")
+            #expect(result.errorOutput.contains("watchdog: nothing was heard from rank 1 (node2) for "), "\(result)")
+            #expect(result.errorOutput.contains("host node2 does not answer: "), "\(result)")
+            #expect(result.errorOutput.contains("1 rank × 24 images"), "\(result)")
+            #expect(try run.losses().count == 12)
+        }
+    }
+
+    @Test(.enabled(if: isAllowed, "this system allows no network namespaces"))
+    func hostsThatDifferOrAreNotThereAreRefused() throws {
+        try SmallRun.with { run in
+            let result = try onTwoHosts(
+                """
+                program=$1 folder=$2; shift 2
+                mkdir $folder/there
+                printf 'node1\\nnode2\\nnowhere\\n' > $folder/hosts
+                launch/train --program "$program" --hosts $folder/hosts --dry-run "$@"; echo "unknown: $?"
+                # Another build and another data folder on node2 alone.
+                for node in node1 node2; do cluster/host exec $node mount -t tmpfs own $folder/there; done
+                for node in node1 node2; do cluster/host exec $node cp -r "${@: -1}" $folder/there/images; done
+                file=$(cluster/host exec node1 bash -c "cd $folder/there && find images -type f | sort | tail -n 1")
+                cluster/host exec node2 bash -c "echo more >> $folder/there/$file"
+                launch/train --program "$program" "${@:1:$#-1}" $folder/there/images; echo "data: $?"
+                for node in node1 node2; do cluster/host exec $node cp "$program" $folder/there/pixpro; done
+                cluster/host exec node2 bash -c "echo >> $folder/there/pixpro"
+                mpirun -n 2 --map-by node $folder/there/pixpro train "$@"; echo "program: $?"
+                """, run)
+            #expect(result.output.contains("unknown: 69") && result.output.contains("data: 78"), "\(result)")
+            #expect(result.output.contains("program: 78"), "\(result)")
+            #expect(result.errorOutput.contains("nowhere: Name or service not known"), "\(result)")
+            #expect(result.errorOutput.contains("has another size (") && result.errorOutput.contains("on node2"), "\(result)")
+            #expect(result.errorOutput.contains("the program is not the same on all hosts: node2 ("), "\(result)")
+        }
+    }
+}
