@@ -61,10 +61,10 @@ private protocol ColumnWeight {
     func weights(
         x: SIMD8<Float>, deviation: SIMD8<Float>, index: Int, column: Int, lanes: Int
     ) -> SIMD8<Float>
-    /// Adds Σw and Σw·x of a column to `sums`, given Σw and Σw·(x − pivot) over a block of `rows`.
-    func add(
-        _ weights: Double, _ products: Double, pivot: Double, rows: Double, to first: inout Double,
-        _ second: inout Double)
+    /// Σw and Σw·x of eight columns, given Σw and Σw·(x − pivot) over a block of `rows`.
+    func sums(
+        _ weights: SIMD8<Double>, _ products: SIMD8<Double>, pivot: SIMD8<Double>, rows: Double
+    ) -> (first: SIMD8<Double>, second: SIMD8<Double>)
 }
 
 /// The values themselves: Σx and Σx².
@@ -75,12 +75,11 @@ private struct Deviations: ColumnWeight {
     ) -> SIMD8<Float> { deviation }
 
     @inline(__always)
-    func add(
-        _ sum: Double, _ squares: Double, pivot: Double, rows: Double, to first: inout Double,
-        _ second: inout Double
-    ) {
-        first += sum + rows * pivot
-        second += squares + pivot * (2 * sum + rows * pivot)
+    func sums(
+        _ sum: SIMD8<Double>, _ squares: SIMD8<Double>, pivot: SIMD8<Double>, rows: Double
+    ) -> (first: SIMD8<Double>, second: SIMD8<Double>) {
+        let shift = pivot * rows
+        return (sum + shift, squares + pivot * (sum + sum + shift))
     }
 }
 
@@ -98,18 +97,14 @@ private struct GatedGradient<Element: KernelElement, SomeGate: Gate>: ColumnWeig
     }
 
     @inline(__always)
-    func add(
-        _ sum: Double, _ products: Double, pivot: Double, rows: Double, to first: inout Double,
-        _ second: inout Double
-    ) {
-        first += sum
-        second += products + pivot * sum
-    }
+    func sums(
+        _ sum: SIMD8<Double>, _ products: SIMD8<Double>, pivot: SIMD8<Double>, rows: Double
+    ) -> (first: SIMD8<Double>, second: SIMD8<Double>) { (sum, products + pivot * sum) }
 }
 
 /// Rows whose float32 sums are added to the double-precision ones: the rounding of so few does not show, and conversions
 /// to double cost little.
-private let blockRows = 16
+private let blockRows = 32
 
 /// sums ← sums + [Σw (C), Σw·x (C)] over `rows` of x.
 ///
@@ -129,11 +124,10 @@ private func addInBlocks<Element: KernelElement, Weight: ColumnWeight>(
     }
     @inline(__always)
     func add(_ first: SIMD8<Float>, _ second: SIMD8<Float>, _ pivot: SIMD8<Float>, _ count: Int, _ column: Int, _ lanes: Int) {
-        for lane in 0..<lanes {
-            weight.add(
-                Double(first[lane]), Double(second[lane]), pivot: Double(pivot[lane]), rows: Double(count),
-                to: &sums[column + lane], &sums[columns + column + lane])
-        }
+        let (one, two) = weight.sums(
+            SIMD8<Double>(first), SIMD8<Double>(second), pivot: SIMD8<Double>(pivot), rows: Double(count))
+        addEight(one, to: sums + column, lanes: lanes)
+        addEight(two, to: sums + columns + column, lanes: lanes)
     }
     for start in stride(from: rows.lowerBound, to: rows.upperBound, by: blockRows) {
         let block = start..<min(start + blockRows, rows.upperBound)
@@ -165,6 +159,16 @@ private func addInBlocks<Element: KernelElement, Weight: ColumnWeight>(
             add(first, second, pivot, block.count, column, lanes)
             column += lanes
         }
+    }
+}
+
+@inline(__always)
+private func addEight(_ values: SIMD8<Double>, to sums: UnsafeMutablePointer<Double>, lanes: Int) {
+    if lanes == 8 {
+        let raw = UnsafeMutableRawPointer(sums)
+        raw.storeBytes(of: raw.loadUnaligned(as: SIMD8<Double>.self) + values, as: SIMD8<Double>.self)
+    } else {
+        for lane in 0..<lanes { sums[lane] += values[lane] }
     }
 }
 
