@@ -190,14 +190,6 @@ uint64_t conednn_weight_layout(const conednn_convolution *c) {
     return hash;
 }
 
-const char *conednn_implementation(const conednn_convolution *c) {
-    const_dnnl_primitive_desc_t desc;
-    const char *name = "unknown";
-    if (dnnl_primitive_get_primitive_desc(c->primitive, &desc) == dnnl_success)
-        dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name);
-    return name;
-}
-
 // Runs `primitive` on `count` buffers.
 static dnnl_status_t execute(
     dnnl_engine_t engine, dnnl_primitive_t primitive, int count, const int *arguments,

@@ -29,8 +29,6 @@ size_t conednn_weight_bytes(const conednn_convolution *convolution);
 size_t conednn_scratch_bytes(const conednn_convolution *convolution);
 // Names the layout and type of packed weights: equal for primitives that can share them.
 uint64_t conednn_weight_layout(const conednn_convolution *convolution);
-// The kernel that oneDNN chose, for example brgconv:avx512_core_bf16.
-const char *conednn_implementation(const conednn_convolution *convolution);
 
 // OHWI float32 -> packed; for forward and backward_data.
 int conednn_pack(const conednn_convolution *convolution, const float *weights, void *packed);
