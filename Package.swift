@@ -46,6 +46,7 @@ let package = Package(
         .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .target(name: "CVector"),
+        .target(name: "CAVX512"),
         .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "CStacks"),
@@ -54,7 +55,7 @@ let package = Package(
         .target(name: "CAllocationCount"),
 
         .target(
-            name: "TensorCore", dependencies: ["CVector", "COpenBLAS"] + (hasOneDNN ? ["COneDNN"] : []),
+            name: "TensorCore", dependencies: ["CAVX512", "CVector", "COpenBLAS"] + (hasOneDNN ? ["COneDNN"] : []),
             swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
         layer("MessagePassing", ["CMPI", "CStacks"]),
         layer("NeuralNetwork", ["TensorCore"]),

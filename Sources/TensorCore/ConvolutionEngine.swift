@@ -22,9 +22,19 @@ public protocol ConvolutionEngine: Sendable {
 
 /// Weights in the layouts that engines want, each made once.
 public final class WeightPacks: @unchecked Sendable {
+    /// What an engine makes of weights.
+    enum Layout: Hashable {
+        /// oneDNN's own, under a hash of its descriptor.
+        case oneDNN(UInt64, transposed: Bool)
+        /// Panels of columns of outputs, and of inputs.
+        case pointwise(ElementType), pointwiseTransposed(ElementType)
+        /// The sixteen places of transformed 3×3 kernels in the same panels.
+        case winograd(ElementType), winogradTurned(ElementType)
+    }
+
     private struct Key: Hashable {
         let weight: UInt
-        let layout: UInt64
+        let layout: Layout
     }
 
     // @unchecked: `entries` is only touched under `lock`.
@@ -37,7 +47,7 @@ public final class WeightPacks: @unchecked Sendable {
     func removeAll() { lock.withLock { entries.removeAll(keepingCapacity: true) } }
 
     /// What `pack` makes of `weight`, or made of it before for the same `layout`.
-    func packed(_ weight: Tensor, layout: UInt64, _ pack: () -> Tensor) -> Tensor {
+    func packed(_ weight: Tensor, layout: Layout, _ pack: () -> Tensor) -> Tensor {
         lock.withLock {
             let key = Key(weight: UInt(bitPattern: weight.bytes), layout: layout)
             if let entry = entries[key] { return entry.packed }

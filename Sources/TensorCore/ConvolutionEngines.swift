@@ -36,6 +36,12 @@ public enum ConvolutionEngines {
         #endif
     }()
 
+    /// 3×3 convolutions with fewer multiplications, where the processor has AVX-512; float32 and bfloat16.
+    public static let winograd: any ConvolutionEngine = WinogradConvolution()
+
+    /// 1×1 convolutions where the processor has AVX-512; float32 and bfloat16.
+    public static let pointwise: any ConvolutionEngine = PointwiseConvolution()
+
     /// Whether bfloat16 maps are multiplied as they are. Elsewhere they are widened chunk by chunk: Intel's processors
     /// without AMX multiply bfloat16 at half the rate of float32.
     public static let multipliesBFloat16 =
@@ -44,10 +50,14 @@ public enum ConvolutionEngines {
     private static func fastest(
         for geometry: ConvolutionGeometry, _ direction: Direction, _ type: ElementType
     ) -> any ConvolutionEngine {
-        if type == .bfloat16 {
-            return multipliesBFloat16
-                ? oneDNN! : WideningConvolution(fastest(for: geometry, direction, .float32))
+        if type == .bfloat16 && !multipliesBFloat16 {
+            return WideningConvolution(fastest(for: geometry, direction, .float32))
         }
+        // Matrix units multiply faster than tiles can be transformed.
+        let hasMatrixUnits = type == .bfloat16 && Processor.has(["amx_bf16"])
+        if !hasMatrixUnits && WinogradConvolution.computes(geometry, type) { return winograd }
+        if !hasMatrixUnits && PointwiseConvolution.computes(geometry, type) { return pointwise }
+        if type == .bfloat16 { return oneDNN! }
         guard let oneDNN else { return matrix }
         let strided = geometry.stride > 1, pointwise = geometry.kernel == 1
         // oneDNN 2.6 is slow at these in float32 by a tenth to a half.

@@ -45,7 +45,7 @@
         // @unchecked: the handle never changes, and oneDNN lets several threads run it.
         private let handle: OpaquePointer
         private let shape: Shape
-        private let layout: UInt64
+        private let layout: WeightPacks.Layout
         private let scratchBytes: Int
 
         struct Shape: Hashable {
@@ -98,7 +98,7 @@
             Self.check(conednn_create(&description, &handle), "compile", shape)
             self.handle = handle!
             self.shape = shape
-            layout = conednn_weight_layout(handle) &* 2 &+ (shape.transposed ? 1 : 0)
+            layout = .oneDNN(conednn_weight_layout(handle), transposed: shape.transposed)
             scratchBytes = conednn_scratch_bytes(handle)
         }
 

@@ -23,8 +23,8 @@ struct KernelBenchmark: ParsableCommand {
         let peak = reportPeaks()
         var totals = (flops: 0.0, seconds: 0.0, stepSeconds: 0.0)
         for (geometry, uses) in shapes() {
-            let x = Tensor.zeros(geometry.inputShape, precision), y = Tensor.zeros(geometry.outputShape, precision)
-            let w = Tensor.zeros(geometry.weightShape)
+            let x = Self.noise(geometry.inputShape).cast(to: precision), y = Self.noise(geometry.outputShape).cast(to: precision)
+            let w = Self.noise(geometry.weightShape)
             func median(_ kernel: () -> Void) -> Double {
                 pixpro_bench.median((0..<repetitions).map { _ in seconds(kernel) })
             }
@@ -74,6 +74,14 @@ struct KernelBenchmark: ParsableCommand {
                 ]))
     }
 
+    /// Numbers as real maps have them: products of zeros draw less power, and run at a higher clock.
+    private static func noise(_ shape: [Int]) -> Tensor {
+        let tensor = Tensor(shape)
+        var generator = KeyedGenerator(1)
+        for i in 0..<tensor.count { tensor.floats[i] = Float(generator.normal()) }
+        return tensor
+    }
+
     /// What the cores can do at most in this precision, in GFLOP/s: bfloat16 may also be multiplied as float32.
     private func reportPeaks() -> Double {
         let float32 = cprocessorpeak_float32(0.3) * Double(threads) / 1e9
@@ -96,7 +104,7 @@ struct KernelBenchmark: ParsableCommand {
             uses[geometry, default: 0] += 1
         }
         add(imageSize, 3, 64, kernel: 7, stride: 2)
-        var size = imageSize / 4, inputs = 64
+        var size = (imageSize + 3) / 4, inputs = 64
         for (index, count) in architecture.blocks.enumerated() {
             let width = 64 << index, outputs = architecture.channels(stage: index + 1)
             for block in 0..<count {
@@ -105,12 +113,12 @@ struct KernelBenchmark: ParsableCommand {
                 if architecture.usesBottlenecks {
                     add(size, inputs, width, kernel: 1)
                     add(size, width, width, kernel: 3, stride: stride)
-                    add(size / stride, width, outputs, kernel: 1)
+                    add((size + stride - 1) / stride, width, outputs, kernel: 1)
                 } else {
                     add(size, inputs, width, kernel: 3, stride: stride)
-                    add(size / stride, width, width, kernel: 3)
+                    add((size + stride - 1) / stride, width, width, kernel: 3)
                 }
-                size /= stride
+                size = (size + stride - 1) / stride
                 inputs = outputs
             }
         }

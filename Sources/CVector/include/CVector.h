@@ -18,14 +18,45 @@ CVECTOR_INLINE cvector_floats cvector_load_bfloat16(const void *source) {
     return (cvector_floats)(__builtin_convertvector(halves, cvector_words) << 16);
 }
 
-// Eight float32 rounded to the nearest bfloat16, ties to even; NaN stays NaN.
-CVECTOR_INLINE void cvector_store_bfloat16(cvector_floats values, void *target) {
+// Eight float32 with the upper halves rounded to the nearest bfloat16, ties to even; NaN stays NaN.
+CVECTOR_INLINE cvector_words cvector_round_bfloat16(cvector_floats values) {
     cvector_words bits = (cvector_words)values;
-    cvector_words rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+    cvector_words rounded = bits + 0x7FFF + ((bits >> 16) & 1);
     cvector_words is_nan = (cvector_words)(values != values);
-    rounded = (rounded & ~is_nan) | (is_nan & 0x7FC0);
-    cvector_halves halves = __builtin_convertvector(rounded, cvector_halves);
+    return (rounded & ~is_nan) | (is_nan & 0x7FC00000);
+}
+
+// Eight float32 as bfloat16.
+CVECTOR_INLINE void cvector_store_bfloat16(cvector_floats values, void *target) {
+    cvector_halves halves = __builtin_convertvector(cvector_round_bfloat16(values) >> 16, cvector_halves);
     memcpy(target, &halves, sizeof halves);
+}
+
+// Eight pairs of bfloat16, the first of each in the lower half of its word.
+CVECTOR_INLINE void cvector_store_bfloat16_pairs(cvector_floats first, cvector_floats second, void *target) {
+    cvector_words words = cvector_round_bfloat16(first) >> 16 | (cvector_round_bfloat16(second) & 0xFFFF0000);
+    memcpy(target, &words, sizeof words);
+}
+
+// Writes 8×8 numbers of `source` to `target` with rows and columns exchanged; strides are those of rows.
+CVECTOR_INLINE void cvector_transpose(const float *source, int64_t source_stride, float *target, int64_t target_stride) {
+    cvector_floats rows[8], pairs[8], fours[8];
+    for (int i = 0; i < 8; i++) memcpy(&rows[i], source + i * source_stride, sizeof rows[i]);
+    for (int i = 0; i < 8; i += 2) {
+        pairs[i] = __builtin_shufflevector(rows[i], rows[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+        pairs[i + 1] = __builtin_shufflevector(rows[i], rows[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        for (int j = 0; j < 2; j++) {
+            fours[i + j] = __builtin_shufflevector(pairs[i + j], pairs[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            fours[i + j + 2] = __builtin_shufflevector(pairs[i + j], pairs[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        rows[i] = __builtin_shufflevector(fours[i], fours[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        rows[i + 4] = __builtin_shufflevector(fours[i], fours[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    for (int i = 0; i < 8; i++) memcpy(target + i * target_stride, &rows[i], sizeof rows[i]);
 }
 
 // Eight bytes as integers.

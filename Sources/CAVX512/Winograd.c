@@ -1,0 +1,155 @@
+#include "CAVX512.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define INLINE(features) static inline __attribute__((always_inline, target(features)))
+#define FLOAT32 "avx512f"
+#define BFLOAT16 "avx512f,avx512bw,avx512bf16"
+
+INLINE(FLOAT32) __m512 load_float32(const float *source) { return _mm512_loadu_ps(source); }
+INLINE(FLOAT32) void store_float32(float *target, __m512 values) { _mm512_storeu_ps(target, values); }
+
+// Two neighbours along the depth: two rows of a panel.
+INLINE(FLOAT32) void store_depth_float32(float *words, __m512 first, __m512 second) {
+    _mm512_storeu_ps(words, first);
+    _mm512_storeu_ps(words + cavx512_panel, second);
+}
+
+INLINE(BFLOAT16) __m512 load_bfloat16(const uint16_t *source) {
+    const __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)source));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+}
+
+INLINE(BFLOAT16) void store_bfloat16(uint16_t *target, __m512 values) {
+    _mm256_storeu_si256((__m256i *)target, (__m256i)_mm512_cvtneps_pbh(values));
+}
+
+// Two neighbours along the depth: the halves of a row's words.
+INLINE(BFLOAT16) void store_depth_bfloat16(float *words, __m512 first, __m512 second) {
+    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
+    const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+    _mm512_storeu_si512(words, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+
+// Each transform is that of the rows followed by that of the columns.
+#define DEFINE_TRANSFORMS(type, features, element)                                                                     \
+    INLINE(features) void patch_##type(const void *const *pixels, int64_t channel, __m512 v[4][4]) {                   \
+        __m512 t[4][4];                                                                                                \
+        UNROLL for (int r = 0; r < 4; r++) {                                                                           \
+            __m512 d[4];                                                                                               \
+            UNROLL for (int c = 0; c < 4; c++) d[c] = load_##type((const element *)pixels[4 * r + c] + channel);       \
+            t[r][0] = _mm512_sub_ps(d[0], d[2]);                                                                       \
+            t[r][1] = _mm512_add_ps(d[1], d[2]);                                                                       \
+            t[r][2] = _mm512_sub_ps(d[2], d[1]);                                                                       \
+            t[r][3] = _mm512_sub_ps(d[1], d[3]);                                                                       \
+        }                                                                                                              \
+        UNROLL for (int c = 0; c < 4; c++) {                                                                           \
+            v[0][c] = _mm512_sub_ps(t[0][c], t[2][c]);                                                                 \
+            v[1][c] = _mm512_add_ps(t[1][c], t[2][c]);                                                                 \
+            v[2][c] = _mm512_sub_ps(t[2][c], t[1][c]);                                                                 \
+            v[3][c] = _mm512_sub_ps(t[1][c], t[3][c]);                                                                 \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    INLINE(features) void gradient_##type(const void *const *pixels, int64_t channel, __m512 v[4][4]) {                \
+        const __m512 zero = _mm512_setzero_ps();                                                                       \
+        __m512 t[2][4];                                                                                                \
+        UNROLL for (int r = 0; r < 2; r++) {                                                                           \
+            t[r][0] = load_##type((const element *)pixels[2 * r] + channel);                                           \
+            const __m512 right = load_##type((const element *)pixels[2 * r + 1] + channel);                            \
+            t[r][1] = _mm512_add_ps(t[r][0], right);                                                                   \
+            t[r][2] = _mm512_sub_ps(t[r][0], right);                                                                   \
+            t[r][3] = _mm512_sub_ps(zero, right);                                                                      \
+        }                                                                                                              \
+        UNROLL for (int c = 0; c < 4; c++) {                                                                           \
+            v[0][c] = t[0][c];                                                                                         \
+            v[1][c] = _mm512_add_ps(t[0][c], t[1][c]);                                                                 \
+            v[2][c] = _mm512_sub_ps(t[0][c], t[1][c]);                                                                 \
+            v[3][c] = _mm512_sub_ps(zero, t[1][c]);                                                                    \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    __attribute__((target(features))) void cavx512_patch_##type(                                                       \
+        const void *const pixels[16], int64_t channels, void *target, int64_t stride) {                                \
+        for (int64_t channel = 0; channel < channels; channel += 16) {                                                 \
+            __m512 v[4][4];                                                                                            \
+            patch_##type(pixels, channel, v);                                                                          \
+            UNROLL for (int i = 0; i < 16; i++)                                                                        \
+                store_##type((element *)target + i * stride + channel, v[i / 4][i % 4]);                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    __attribute__((target(features))) void cavx512_patches_##type(                                                     \
+        const void *const pixels[32], int64_t channels, float *words, int64_t stride, int64_t panel_stride) {          \
+        for (int64_t channel = 0; channel < channels; channel += 16) {                                                 \
+            __m512 first[4][4], second[4][4];                                                                          \
+            patch_##type(pixels, channel, first);                                                                      \
+            patch_##type(pixels + 16, channel, second);                                                                \
+            float *target = words + channel / cavx512_panel * panel_stride + channel % cavx512_panel;                  \
+            UNROLL for (int i = 0; i < 16; i++)                                                                        \
+                store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                    \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    __attribute__((target(features))) void cavx512_gradients_##type(                                                   \
+        const void *const pixels[8], int64_t channels, float *words, int64_t stride, int64_t panel_stride) {           \
+        for (int64_t channel = 0; channel < channels; channel += 16) {                                                 \
+            __m512 first[4][4], second[4][4];                                                                          \
+            gradient_##type(pixels, channel, first);                                                                   \
+            gradient_##type(pixels + 4, channel, second);                                                              \
+            float *target = words + channel / cavx512_panel * panel_stride + channel % cavx512_panel;                  \
+            UNROLL for (int i = 0; i < 16; i++)                                                                        \
+                store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                    \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    __attribute__((target(features))) void cavx512_tile_##type(                                                        \
+        const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate) {          \
+        for (int64_t channel = 0; channel < channels; channel += 16) {                                                 \
+            __m512 t[4][2], y[4];                                                                                      \
+            UNROLL for (int r = 0; r < 4; r++) {                                                                       \
+                __m512 m[4];                                                                                           \
+                UNROLL for (int c = 0; c < 4; c++) m[c] = _mm512_loadu_ps(products + (4 * r + c) * stride + channel);  \
+                t[r][0] = _mm512_add_ps(_mm512_add_ps(m[0], m[1]), m[2]);                                              \
+                t[r][1] = _mm512_sub_ps(_mm512_sub_ps(m[1], m[2]), m[3]);                                              \
+            }                                                                                                          \
+            UNROLL for (int c = 0; c < 2; c++) {                                                                       \
+                y[c] = _mm512_add_ps(_mm512_add_ps(t[0][c], t[1][c]), t[2][c]);                                        \
+                y[2 + c] = _mm512_sub_ps(_mm512_sub_ps(t[1][c], t[2][c]), t[3][c]);                                    \
+            }                                                                                                          \
+            UNROLL for (int i = 0; i < 4; i++) {                                                                       \
+                if (!pixels[i]) continue;                                                                              \
+                element *target = (element *)pixels[i] + channel;                                                      \
+                store_##type(target, accumulate ? _mm512_add_ps(y[i], load_##type(target)) : y[i]);                    \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+DEFINE_TRANSFORMS(float32, FLOAT32, float)
+DEFINE_TRANSFORMS(bfloat16, BFLOAT16, uint16_t)
+#else
+#include <stdlib.h>
+
+// Never reached: who calls them asks first what the processor computes.
+#define DEFINE_TRANSFORMS(type)                                                                                        \
+    void cavx512_patch_##type(const void *const pixels[16], int64_t channels, void *target, int64_t stride) {          \
+        abort();                                                                                                       \
+    }                                                                                                                  \
+    void cavx512_patches_##type(                                                                                       \
+        const void *const pixels[32], int64_t channels, float *words, int64_t stride, int64_t panel_stride) {          \
+        abort();                                                                                                       \
+    }                                                                                                                  \
+    void cavx512_gradients_##type(                                                                                     \
+        const void *const pixels[8], int64_t channels, float *words, int64_t stride, int64_t panel_stride) {           \
+        abort();                                                                                                       \
+    }                                                                                                                  \
+    void cavx512_tile_##type(                                                                                          \
+        const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate) {          \
+        abort();                                                                                                       \
+    }
+
+DEFINE_TRANSFORMS(float32)
+DEFINE_TRANSFORMS(bfloat16)
+#endif

@@ -1,0 +1,57 @@
+// Products of small matrices that lie in cache, at the processor's full rate.
+//
+// Matrices are laid out in words of four bytes. A word holds one float32, or two bfloat16 that are neighbours along the
+// depth (the dimension that is summed over); sums are float32.
+#pragma once
+#include <stdint.h>
+
+// Columns of `b` lie in panels of so many: panel, depth, column.
+enum { cavx512_panel = 32 };
+
+struct cavx512_product {
+    int64_t rows;
+    int64_t columns;         // a multiple of cavx512_panel
+    int64_t depth;           // in words
+    int64_t a_row_stride;    // in words, as the others
+    int64_t a_depth_stride;
+    int64_t c_row_stride;    // in elements
+    int32_t accumulate;      // whether the product is added to `c`
+
+    // Memory that is wanted next, of so many bytes: it is brought into the cache meanwhile, as far as the work lasts.
+    const void *ahead[2];
+    int64_t ahead_bytes[2];
+};
+
+// Whether the processor has the instructions (AVX-512, for bfloat16 with its extension).
+int cavx512_computes_float32(void);
+int cavx512_computes_bfloat16(void);
+
+// c ← a·b; `a` is found by its strides, `b` in panels, `c` by rows: of float32, or of bfloat16 where rounded.
+void cavx512_multiply_float32(const struct cavx512_product *shape, const void *a, const void *b, void *c);
+void cavx512_multiply_bfloat16(const struct cavx512_product *shape, const void *a, const void *b, void *c);
+void cavx512_multiply_bfloat16_rounded(const struct cavx512_product *shape, const void *a, const void *b, void *c);
+
+// Winograd's minimal filtering F(2×2, 3×3); channels are multiples of sixteen. `pixels` point to a tile's pixels, row by
+// row; the sixteen places of a transformed tile lie `stride` elements (of products: float32) apart, in panels words.
+
+// target[place] ← Bᵀ d B of 4×4 pixels.
+void cavx512_patch_float32(const void *const pixels[16], int64_t channels, void *target, int64_t stride);
+void cavx512_patch_bfloat16(const void *const pixels[16], int64_t channels, void *target, int64_t stride);
+
+// The same of two neighbours along the depth, into panels `panel_stride` words apart.
+void cavx512_patches_float32(
+    const void *const pixels[32], int64_t channels, float *words, int64_t stride, int64_t panel_stride);
+void cavx512_patches_bfloat16(
+    const void *const pixels[32], int64_t channels, float *words, int64_t stride, int64_t panel_stride);
+
+// A dY Aᵀ of two tiles of 2×2 pixels into the same panels.
+void cavx512_gradients_float32(
+    const void *const pixels[8], int64_t channels, float *words, int64_t stride, int64_t panel_stride);
+void cavx512_gradients_bfloat16(
+    const void *const pixels[8], int64_t channels, float *words, int64_t stride, int64_t panel_stride);
+
+// pixels ← Aᵀ M A, or added to what is there; pixels that are null are left out.
+void cavx512_tile_float32(
+    const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate);
+void cavx512_tile_bfloat16(
+    const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate);

@@ -1,0 +1,137 @@
+import CAVX512
+import CVector
+
+/// An element whose matrices `CAVX512` multiplies: a word of four bytes holds one float32, or two bfloat16 that are
+/// neighbours along the depth.
+protocol ProductElement: KernelElement {
+    /// Whether this processor has the instructions.
+    static var isMultiplied: Bool { get }
+    static var depthPerWord: Int { get }
+
+    /// sums ← a·b, or added to what is there; on the calling thread.
+    static func multiply(
+        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>)
+
+    /// The same, rounded to this type.
+    static func multiply(
+        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<Self>)
+
+    /// Stores two neighbours along the depth into a panel: eight words, or twice eight that lie a panel's row apart.
+    static func storeDepth(
+        _ first: SIMD8<Float>, _ second: SIMD8<Float>, _ words: UnsafeMutablePointer<Float>)
+
+    /// Winograd's transforms, as CAVX512 describes them.
+    static var transforms: WinogradTransforms { get }
+}
+
+struct WinogradTransforms: Sendable {
+    typealias Pixels = UnsafePointer<UnsafeRawPointer?>
+    typealias ToPanels = @Sendable @convention(c) (
+        Pixels?, _ channels: Int64, _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
+    ) -> Void
+
+    let patch: @Sendable @convention(c) (
+        Pixels?, _ channels: Int64, _ target: UnsafeMutableRawPointer?, _ stride: Int64
+    ) -> Void
+    let patches: ToPanels
+    let gradients: ToPanels
+    let tile: @Sendable @convention(c) (
+        _ products: UnsafePointer<Float>?, _ stride: Int64, _ channels: Int64,
+        UnsafePointer<UnsafeMutableRawPointer?>?, _ accumulate: Int32
+    ) -> Void
+}
+
+extension cavx512_product {
+    /// Strides are in words of four bytes, of `c` in elements.
+    init(
+        rows: Int, columns: Int, depth: Int, rowStride: Int, depthStride: Int, resultStride: Int,
+        accumulate: Bool = false
+    ) {
+        self.init()
+        (self.rows, self.columns, self.depth) = (Int64(rows), Int64(columns), Int64(depth))
+        (a_row_stride, a_depth_stride, c_row_stride) = (Int64(rowStride), Int64(depthStride), Int64(resultStride))
+        self.accumulate = accumulate ? 1 : 0
+    }
+
+    /// Has one of `parts` equal parts of what is wanted next brought into the cache while the product is computed.
+    mutating func fetch(_ next: MemoryAhead, part: Int = 0, of parts: Int = 1) {
+        func share(_ bytes: Int) -> Range<Int> { bytes * part / parts..<bytes * (part + 1) / parts }
+        let first = share(next.first.count), second = share(next.second.count)
+        ahead = (next.first.baseAddress! + first.lowerBound, next.second.baseAddress! + second.lowerBound)
+        ahead_bytes = (Int64(first.count), Int64(second.count))
+    }
+}
+
+/// Memory that the next block of work reads or writes.
+struct MemoryAhead {
+    let first: UnsafeRawBufferPointer
+    let second: UnsafeRawBufferPointer
+
+    /// `pixels` of two maps.
+    init<E: KernelElement>(
+        _ pixels: Range<Int>, _ first: UnsafePointer<E>, _ firstChannels: Int, _ second: UnsafePointer<E>,
+        _ secondChannels: Int
+    ) {
+        func memory(_ map: UnsafePointer<E>, _ channels: Int) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(
+                UnsafeBufferPointer(start: map + pixels.lowerBound * channels, count: pixels.count * channels))
+        }
+        self.first = memory(first, firstChannels)
+        self.second = memory(second, secondChannels)
+    }
+}
+
+extension Float: ProductElement {
+    static let isMultiplied = cavx512_computes_float32() != 0
+    static var depthPerWord: Int { 1 }
+    static let transforms = WinogradTransforms(
+        patch: cavx512_patch_float32, patches: cavx512_patches_float32, gradients: cavx512_gradients_float32,
+        tile: cavx512_tile_float32)
+
+    static func multiply(
+        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>
+    ) {
+        withUnsafePointer(to: shape) { cavx512_multiply_float32($0, a, b, sums) }
+    }
+
+    static func multiply(
+        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<Float>
+    ) {
+        multiply(shape, a, b, sums: c)
+    }
+
+    @inline(__always)
+    static func storeDepth(
+        _ first: SIMD8<Float>, _ second: SIMD8<Float>, _ words: UnsafeMutablePointer<Float>
+    ) {
+        store8(first, words)
+        store8(second, words + panelColumns)
+    }
+}
+
+extension BFloat16: ProductElement {
+    static let isMultiplied = cavx512_computes_bfloat16() != 0
+    static var depthPerWord: Int { 2 }
+    static let transforms = WinogradTransforms(
+        patch: cavx512_patch_bfloat16, patches: cavx512_patches_bfloat16, gradients: cavx512_gradients_bfloat16,
+        tile: cavx512_tile_bfloat16)
+
+    static func multiply(
+        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>
+    ) {
+        withUnsafePointer(to: shape) { cavx512_multiply_bfloat16($0, a, b, sums) }
+    }
+
+    static func multiply(
+        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<BFloat16>
+    ) {
+        withUnsafePointer(to: shape) { cavx512_multiply_bfloat16_rounded($0, a, b, c) }
+    }
+
+    @inline(__always)
+    static func storeDepth(
+        _ first: SIMD8<Float>, _ second: SIMD8<Float>, _ words: UnsafeMutablePointer<Float>
+    ) {
+        cvector_store_bfloat16_pairs(first, second, words)
+    }
+}

@@ -1,0 +1,50 @@
+import CAVX512
+import CVector
+
+/// Columns of a panel: matrices from the right lie in panels, depth rows in each, columns in these.
+let panelColumns = Int(cavx512_panel)
+
+/// `matrix`, depth × columns, in panels.
+func packPanels<E: ProductElement, Source: KernelElement>(
+    _ matrix: UnsafePointer<Source>, depth: Int, columns: Int, as: E.Type, into words: UnsafeMutablePointer<Float>
+) {
+    let wordRows = (depth + 1) / 2 * 2 / E.depthPerWord
+    for d in stride(from: 0, to: depth, by: 2) {
+        let row = matrix + d * columns
+        for column in stride(from: 0, to: columns, by: 8) {
+            let target = words + (column / panelColumns * wordRows + d / E.depthPerWord) * panelColumns
+                + column % panelColumns
+            let second = d + 1 < depth ? Source.load8(row + columns + column) : SIMD8()
+            E.storeDepth(Source.load8(row + column), second, target)
+        }
+    }
+}
+
+/// target ← matrixᵀ; rows of the matrix are `rowStride` apart, its sides multiples of eight.
+func transpose(
+    _ matrix: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int, into target: UnsafeMutablePointer<Float>
+) {
+    for row in stride(from: 0, to: rows, by: 8) {
+        for column in stride(from: 0, to: columns, by: 8) {
+            cvector_transpose(
+                matrix + row * rowStride + column, Int64(rowStride), target + column * rows + row, Int64(rows))
+        }
+    }
+}
+
+/// Sixteen matrices, one for each place of a transformed tile, in panels.
+struct PlacePanels {
+    private let words: Tensor
+    let depth: Int
+    /// From a place to the next one, in words.
+    let placeStride: Int
+
+    init(channels: Int, depth: Int) {
+        self.depth = depth
+        // A line more for each place: sixteen streams at a power of two would share the lines of the cache.
+        placeStride = channels * depth + 16
+        words = Tensor([16, placeStride])
+    }
+
+    subscript(place: Int) -> UnsafeMutablePointer<Float> { words.pointer + place * placeStride }
+}
