@@ -33,6 +33,56 @@ INLINE(BFLOAT16) void store_depth_bfloat16(float *words, __m512 first, __m512 se
     _mm512_storeu_si512(words, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 
+INLINE(FLOAT32) void transform_weights(const float *weights, int64_t tap_stride, __m512 u[4][4]) {
+    const __m512 half = _mm512_set1_ps(0.5f);
+    __m512 t[3][4];
+    UNROLL for (int r = 0; r < 3; r++) {
+        const float *row = weights + 3 * r * tap_stride;
+        t[r][0] = _mm512_loadu_ps(row);
+        t[r][3] = _mm512_loadu_ps(row + 2 * tap_stride);
+        const __m512 outer = _mm512_mul_ps(half, _mm512_add_ps(t[r][0], t[r][3]));
+        const __m512 inner = _mm512_mul_ps(half, _mm512_loadu_ps(row + tap_stride));
+        t[r][1] = _mm512_add_ps(outer, inner);
+        t[r][2] = _mm512_sub_ps(outer, inner);
+    }
+    UNROLL for (int c = 0; c < 4; c++) {
+        const __m512 outer = _mm512_mul_ps(half, _mm512_add_ps(t[0][c], t[2][c])), inner = _mm512_mul_ps(half, t[1][c]);
+        u[0][c] = t[0][c];
+        u[1][c] = _mm512_add_ps(outer, inner);
+        u[2][c] = _mm512_sub_ps(outer, inner);
+        u[3][c] = t[2][c];
+    }
+}
+
+// Gᵀ of four values a column apart, or a row.
+INLINE(FLOAT32) void gather_taps(__m512 a, __m512 b, __m512 c, __m512 d, __m512 taps[3]) {
+    const __m512 half = _mm512_set1_ps(0.5f), sum = _mm512_mul_ps(half, _mm512_add_ps(b, c));
+    taps[0] = _mm512_add_ps(a, sum);
+    taps[1] = _mm512_mul_ps(half, _mm512_sub_ps(b, c));
+    taps[2] = _mm512_add_ps(sum, d);
+}
+
+__attribute__((target(FLOAT32))) void cavx512_weight_gradients(
+    const float *products, int64_t stride, int64_t channels, float *gradients, int32_t accumulate) {
+    for (int64_t channel = 0; channel < channels; channel += 16) {
+        __m512 rows[4][3];
+        UNROLL for (int r = 0; r < 4; r++) {
+            const float *row = products + 4 * r * stride + channel;
+            gather_taps(
+                _mm512_loadu_ps(row), _mm512_loadu_ps(row + stride), _mm512_loadu_ps(row + 2 * stride),
+                _mm512_loadu_ps(row + 3 * stride), rows[r]);
+        }
+        UNROLL for (int c = 0; c < 3; c++) {
+            __m512 taps[3];
+            gather_taps(rows[0][c], rows[1][c], rows[2][c], rows[3][c], taps);
+            UNROLL for (int r = 0; r < 3; r++) {
+                float *target = gradients + (3 * r + c) * channels + channel;
+                _mm512_storeu_ps(target, accumulate ? _mm512_add_ps(taps[r], _mm512_loadu_ps(target)) : taps[r]);
+            }
+        }
+    }
+}
+
 // Each transform is that of the rows followed by that of the columns.
 #define DEFINE_TRANSFORMS(type, features, element)                                                                     \
     INLINE(features) void patch_##type(const void *const *pixels, int64_t channel, __m512 v[4][4]) {                   \
@@ -125,6 +175,19 @@ INLINE(BFLOAT16) void store_depth_bfloat16(float *words, __m512 first, __m512 se
                 store_##type(target, accumulate ? _mm512_add_ps(y[i], load_##type(target)) : y[i]);                    \
             }                                                                                                          \
         }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    __attribute__((target(features))) void cavx512_weights_##type(                                                     \
+        const float *weights, int64_t tap_stride, int64_t depth_stride, int64_t columns, float *words, int64_t stride, \
+        int64_t panel_stride) {                                                                                        \
+        for (int64_t column = 0; column < columns; column += 16) {                                                     \
+            __m512 first[4][4], second[4][4];                                                                          \
+            transform_weights(weights + column, tap_stride, first);                                                    \
+            transform_weights(weights + depth_stride + column, tap_stride, second);                                    \
+            float *target = words + column / cavx512_panel * panel_stride + column % cavx512_panel;                    \
+            UNROLL for (int i = 0; i < 16; i++)                                                                        \
+                store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                    \
+        }                                                                                                              \
     }
 
 DEFINE_TRANSFORMS(float32, FLOAT32, float)
@@ -148,8 +211,18 @@ DEFINE_TRANSFORMS(bfloat16, BFLOAT16, uint16_t)
     void cavx512_tile_##type(                                                                                          \
         const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate) {          \
         abort();                                                                                                       \
+    }                                                                                                                  \
+    void cavx512_weights_##type(                                                                                       \
+        const float *weights, int64_t tap_stride, int64_t depth_stride, int64_t columns, float *words, int64_t stride, \
+        int64_t panel_stride) {                                                                                        \
+        abort();                                                                                                       \
     }
 
 DEFINE_TRANSFORMS(float32)
 DEFINE_TRANSFORMS(bfloat16)
+
+void cavx512_weight_gradients(
+    const float *products, int64_t stride, int64_t channels, float *gradients, int32_t accumulate) {
+    abort();
+}
 #endif

@@ -39,6 +39,10 @@ struct WinogradTransforms: Sendable {
         _ products: UnsafePointer<Float>?, _ stride: Int64, _ channels: Int64,
         UnsafePointer<UnsafeMutableRawPointer?>?, _ accumulate: Int32
     ) -> Void
+    let weights: @Sendable @convention(c) (
+        _ weights: UnsafePointer<Float>?, _ tapStride: Int64, _ depthStride: Int64, _ columns: Int64,
+        _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
+    ) -> Void
 }
 
 extension cavx512_product {
@@ -86,7 +90,7 @@ extension Float: ProductElement {
     static var depthPerWord: Int { 1 }
     static let transforms = WinogradTransforms(
         patch: cavx512_patch_float32, patches: cavx512_patches_float32, gradients: cavx512_gradients_float32,
-        tile: cavx512_tile_float32)
+        tile: cavx512_tile_float32, weights: cavx512_weights_float32)
 
     static func multiply(
         _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>
@@ -114,7 +118,7 @@ extension BFloat16: ProductElement {
     static var depthPerWord: Int { 2 }
     static let transforms = WinogradTransforms(
         patch: cavx512_patch_bfloat16, patches: cavx512_patches_bfloat16, gradients: cavx512_gradients_bfloat16,
-        tile: cavx512_tile_bfloat16)
+        tile: cavx512_tile_bfloat16, weights: cavx512_weights_bfloat16)
 
     static func multiply(
         _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>

@@ -1,8 +1,11 @@
 import CAVX512
 
-/// 3×3 convolution with 4/9 of the multiplications, by Winograd's minimal filtering: sixteen products of transformed
-/// tiles and transformed weights, summed in float32.
+/// 3×3 convolution with 4/9 of the multiplications, by Winograd's minimal filtering F(2×2, 3×3): tiles of 2×2 outputs
+/// from patches of 4×4 inputs, in sixteen products over the channels.
 ///
+///     Y = Aᵀ ((G g Gᵀ) ⊙ (Bᵀ d B)) A,   its gradient for g:   Gᵀ ((A dY Aᵀ) ⊙ (Bᵀ d B)) G
+///
+/// Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1. Sums are float32.
 /// In bfloat16 the transformed numbers are rounded once more than the maps are, which makes an output's error about
 /// twice that of a direct convolution.
 public struct WinogradConvolution: ConvolutionEngine {
@@ -98,30 +101,40 @@ private struct WinogradProducts<E: ProductElement> {
     }
 
     func backwardWeights(_ input: Tensor, _ outputGradient: Tensor, _ weightGradient: Tensor, accumulate: Bool) {
-        let products = Tensor([16, outputs, inputs])
-        // Rows and columns of products that stay in cache would be too few: the depth must outweigh adding to them.
+        // Enough tiles to outweigh adding to the products.
         let bytes = 16 * (inputs + outputs) * E.elementType.byteCount
-        let most = max(256, Self.cachedBytes / bytes) / 2 * 2
-        for block in tiles.blocks(most) {
+        let blocks = Array(tiles.blocks(max(256, Self.cachedBytes / bytes) / 2 * 2))
+        // Many channels have few tiles: a panel of outputs is then finished while its products are in cache.
+        let outputsAtOnce = blocks.count == 1 ? panelColumns : outputs
+        let products = Tensor([16, outputsAtOnce, inputs])
+        for block in blocks {
             let depth = (block.count + 1) / 2 * 2 / E.depthPerWord
             let x = PlacePanels(channels: inputs, depth: depth), dy = PlacePanels(channels: outputs, depth: depth)
             tiles.transformInputs(input.elements(E.self), inputs, block, into: x)
             tiles.transformGradients(outputGradient.elements(E.self), outputs, block, into: dy)
             let next = MemoryAhead(
                 tiles.pixels(after: block), input.elements(E.self), inputs, outputGradient.elements(E.self), outputs)
-            for place in 0..<16 {
-                for row in stride(from: 0, to: outputs, by: panelColumns) {
-                    var shape = cavx512_product(
-                        rows: panelColumns, columns: inputs, depth: depth, rowStride: 1, depthStride: panelColumns,
-                        resultStride: inputs, accumulate: block.lowerBound > 0)
-                    shape.fetch(next, part: (place * outputs + row) / panelColumns, of: 16 * outputs / panelColumns)
-                    E.multiply(
-                        shape, dy[place] + row * depth, x[place],
-                        sums: products.pointer + (place * outputs + row) * inputs)
+            let panels = outputsAtOnce / panelColumns
+            for first in stride(from: 0, to: outputs, by: outputsAtOnce) {
+                for place in 0..<16 {
+                    for panel in 0..<panels {
+                        var shape = cavx512_product(
+                            rows: panelColumns, columns: inputs, depth: depth, rowStride: 1, depthStride: panelColumns,
+                            resultStride: inputs, accumulate: block.lowerBound > 0)
+                        shape.fetch(next, part: place * panels + panel, of: 16 * panels)
+                        E.multiply(
+                            shape, dy[place] + (first + panel * panelColumns) * depth, x[place],
+                            sums: products.pointer + (place * outputsAtOnce + panel * panelColumns) * inputs)
+                    }
+                }
+                guard block.upperBound == blocks.last!.upperBound else { continue }
+                for output in 0..<outputsAtOnce {
+                    cavx512_weight_gradients(
+                        products.pointer + output * inputs, Int64(outputsAtOnce * inputs), Int64(inputs),
+                        weightGradient.pointer + (first + output) * 9 * inputs, accumulate ? 1 : 0)
                 }
             }
         }
-        Self.unpack(products.pointer, into: weightGradient.pointer, outputs * inputs, inputs, accumulate)
     }
 
     /// output ← input ∗ packed weights, block by block of tiles and channels.
@@ -168,41 +181,12 @@ private struct WinogradProducts<E: ProductElement> {
         let words = depth / E.depthPerWord
         let packed = Tensor([16, columns * words])
         for d in stride(from: 0, to: depth, by: 2) {
-            for column in stride(from: 0, to: columns, by: 8) {
-                let source = weights + d * depthStride + column
-                let target = packed.pointer + (column / panelColumns * words + d / E.depthPerWord) * panelColumns
-                    + column % panelColumns
-                Patch.forEach(
-                    Patch(weights: source, tap: tap, turned: turned),
-                    Patch(weights: source + depthStride, tap: tap, turned: turned)
-                ) { place, first, second in
-                    E.storeDepth(first, second, target + place * columns * words)
-                }
-            }
+            // The taps of a turned kernel in order are those of the kernel from the last one back.
+            E.transforms.weights(
+                weights + d * depthStride + (turned ? 8 * tap : 0), Int64(turned ? -tap : tap), Int64(depthStride),
+                Int64(columns), packed.pointer + d / E.depthPerWord * panelColumns, Int64(columns * words),
+                Int64(words * panelColumns))
         }
         return packed
-    }
-
-    /// The gradients of OHWI weights from the sixteen products, each outputs × inputs.
-    private static func unpack(
-        _ products: UnsafePointer<Float>, into gradient: UnsafeMutablePointer<Float>, _ stride: Int, _ inputs: Int,
-        _ accumulate: Bool
-    ) {
-        for first in Swift.stride(from: 0, to: stride, by: 8) {
-            let rows = Patch(products: products + first, stride: stride).weightGradient
-            let target = gradient + first / inputs * 9 * inputs + first % inputs
-            func store(_ row: PatchRow, _ tap: Int) {
-                let values = row.weightGradient
-                func add(_ value: SIMD8<Float>, _ place: UnsafeMutablePointer<Float>) {
-                    Float.store8(accumulate ? Float.load8(place) + value : value, place)
-                }
-                add(values.0, target + tap * inputs)
-                add(values.1, target + (tap + 1) * inputs)
-                add(values.2, target + (tap + 2) * inputs)
-            }
-            store(rows.0, 0)
-            store(rows.1, 3)
-            store(rows.2, 6)
-        }
     }
 }

@@ -55,3 +55,15 @@ void cavx512_tile_float32(
     const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate);
 void cavx512_tile_bfloat16(
     const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate);
+
+// G g Gᵀ of two neighbours along the depth, `depth_stride` apart, whose nine taps are `tap_stride` apart, into panels.
+void cavx512_weights_float32(
+    const float *weights, int64_t tap_stride, int64_t depth_stride, int64_t columns, float *words, int64_t stride,
+    int64_t panel_stride);
+void cavx512_weights_bfloat16(
+    const float *weights, int64_t tap_stride, int64_t depth_stride, int64_t columns, float *words, int64_t stride,
+    int64_t panel_stride);
+
+// The gradients of nine taps, `channels` apart, from products: Gᵀ U G, or added to what is there.
+void cavx512_weight_gradients(
+    const float *products, int64_t stride, int64_t channels, float *gradients, int32_t accumulate);
