@@ -26,8 +26,8 @@ public final class WeightPacks: @unchecked Sendable {
     enum Layout: Hashable {
         /// oneDNN's own, under a hash of its descriptor.
         case oneDNN(UInt64, transposed: Bool)
-        /// Panels of columns of outputs, and of inputs.
-        case pointwise(ElementType), pointwiseTransposed(ElementType)
+        /// Panels of columns of outputs, and of a patch's inputs.
+        case panels(ElementType), transposedPanels(ElementType)
         /// The sixteen places of transformed 3×3 kernels in the same panels.
         case winograd(ElementType), winogradTurned(ElementType)
     }

@@ -39,8 +39,8 @@ public enum ConvolutionEngines {
     /// 3×3 convolutions with fewer multiplications, where the processor has AVX-512; float32 and bfloat16.
     public static let winograd: any ConvolutionEngine = WinogradConvolution()
 
-    /// 1×1 convolutions where the processor has AVX-512; float32 and bfloat16.
-    public static let pointwise: any ConvolutionEngine = PointwiseConvolution()
+    /// Products of patches where the processor has AVX-512; float32 and bfloat16.
+    public static let products: any ConvolutionEngine = ProductConvolution()
 
     /// Whether bfloat16 maps are multiplied as they are. Elsewhere they are widened chunk by chunk: Intel's processors
     /// without AMX multiply bfloat16 at half the rate of float32.
@@ -56,22 +56,22 @@ public enum ConvolutionEngines {
         // Matrix units multiply faster than tiles can be transformed.
         let hasMatrixUnits = type == .bfloat16 && Processor.has(["amx_bf16"])
         if !hasMatrixUnits && WinogradConvolution.computes(geometry, type) { return winograd }
-        if !hasMatrixUnits && PointwiseConvolution.computes(geometry, type) { return pointwise }
-        if type == .bfloat16 { return oneDNN! }
-        guard let oneDNN else { return matrix }
-        let strided = geometry.stride > 1, pointwise = geometry.kernel == 1
-        // oneDNN 2.6 is slow at these in float32 by a tenth to a half.
-        switch direction {
-        case .forward: return oneDNN
-        case .backwardData: return pointwise && strided ? matrix : oneDNN
-        case .backwardWeights: return pointwise || (strided && geometry.inputChannels > 3) ? matrix : oneDNN
-        }
+        // Strided 1×1 kernels read a quarter of the pixels: gradients of patches are mostly zeros then.
+        let foldsZeros = direction == .backwardData && geometry.kernel == 1 && geometry.stride > 1
+        if let oneDNN, type == .bfloat16, foldsZeros { return oneDNN }
+        if !hasMatrixUnits && ProductConvolution.computes(geometry, type) { return products }
+        return oneDNN ?? matrix
     }
 
     /// What was chosen, for people.
     public static var summary: String {
-        guard let oneDNN else { return "float32: \(matrix.name); bfloat16: the same on widened maps" }
-        return "float32: \(oneDNN.name), \(matrix.name) for gradients of 1×1 and strided weights; bfloat16: "
-            + (multipliesBFloat16 ? oneDNN.name : "the same on widened maps")
+        func choice(_ type: ElementType, _ multiplies: Bool) -> String {
+            let others = (oneDNN ?? matrix).name
+            return "\(type.rawValue): " + (multiplies ? "Winograd and products on AVX-512, \(others) for the rest" : others)
+        }
+        return choice(.float32, Float.isMultiplied) + "; "
+            + (multipliesBFloat16
+                ? choice(.bfloat16, BFloat16.isMultiplied && !Processor.has(["amx_bf16"]))
+                : "bfloat16: the same on widened maps")
     }
 }

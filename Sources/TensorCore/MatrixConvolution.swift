@@ -24,7 +24,7 @@ public struct MatrixConvolution: ConvolutionEngine {
         let tile = patches.makeTile()
         for group in 0..<geometry.groups {
             for rows in patches.tiles {
-                patches.unfold(x, group: group, rows: rows, into: tile.pointer)
+                patches.unfold(x, group: group, rows: rows, into: tile.pointer, rowStride: patches.columns)
                 gemm(
                     sums, transposeA: false, transposeB: true, m: rows.count, n: patches.groupOutputs,
                     k: patches.columns, a: tile.pointer, lda: patches.columns,
@@ -77,7 +77,7 @@ public struct MatrixConvolution: ConvolutionEngine {
         let tile = patches.makeTile()
         for group in 0..<geometry.groups {
             for rows in patches.tiles {
-                patches.unfold(x, group: group, rows: rows, into: tile.pointer)
+                patches.unfold(x, group: group, rows: rows, into: tile.pointer, rowStride: patches.columns)
                 gemm(
                     sums, transposeA: true, transposeB: false, m: patches.groupOutputs, n: patches.columns,
                     k: rows.count, a: dy + patches.outputOffset(rows.lowerBound, group),

@@ -51,9 +51,10 @@ struct PatchMatrix {
         }
     }
 
-    /// tile ← rows `rows` of the patch matrix of `input`.
-    func unfold(
-        _ input: UnsafePointer<Float>, group: Int, rows: Range<Int>, into tile: UnsafeMutablePointer<Float>
+    /// tile ← rows `rows` of the patch matrix of `input`; the tile's rows are `rowStride` apart.
+    func unfold<Element: KernelElement>(
+        _ input: UnsafePointer<Element>, group: Int = 0, rows: Range<Int>, into tile: UnsafeMutablePointer<Element>,
+        rowStride: Int
     ) {
         let first = group * groupInputs
         var target = tile
@@ -62,16 +63,16 @@ struct PatchMatrix {
                 if let pixel {
                     (target + column).update(from: input + pixel * geometry.inputChannels + first, count: groupInputs)
                 } else {
-                    (target + column).update(repeating: 0, count: groupInputs)
+                    (target + column).update(repeating: Element(rounding: 0), count: groupInputs)
                 }
             }
-            target += columns
+            target += rowStride
         }
     }
 
     /// The transpose of `unfold`: adds each entry of `tile` to the pixel it was read from.
     func fold(
-        _ tile: UnsafePointer<Float>, group: Int, rows: Range<Int>, addingTo input: UnsafeMutablePointer<Float>
+        _ tile: UnsafePointer<Float>, group: Int = 0, rows: Range<Int>, addingTo input: UnsafeMutablePointer<Float>
     ) {
         let first = group * groupInputs
         var source = tile

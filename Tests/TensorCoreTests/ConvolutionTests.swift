@@ -53,6 +53,17 @@ private let winogradGeometries: [ConvolutionGeometry] = [
         batch: batch, height: height, width: width, inputChannels: inputs, outputChannels: outputs, kernel: 3, padding: 1)
 }
 
+/// In one run of rows and in several, with rows that are moved, and with patches.
+private let productGeometries: [ConvolutionGeometry] = [
+    .init(batch: 1, height: 1, width: 1, inputChannels: 32, outputChannels: 32, kernel: 1),
+    .init(batch: 3, height: 13, width: 11, inputChannels: 64, outputChannels: 96, kernel: 1),
+    .init(batch: 1, height: 5, width: 3, inputChannels: 1024, outputChannels: 32, kernel: 1),
+    .init(batch: 1, height: 5, width: 3, inputChannels: 32, outputChannels: 1024, kernel: 1),
+    .init(batch: 2, height: 9, width: 7, inputChannels: 32, outputChannels: 64, kernel: 1, stride: 2),
+    .init(batch: 2, height: 15, width: 12, inputChannels: 64, outputChannels: 32, kernel: 3, stride: 2, padding: 1),
+    .init(batch: 1, height: 9, width: 9, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 2, dilation: 2),
+]
+
 /// An engine, the maps it takes, and the error that the rounding of these maps allows.
 private struct EngineCase: Sendable, CustomStringConvertible {
     let engine: any ConvolutionEngine
@@ -76,6 +87,12 @@ private struct EngineCase: Sendable, CustomStringConvertible {
     func winogradAgreesWithThePlainTwin(_ type: ElementType, _ g: ConvolutionGeometry) {
         guard WinogradConvolution.computes(g, type) else { return }
         agreesWithItsPlainTwin(EngineCase(engine: WinogradConvolution(), type: type), g)
+    }
+
+    @Test(arguments: [ElementType.float32, .bfloat16], productGeometries)
+    func productsAgreeWithThePlainTwin(_ type: ElementType, _ g: ConvolutionGeometry) {
+        guard ProductConvolution.computes(g, type) else { return }
+        agreesWithItsPlainTwin(EngineCase(engine: ProductConvolution(), type: type), g)
     }
 
     @Test(arguments: EngineCase.all, geometries)

@@ -1,0 +1,197 @@
+import CAVX512
+
+/// Convolution as products of patches × weights, rounded to the map's type where they are summed; the patches of a 1×1
+/// convolution are the pixels themselves.
+public struct ProductConvolution: ConvolutionEngine {
+    public let name = "products"
+
+    public init() {}
+
+    /// Whether this engine computes `geometry`, on this processor.
+    public static func computes(_ geometry: ConvolutionGeometry, _ type: ElementType) -> Bool {
+        geometry.groups == 1 && geometry.inputChannels % panelColumns == 0
+            && geometry.outputChannels % panelColumns == 0
+            && (type == .float32 ? Float.isMultiplied : BFloat16.isMultiplied)
+    }
+
+    public func forward(
+        _ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor
+    ) {
+        switch input.elementType {
+        case .float32: PatchProducts<Float>(geometry).forward(input, weight, packs, output)
+        case .bfloat16: PatchProducts<BFloat16>(geometry).forward(input, weight, packs, output)
+        }
+    }
+
+    public func backwardData(
+        _ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor, packs: WeightPacks,
+        inputGradient: Tensor, accumulate: Bool
+    ) {
+        switch inputGradient.elementType {
+        case .float32:
+            PatchProducts<Float>(geometry)
+                .backwardData(outputGradient, weight, packs, inputGradient, accumulate: accumulate)
+        case .bfloat16:
+            PatchProducts<BFloat16>(geometry)
+                .backwardData(outputGradient, weight, packs, inputGradient, accumulate: accumulate)
+        }
+    }
+
+    public func backwardWeights(
+        _ geometry: ConvolutionGeometry, input: Tensor, outputGradient: Tensor, weightGradient: Tensor,
+        accumulate: Bool
+    ) {
+        switch input.elementType {
+        case .float32:
+            PatchProducts<Float>(geometry)
+                .backwardWeights(input, outputGradient, weightGradient, accumulate: accumulate)
+        case .bfloat16:
+            PatchProducts<BFloat16>(geometry)
+                .backwardWeights(input, outputGradient, weightGradient, accumulate: accumulate)
+        }
+    }
+}
+
+/// The three directions of one geometry, on the calling thread.
+private struct PatchProducts<E: ProductElement> {
+    private let patches: PatchMatrix
+    private let isPointwise: Bool
+    /// Of a patch, and with it of the rows of weights.
+    private let columns: Int
+    private let outputs: Int
+
+    init(_ geometry: ConvolutionGeometry) {
+        precondition(
+            ProductConvolution.computes(geometry, E.elementType),
+            "products in \(E.elementType) cannot compute \(geometry)")
+        patches = PatchMatrix(geometry)
+        isPointwise = geometry.isPointwise
+        (columns, outputs) = (patches.columns, geometry.outputChannels)
+    }
+
+    func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
+        let packed = packs.packed(weight, layout: .panels(E.elementType)) {
+            let transposed = Tensor([columns, outputs])
+            transpose(weight.pointer, rows: outputs, columns: columns, rowStride: columns, into: transposed.pointer)
+            return pack(transposed, depth: columns, columns: outputs)
+        }
+        multiply(input, columns, packed, output, outputs, isDirect: isPointwise, accumulate: false)
+    }
+
+    func backwardData(
+        _ outputGradient: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ inputGradient: Tensor, accumulate: Bool
+    ) {
+        let packed = packs.packed(weight, layout: .transposedPanels(E.elementType)) {
+            pack(weight, depth: outputs, columns: columns)
+        }
+        if isPointwise {
+            multiply(outputGradient, outputs, packed, inputGradient, columns, isDirect: true, accumulate: accumulate)
+            return
+        }
+        // Patches overlap: their gradients are added up in float32.
+        let wide = accumulate ? inputGradient.cast(to: .float32) : Tensor.zeros(inputGradient.shape)
+        let tile = Tensor([rowsAtOnce, columns])
+        let dy = outputGradient.elements(E.self)
+        for rows in patches.runs(rowsAtOnce) {
+            let shape = cavx512_product(
+                rows: rows.count, columns: columns, depth: outputs / E.depthPerWord, rowStride: outputs / E.depthPerWord,
+                depthStride: 1, resultStride: columns)
+            E.multiply(shape, dy + rows.lowerBound * outputs, packed.pointer, sums: tile.pointer)
+            patches.fold(tile.pointer, rows: rows, addingTo: wide.pointer)
+        }
+        if wide !== inputGradient { wide.cast(into: inputGradient) }
+    }
+
+    func backwardWeights(_ input: Tensor, _ outputGradient: Tensor, _ weightGradient: Tensor, accumulate: Bool) {
+        // As many pixels as stay in cache, but enough to outweigh adding to the gradient.
+        let bytes = (columns + outputs) * E.elementType.byteCount
+        let most = max(256, (320 << 10) / bytes) / 2 * 2
+        let panelX = Tensor([columns * most]), panelDY = Tensor([outputs * most])
+        let x = input.elements(E.self), dy = outputGradient.elements(E.self)
+        for rows in patches.runs(most) {
+            let depth = (rows.count + 1) / 2 * 2 / E.depthPerWord
+            packPatches(x, rows, depth: depth, into: panelX.pointer)
+            packPanels(
+                dy + rows.lowerBound * outputs, depth: rows.count, columns: outputs, as: E.self, into: panelDY.pointer)
+            let next = MemoryAhead(
+                patches.run(after: rows, most), x, isPointwise ? columns : 0, dy, outputs)
+            let panels = outputs / panelColumns
+            for panel in 0..<panels {
+                var shape = cavx512_product(
+                    rows: panelColumns, columns: columns, depth: depth, rowStride: 1, depthStride: panelColumns,
+                    resultStride: columns, accumulate: accumulate || rows.lowerBound > 0)
+                shape.fetch(next, part: panel, of: panels)
+                let row = panel * panelColumns
+                E.multiply(
+                    shape, panelDY.pointer + row * depth, panelX.pointer, sums: weightGradient.pointer + row * columns)
+            }
+        }
+    }
+
+    /// Rows of a product at once: few enough to be read, and written to, while they are in the nearest caches.
+    private var rowsAtOnce: Int { 56 }
+
+    private func pack(_ matrix: Tensor, depth: Int, columns: Int) -> Tensor {
+        let packed = Tensor([depth / E.depthPerWord * columns])
+        packPanels(matrix.pointer, depth: depth, columns: columns, as: E.self, into: packed.pointer)
+        return packed
+    }
+
+    /// The patches of pixels `rows` in panels whose depth are the pixels.
+    private func packPatches(
+        _ map: UnsafePointer<E>, _ rows: Range<Int>, depth: Int, into words: UnsafeMutablePointer<Float>
+    ) {
+        if isPointwise {
+            packPanels(
+                map + rows.lowerBound * columns, depth: rows.count, columns: columns, as: E.self, into: words)
+            return
+        }
+        let pair = Tensor([2, columns], E.elementType), first = pair.elements(E.self)
+        for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
+            let both = row..<min(row + 2, rows.upperBound)
+            patches.unfold(map, rows: both, into: first, rowStride: columns)
+            packPanelRows(
+                first, hasSecond: both.count == 2, columns: columns, as: E.self,
+                into: words + (row - rows.lowerBound) / E.depthPerWord * panelColumns,
+                panelStride: depth * panelColumns)
+        }
+    }
+
+    /// output ← input·packed, or added to what is there; rows of the input are pixels of `depth` channels, or patches.
+    private func multiply(
+        _ input: Tensor, _ depth: Int, _ packed: Tensor, _ output: Tensor, _ columns: Int, isDirect: Bool,
+        accumulate: Bool
+    ) {
+        let x = input.elements(E.self), y = output.elements(E.self)
+        // Rows a multiple of half a page apart would share the lines of the nearest cache: some more between them.
+        let isMoved = !isDirect || (depth * E.elementType.byteCount).isMultiple(of: 2048)
+        let stride = isMoved ? depth + 16 * E.depthPerWord : depth
+        let tile = Tensor([isMoved ? rowsAtOnce * stride : 0], E.elementType), moved = tile.elements(E.self)
+        for rows in patches.runs(rowsAtOnce) {
+            let direct = UnsafePointer(x) + rows.lowerBound * (isDirect ? depth : 0)
+            if !isDirect {
+                patches.unfold(x, rows: rows, into: moved, rowStride: stride)
+            } else if isMoved {
+                for row in 0..<rows.count { (moved + row * stride).update(from: direct + row * depth, count: depth) }
+            }
+            var shape = cavx512_product(
+                rows: rows.count, columns: columns, depth: depth / E.depthPerWord, rowStride: stride / E.depthPerWord,
+                depthStride: 1, resultStride: columns, accumulate: accumulate)
+            shape.fetch(MemoryAhead(patches.run(after: rows, rowsAtOnce), x, isDirect ? depth : 0, y, columns))
+            E.multiply(
+                shape, isMoved ? UnsafePointer(moved) : direct, packed.pointer, into: y + rows.lowerBound * columns)
+        }
+    }
+}
+
+extension PatchMatrix {
+    /// All rows in runs of at most `most`.
+    fileprivate func runs(_ most: Int) -> some Sequence<Range<Int>> {
+        stride(from: 0, to: rows, by: most).lazy.map { $0..<min($0 + most, rows) }
+    }
+
+    /// The run that follows.
+    fileprivate func run(after run: Range<Int>, _ most: Int) -> Range<Int> {
+        run.upperBound..<min(run.upperBound + most, rows)
+    }
+}
