@@ -114,6 +114,33 @@ DEFINE_PRODUCT(float32, "avx512f", MULTIPLY_FLOAT32, store_float32)
 DEFINE_PRODUCT(bfloat16, "avx512f,avx512bf16", MULTIPLY_BFLOAT16, store_float32)
 DEFINE_PRODUCT(bfloat16_rounded, "avx512f,avx512bf16", MULTIPLY_BFLOAT16, store_bfloat16)
 
+__attribute__((target("avx512f"))) void cavx512_pack_float32(
+    const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride) {
+    for (int64_t d = 0; d < depth + depth % 2; d++, words += cavx512_panel) {
+        const float *row = (const float *)matrix + d * columns;
+        for (int64_t column = 0; column < columns; column += 16) {
+            float *target = words + column / cavx512_panel * panel_stride + column % cavx512_panel;
+            _mm512_storeu_ps(target, d < depth ? _mm512_loadu_ps(row + column) : _mm512_setzero_ps());
+        }
+    }
+}
+
+__attribute__((target("avx512f"))) void cavx512_pack_bfloat16(
+    const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride) {
+    for (int64_t d = 0; d < depth; d += 2, words += cavx512_panel) {
+        const uint16_t *row = (const uint16_t *)matrix + d * columns;
+        for (int64_t column = 0; column < columns; column += 16) {
+            const __m512i first = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(row + column)));
+            const __m512i second = d + 1 < depth
+                ? _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(row + columns + column)))
+                : _mm512_setzero_si512();
+            _mm512_storeu_si512(
+                words + column / cavx512_panel * panel_stride + column % cavx512_panel,
+                _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+        }
+    }
+}
+
 int cavx512_computes_float32(void) { return __builtin_cpu_supports("avx512f") != 0; }
 int cavx512_computes_bfloat16(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -126,6 +153,8 @@ int cavx512_computes_float32(void) { return 0; }
 int cavx512_computes_bfloat16(void) { return 0; }
 
 // Never reached: who calls them asks first.
+void cavx512_pack_float32(const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride) { abort(); }
+void cavx512_pack_bfloat16(const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride) { abort(); }
 void cavx512_multiply_float32(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
 void cavx512_multiply_bfloat16(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
 void cavx512_multiply_bfloat16_rounded(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }

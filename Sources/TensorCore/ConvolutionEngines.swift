@@ -44,8 +44,10 @@ public enum ConvolutionEngines {
 
     /// Whether bfloat16 maps are multiplied as they are. Elsewhere they are widened chunk by chunk: Intel's processors
     /// without AMX multiply bfloat16 at half the rate of float32.
-    public static let multipliesBFloat16 =
-        oneDNN != nil && (Processor.has(["amx_bf16"]) || (Processor.isAMD && Processor.has(["avx512_bf16"])))
+    public static let multipliesBFloat16 = hasMatrixUnits || (Processor.isAMD && BFloat16.isMultiplied)
+
+    /// Whether oneDNN has units for bfloat16 that multiply faster than tiles can be transformed.
+    private static let hasMatrixUnits = oneDNN != nil && Processor.has(["amx_bf16"])
 
     private static func fastest(
         for geometry: ConvolutionGeometry, _ direction: Direction, _ type: ElementType
@@ -53,25 +55,19 @@ public enum ConvolutionEngines {
         if type == .bfloat16 && !multipliesBFloat16 {
             return WideningConvolution(fastest(for: geometry, direction, .float32))
         }
-        // Matrix units multiply faster than tiles can be transformed.
-        let hasMatrixUnits = type == .bfloat16 && Processor.has(["amx_bf16"])
-        if !hasMatrixUnits && WinogradConvolution.computes(geometry, type) { return winograd }
+        let isOurs = type == .float32 || !hasMatrixUnits
+        if isOurs && WinogradConvolution.computes(geometry, type) { return winograd }
         // Strided 1×1 kernels read a quarter of the pixels: gradients of patches are mostly zeros then.
         let foldsZeros = direction == .backwardData && geometry.kernel == 1 && geometry.stride > 1
         if let oneDNN, type == .bfloat16, foldsZeros { return oneDNN }
-        if !hasMatrixUnits && ProductConvolution.computes(geometry, type) { return products }
-        return oneDNN ?? matrix
+        if isOurs && ProductConvolution.computes(geometry, type) { return products }
+        return oneDNN ?? (type == .bfloat16 ? WideningConvolution(matrix) : matrix)
     }
 
     /// What was chosen, for people.
     public static var summary: String {
-        func choice(_ type: ElementType, _ multiplies: Bool) -> String {
-            let others = (oneDNN ?? matrix).name
-            return "\(type.rawValue): " + (multiplies ? "Winograd and products on AVX-512, \(others) for the rest" : others)
-        }
-        return choice(.float32, Float.isMultiplied) + "; "
-            + (multipliesBFloat16
-                ? choice(.bfloat16, BFloat16.isMultiplied && !Processor.has(["amx_bf16"]))
-                : "bfloat16: the same on widened maps")
+        let others = (oneDNN ?? matrix).name, ours = "Winograd and products on AVX-512, \(others) for the rest"
+        let bfloat16 = multipliesBFloat16 ? (hasMatrixUnits ? others : ours) : "the same on widened maps"
+        return "float32: \(Float.isMultiplied ? ours : others); bfloat16: \(bfloat16)"
     }
 }

@@ -1,5 +1,5 @@
 /// Sizes of a two-dimensional convolution over NHWC maps with OHWI weights.
-public struct ConvolutionGeometry: Hashable, Sendable {
+public struct ConvolutionGeometry: Hashable, Sendable, CustomStringConvertible {
     public var batch: Int
     public var height: Int
     public var width: Int
@@ -33,6 +33,12 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     public var inputShape: [Int] { [batch, height, width, inputChannels] }
     public var outputShape: [Int] { [batch, outputHeight, outputWidth, outputChannels] }
     public var weightShape: [Int] { [outputChannels, kernel, kernel, inputChannels / groups] }
+
+    /// For example `3×3/2 28×28 64→128`, and what is unusual about it.
+    public var description: String {
+        "\(kernel)×\(kernel)/\(stride) \(height)×\(width) \(inputChannels)→\(outputChannels)"
+            + (dilation == 1 ? "" : " dilated by \(dilation)") + (groups == 1 ? "" : " in \(groups) groups")
+    }
 
     /// Whether the convolution is one matrix product over pixels.
     var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && groups == 1 }

@@ -19,23 +19,26 @@ public final class Convolutions {
     ) -> Accumulators? {
         geometry.check(input: input, weight: weight, output: output)
         let engine = engines.engine(for: geometry, .forward, input.elementType)
-        func run(_ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>?) {
+        func run(_ thread: Int, _ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>?) {
             for chunk in geometry.chunks(of: images, input.elementType) {
                 let part = output.rows(chunk)
                 engine.forward(
                     geometry.withBatch(chunk.count), input: input.rows(chunk), weight: weight, packs: packs,
                     output: part)
-                if let sums {
+                guard let sums else { continue }
+                Trace.span("moments", if: thread == 0) {
                     part.addColumnMoments(rows: 0..<part.count / geometry.outputChannels, into: sums)
                 }
             }
         }
-        guard gatherMoments else {
-            parallelFor(geometry.batch) { _, images in run(images, nil) }
-            return nil
-        }
-        return PartialSums(width: 2 * geometry.outputChannels).total { sums in
-            parallelFor(geometry.batch) { part, images in run(images, sums(part)) }
+        return Trace.span("convolution \(geometry) forward") {
+            guard gatherMoments else {
+                parallelFor(geometry.batch) { thread, images in run(thread, images, nil) }
+                return nil
+            }
+            return PartialSums(width: 2 * geometry.outputChannels).total { sums in
+                parallelFor(geometry.batch) { thread, images in run(thread, images, sums(thread)) }
+            }
         }
     }
 
@@ -46,11 +49,13 @@ public final class Convolutions {
     ) {
         geometry.check(input: inputGradient, weight: weight, output: outputGradient)
         let engine = engines.engine(for: geometry, .backwardData, outputGradient.elementType)
-        parallelFor(geometry.batch) { _, images in
-            for chunk in geometry.chunks(of: images, outputGradient.elementType) {
-                engine.backwardData(
-                    geometry.withBatch(chunk.count), outputGradient: outputGradient.rows(chunk), weight: weight,
-                    packs: packs, inputGradient: inputGradient.rows(chunk), accumulate: accumulate)
+        Trace.span("convolution \(geometry) backward data") {
+            parallelFor(geometry.batch) { _, images in
+                for chunk in geometry.chunks(of: images, outputGradient.elementType) {
+                    engine.backwardData(
+                        geometry.withBatch(chunk.count), outputGradient: outputGradient.rows(chunk), weight: weight,
+                        packs: packs, inputGradient: inputGradient.rows(chunk), accumulate: accumulate)
+                }
             }
         }
     }
@@ -65,12 +70,15 @@ public final class Convolutions {
         // The first thread writes to the gradient itself, the others to memory of their own that is added in order.
         let parts = min(ComputeThreads.shared.threads, geometry.batch)
         let targets = (0..<parts).map { $0 == 0 ? weightGradient : Tensor(weightGradient.shape) }
-        parallelFor(geometry.batch) { part, images in
-            engine.backwardWeights(
-                geometry.withBatch(images.count), input: input.rows(images), outputGradient: outputGradient.rows(images),
-                weightGradient: targets[part], accumulate: accumulate && part == 0)
+        Trace.span("convolution \(geometry) backward weights") {
+            parallelFor(geometry.batch) { part, images in
+                engine.backwardWeights(
+                    geometry.withBatch(images.count), input: input.rows(images),
+                    outputGradient: outputGradient.rows(images), weightGradient: targets[part],
+                    accumulate: accumulate && part == 0)
+            }
+            for other in targets.dropFirst() { weightGradient.addInPlace(other) }
         }
-        for other in targets.dropFirst() { weightGradient.addInPlace(other) }
     }
 }
 

@@ -111,8 +111,9 @@ private struct PatchProducts<E: ProductElement> {
         for rows in patches.runs(most) {
             let depth = (rows.count + 1) / 2 * 2 / E.depthPerWord
             packPatches(x, rows, depth: depth, into: panelX.pointer)
-            packPanels(
-                dy + rows.lowerBound * outputs, depth: rows.count, columns: outputs, as: E.self, into: panelDY.pointer)
+            E.pack(
+                dy + rows.lowerBound * outputs, depth: rows.count, columns: outputs, into: panelDY.pointer,
+                panelStride: depth * panelColumns)
             let next = MemoryAhead(
                 patches.run(after: rows, most), x, isPointwise ? columns : 0, dy, outputs)
             let panels = outputs / panelColumns
@@ -133,7 +134,10 @@ private struct PatchProducts<E: ProductElement> {
 
     private func pack(_ matrix: Tensor, depth: Int, columns: Int) -> Tensor {
         let packed = Tensor([depth / E.depthPerWord * columns])
-        packPanels(matrix.pointer, depth: depth, columns: columns, as: E.self, into: packed.pointer)
+        let rounded = matrix.cast(to: E.elementType)
+        E.pack(
+            rounded.elements(E.self), depth: depth, columns: columns, into: packed.pointer,
+            panelStride: depth / E.depthPerWord * panelColumns)
         return packed
     }
 
@@ -142,16 +146,17 @@ private struct PatchProducts<E: ProductElement> {
         _ map: UnsafePointer<E>, _ rows: Range<Int>, depth: Int, into words: UnsafeMutablePointer<Float>
     ) {
         if isPointwise {
-            packPanels(
-                map + rows.lowerBound * columns, depth: rows.count, columns: columns, as: E.self, into: words)
+            E.pack(
+                map + rows.lowerBound * columns, depth: rows.count, columns: columns, into: words,
+                panelStride: depth * panelColumns)
             return
         }
         let pair = Tensor([2, columns], E.elementType), first = pair.elements(E.self)
         for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
             let both = row..<min(row + 2, rows.upperBound)
             patches.unfold(map, rows: both, into: first, rowStride: columns)
-            packPanelRows(
-                first, hasSecond: both.count == 2, columns: columns, as: E.self,
+            E.pack(
+                first, depth: both.count, columns: columns,
                 into: words + (row - rows.lowerBound) / E.depthPerWord * panelColumns,
                 panelStride: depth * panelColumns)
         }

@@ -1,5 +1,4 @@
 import CAVX512
-import CVector
 
 /// An element whose matrices `CAVX512` multiplies: a word of four bytes holds one float32, or two bfloat16 that are
 /// neighbours along the depth.
@@ -16,9 +15,10 @@ protocol ProductElement: KernelElement {
     static func multiply(
         _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<Self>)
 
-    /// Stores two neighbours along the depth into a panel: eight words, or twice eight that lie a panel's row apart.
-    static func storeDepth(
-        _ first: SIMD8<Float>, _ second: SIMD8<Float>, _ words: UnsafeMutablePointer<Float>)
+    /// Writes `matrix`, depth × columns, to panels `panelStride` words apart; an odd depth ends with zeros.
+    static func pack(
+        _ matrix: UnsafePointer<Self>, depth: Int, columns: Int, into words: UnsafeMutablePointer<Float>,
+        panelStride: Int)
 
     /// Winograd's transforms, as CAVX512 describes them.
     static var transforms: WinogradTransforms { get }
@@ -104,12 +104,11 @@ extension Float: ProductElement {
         multiply(shape, a, b, sums: c)
     }
 
-    @inline(__always)
-    static func storeDepth(
-        _ first: SIMD8<Float>, _ second: SIMD8<Float>, _ words: UnsafeMutablePointer<Float>
+    static func pack(
+        _ matrix: UnsafePointer<Float>, depth: Int, columns: Int, into words: UnsafeMutablePointer<Float>,
+        panelStride: Int
     ) {
-        store8(first, words)
-        store8(second, words + panelColumns)
+        cavx512_pack_float32(matrix, Int64(depth), Int64(columns), words, Int64(panelStride))
     }
 }
 
@@ -132,10 +131,10 @@ extension BFloat16: ProductElement {
         withUnsafePointer(to: shape) { cavx512_multiply_bfloat16_rounded($0, a, b, c) }
     }
 
-    @inline(__always)
-    static func storeDepth(
-        _ first: SIMD8<Float>, _ second: SIMD8<Float>, _ words: UnsafeMutablePointer<Float>
+    static func pack(
+        _ matrix: UnsafePointer<BFloat16>, depth: Int, columns: Int, into words: UnsafeMutablePointer<Float>,
+        panelStride: Int
     ) {
-        cvector_store_bfloat16_pairs(first, second, words)
+        cavx512_pack_bfloat16(matrix, Int64(depth), Int64(columns), words, Int64(panelStride))
     }
 }

@@ -4,30 +4,6 @@ import CVector
 /// Columns of a panel: matrices from the right lie in panels, depth rows in each, columns in these.
 let panelColumns = Int(cavx512_panel)
 
-/// `matrix`, depth × columns, in panels; an odd depth ends with zeros.
-func packPanels<E: ProductElement, Source: KernelElement>(
-    _ matrix: UnsafePointer<Source>, depth: Int, columns: Int, as: E.Type, into words: UnsafeMutablePointer<Float>
-) {
-    let wordRows = (depth + 1) / 2 * 2 / E.depthPerWord
-    for d in stride(from: 0, to: depth, by: 2) {
-        packPanelRows(
-            matrix + d * columns, hasSecond: d + 1 < depth, columns: columns, as: E.self,
-            into: words + d / E.depthPerWord * panelColumns, panelStride: wordRows * panelColumns)
-    }
-}
-
-/// Two rows of a matrix, neighbours along the depth, in panels `panelStride` words apart.
-func packPanelRows<E: ProductElement, Source: KernelElement>(
-    _ rows: UnsafePointer<Source>, hasSecond: Bool, columns: Int, as: E.Type, into words: UnsafeMutablePointer<Float>,
-    panelStride: Int
-) {
-    for column in stride(from: 0, to: columns, by: 8) {
-        E.storeDepth(
-            Source.load8(rows + column), hasSecond ? Source.load8(rows + columns + column) : SIMD8(),
-            words + column / panelColumns * panelStride + column % panelColumns)
-    }
-}
-
 /// target ← matrixᵀ; rows of the matrix are `rowStride` apart, its sides multiples of eight.
 func transpose(
     _ matrix: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int, into target: UnsafeMutablePointer<Float>

@@ -46,12 +46,13 @@ public final class Trace: Sendable {
         }
     }
 
-    /// Runs `body` as a span. The name is made only while recording.
+    /// Runs `body` as a span, if `condition` holds. The name is made only while recording.
     @inline(__always)
     public static func span<Result>(
-        _ name: @autoclosure () -> String, _ track: Track = .compute, _ body: () throws -> Result
+        _ name: @autoclosure () -> String, _ track: Track = .compute, if condition: Bool = true,
+        _ body: () throws -> Result
     ) rethrows -> Result {
-        guard shared.isOn.load(ordering: .relaxed) else { return try body() }
+        guard condition, shared.isOn.load(ordering: .relaxed) else { return try body() }
         let begin = now
         defer { shared.add(name(), track, begin, now) }
         return try body()

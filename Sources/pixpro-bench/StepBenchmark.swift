@@ -51,6 +51,7 @@ struct StepBenchmark: ParsableCommand {
             }
             let allocationsPerStep = Double(callocationcount() - allocations) / Double(steps)
             try recording?.finish()
+            let share = try convolutionShare(of: run)
             guard runtime.world.isRoot else { return }
             let time = median(times)
             output.print(
@@ -63,12 +64,24 @@ struct StepBenchmark: ParsableCommand {
                     ],
                     values: [
                         "images/s": Double(batch * runtime.world.size) / time, "s/step": time,
+                        "of it convolutions": share,
                         "peak GB": Double(peakResidentBytes()) / 1e9,
                         "GB of tensors": Double(MemoryPool.shared.statistics.peakBytesInUse) / 1e9,
                         "large allocations/step": allocationsPerStep,
                         "large allocations before": Double(allocations),
                     ]))
         }
+    }
+
+    /// The share of a step's time in which this rank's first thread computes convolutions, their moments left out.
+    private func convolutionShare(of step: () throws -> Void) throws -> Double {
+        Trace.shared.start()
+        let total = try seconds { try step() }
+        let spans = Trace.shared.stop()
+        func sum(_ name: String) -> Double {
+            spans.filter { $0.name.hasPrefix(name) }.reduce(0) { $0 + Double($1.duration) / 1e9 }
+        }
+        return (sum("convolution") - sum("moments")) / total
     }
 
     private func randomViews() -> TwoViewBatch {

@@ -31,6 +31,11 @@ void cavx512_multiply_float32(const struct cavx512_product *shape, const void *a
 void cavx512_multiply_bfloat16(const struct cavx512_product *shape, const void *a, const void *b, void *c);
 void cavx512_multiply_bfloat16_rounded(const struct cavx512_product *shape, const void *a, const void *b, void *c);
 
+// Writes `matrix`, depth × columns (a multiple of cavx512_panel), to panels `panel_stride` words apart; an odd depth ends
+// with zeros.
+void cavx512_pack_float32(const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride);
+void cavx512_pack_bfloat16(const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride);
+
 // Winograd's minimal filtering F(2×2, 3×3); channels are multiples of sixteen. `pixels` point to a tile's pixels, row by
 // row; the sixteen places of a transformed tile lie `stride` elements (of products: float32) apart, in panels words.
 

@@ -32,12 +32,6 @@ CVECTOR_INLINE void cvector_store_bfloat16(cvector_floats values, void *target) 
     memcpy(target, &halves, sizeof halves);
 }
 
-// Eight pairs of bfloat16, the first of each in the lower half of its word.
-CVECTOR_INLINE void cvector_store_bfloat16_pairs(cvector_floats first, cvector_floats second, void *target) {
-    cvector_words words = cvector_round_bfloat16(first) >> 16 | (cvector_round_bfloat16(second) & 0xFFFF0000);
-    memcpy(target, &words, sizeof words);
-}
-
 // Writes 8×8 numbers of `source` to `target` with rows and columns exchanged; strides are those of rows.
 CVECTOR_INLINE void cvector_transpose(const float *source, int64_t source_stride, float *target, int64_t target_stride) {
     cvector_floats rows[8], pairs[8], fours[8];
