@@ -40,7 +40,10 @@ public struct SegmentationProbe {
 
     static let blockSide = 4
     static let batchSize = 8
-    static let epochs = 20
+    /// Enough to tell learning rates apart.
+    static let trialEpochs = 20
+    /// Rare classes are learnt last: after the trials' epochs a tenth of the score is still missing.
+    static let epochs = 200
 
     /// Trains on at least two pictures.
     public init(
@@ -54,25 +57,25 @@ public struct SegmentationProbe {
         }
         let resizers = Upsamplings(every: Self.blockSide)
         let split = ProbeSchedule.split(samples.count, seed: seed)
-        let total = (ProbeSchedule.learningRates.count + 1) * Self.epochs
+        let total = ProbeSchedule.learningRates.count * Self.trialEpochs + Self.epochs
         var done = 0
-        func train(_ rows: [Int], _ rate: Double) throws -> LinearClassifier {
-            try Self.train(scaled, rows: rows, classes: classes, rate: rate, seed: seed, resizers) {
+        func train(_ rows: [Int], _ rate: Double, epochs: Int) throws -> LinearClassifier {
+            try Self.train(scaled, rows: rows, classes: classes, rate: rate, epochs: epochs, seed: seed, resizers) {
                 done += 1
                 try progress(done, total)
             }
         }
         learningRate = try ProbeSchedule.bestRate { rate in
-            let classifier = try train(split.training, rate)
+            let classifier = try train(split.training, rate, epochs: Self.trialEpochs)
             return Self.blockScore(classifier, split.heldOut.map { scaled[$0] }, resizers)
         }
-        classifier = try train(Array(samples.indices), learningRate)
+        classifier = try train(Array(samples.indices), learningRate, epochs: Self.epochs)
         scaling.fold(into: classifier)
     }
 
     private static func train(
-        _ samples: [Sample], rows: [Int], classes: Int, rate: Double, seed: UInt64, _ resizers: Upsamplings,
-        epochEnded: () throws -> Void
+        _ samples: [Sample], rows: [Int], classes: Int, rate: Double, epochs: Int, seed: UInt64,
+        _ resizers: Upsamplings, epochEnded: () throws -> Void
     ) rethrows -> LinearClassifier {
         let classifier = LinearClassifier(classes: classes, channels: samples[0].features.shape[1])
         let stepsPerEpoch = (rows.count + batchSize - 1) / batchSize
