@@ -16,12 +16,23 @@ public enum CheckpointCatalog {
 
     /// What looks like a checkpoint in `runDirectory`, newest first; none when the directory does not exist.
     public static func list(runDirectory: String) throws -> [Entry] {
+        try directories(runDirectory: runDirectory).map { step, directory in
+            Entry(
+                step: step, directory: directory,
+                manifest: Result {
+                    let manifest = try readManifest(directory, step: step).manifest
+                    try checkSizes(of: manifest, in: directory)
+                    return manifest
+                })
+        }
+    }
+
+    /// The directories with names of checkpoints, newest first, whatever is in them.
+    static func directories(runDirectory: String) throws -> [(step: Int, directory: String)] {
         let parent = checkpointsDirectory(runDirectory)
         guard FileSystem.exists(parent) else { return [] }
-        return try FileSystem.names(in: parent).compactMap { name -> Entry? in
-            guard let step = step(ofName: name) else { return nil }
-            let directory = parent + "/" + name
-            return Entry(step: step, directory: directory, manifest: Result { try readManifest(directory, step: step) })
+        return try FileSystem.names(in: parent).compactMap { name in
+            step(ofName: name).map { (step: $0, directory: parent + "/" + name) }
         }.sorted { $0.step > $1.step }
     }
 
@@ -66,16 +77,10 @@ public enum CheckpointCatalog {
         return "shard-\(padded(index + 1))-of-\(padded(count)).safetensors"
     }
 
-    private static func readManifest(_ directory: String, step: Int) throws -> CheckpointManifest {
-        let manifest = try readManifest(directory).manifest
-        guard manifest.facts.step == step else {
-            throw FileError(path: directory, reason: "holds step \(manifest.facts.step); give it its own name back")
-        }
-        return manifest
-    }
-
-    /// The manifest of a checkpoint and its text, when it is sound and all shards are there in their full size.
-    static func readManifest(_ directory: String) throws -> (manifest: CheckpointManifest, text: [UInt8]) {
+    /// The manifest of a checkpoint and its text, when it is sound and, if `step` is given, of that step.
+    static func readManifest(
+        _ directory: String, step: Int? = nil
+    ) throws -> (manifest: CheckpointManifest, text: [UInt8]) {
         let path = directory + "/" + CheckpointManifest.fileName
         let file = try InputFile(path: path)
         guard file.size <= CheckpointManifest.maximumByteCount else {
@@ -84,15 +89,21 @@ public enum CheckpointCatalog {
         let text = try file.bytes(0..<file.size)
         let manifest: CheckpointManifest
         do { manifest = try CheckpointManifest(text) } catch { throw FileError(path: path, reason: "\(error)") }
-        for shard in manifest.shards {
-            let shardPath = directory + "/" + shard.file
-            let size = try FileSystem.size(shardPath)
-            guard size == shard.byteCount else {
-                throw FileError(
-                    path: shardPath, reason: "has \(size) bytes instead of \(shard.byteCount); it was cut short")
-            }
+        guard step == nil || manifest.facts.step == step else {
+            throw FileError(path: directory, reason: "holds step \(manifest.facts.step); give it its own name back")
         }
         return (manifest, text)
+    }
+
+    /// Throws unless all shards are there in their full size.
+    private static func checkSizes(of manifest: CheckpointManifest, in directory: String) throws {
+        for shard in manifest.shards {
+            let path = directory + "/" + shard.file
+            let size = try FileSystem.size(path)
+            guard size == shard.byteCount else {
+                throw FileError(path: path, reason: "has \(size) bytes instead of \(shard.byteCount); it was cut short")
+            }
+        }
     }
 
     /// Opens a shard after comparing its checksum and its tensors with the manifest.

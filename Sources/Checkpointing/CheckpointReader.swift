@@ -19,26 +19,29 @@ public final class CheckpointReader {
         self.files = files
     }
 
+    /// Seconds that a rank waits for files that it does not see in full: a shared file system may show them late.
+    public static let visibilityLimit = 10.0
+
     /// Opens the newest sound checkpoint of a run; nil when the run has none yet. Collective.
     ///
     /// Rank zero alone looks into the directory and tells the others. `report` hears on rank zero about each damaged
-    /// checkpoint that is passed over. A run whose checkpoints are all damaged is a `CheckpointError`: starting over
-    /// silently would be worse.
+    /// checkpoint that is passed over, and about files that are waited for. A run whose checkpoints are all damaged is
+    /// a `CheckpointError`: starting over silently would be worse.
     public static func openNewest(
-        runDirectory: String, communicator: Communicator, report: (String) -> Void
+        runDirectory: String, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
+        report: (String) -> Void
     ) throws -> CheckpointReader? {
         let candidates = try communicator.agree(on: "looking for checkpoints") {
-            communicator.isRoot ? try CheckpointCatalog.list(runDirectory: runDirectory) : []
+            communicator.isRoot ? try CheckpointCatalog.directories(runDirectory: runDirectory) : []
         }
         var problems: [String] = []
         let count = try communicator.broadcast([candidates.count])[0]
         for index in 0..<count {
             let directory = try communicator.broadcast(candidates.isEmpty ? "" : candidates[index].directory)
             do {
-                try communicator.agree(on: "opening checkpoint \(directory)") {
-                    if !candidates.isEmpty { _ = try candidates[index].manifest.get() }
-                }
-                let reader = try open(directory: directory, communicator: communicator)
+                let reader = try open(
+                    directory: directory, step: candidates.isEmpty ? nil : candidates[index].step,
+                    communicator: communicator, visibilityLimit: visibilityLimit, report: report)
                 if communicator.isRoot { problems.forEach(report) }
                 return reader
             } catch let error as AgreedError {
@@ -57,15 +60,41 @@ public final class CheckpointReader {
     }
 
     /// Opens one checkpoint, or throws on every rank what is wrong with it. Collective.
-    public static func open(directory: String, communicator: Communicator) throws -> CheckpointReader {
+    ///
+    /// - Parameters:
+    ///   - step: what rank zero expects it to hold; nil for any.
+    ///   - visibilityLimit: seconds that each rank waits for a file that is not there, or not whole yet.
+    ///   - report: hears on rank zero about such waiting when it begins.
+    public static func open(
+        directory: String, step: Int? = nil, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
+        report: (String) -> Void = { _ in }
+    ) throws -> CheckpointReader {
         let action = "opening checkpoint \(directory)"
-        let own = try communicator.agree(on: action) {
-            communicator.isRoot ? try CheckpointCatalog.readManifest(directory).text : []
+        func tell(_ whose: String, _ path: String) {
+            report(
+                "\(whose)waiting at most \(visibilityLimit.shortText) s for \(path), which is not there or not whole: "
+                    + "the file system may show it late")
+        }
+        var visibility = FileVisibility(limit: visibilityLimit)
+        let own: [UInt8] = try communicator.agree(on: action) {
+            guard communicator.isRoot else { return [] }
+            let path = directory + "/" + CheckpointManifest.fileName
+            if !FileSystem.holds(path, byteCount: 1) { tell("", path) }
+            _ = visibility.wait(for: path, byteCount: 1)
+            return try CheckpointCatalog.readManifest(directory, step: step).text
         }
         let manifest = try CheckpointManifest(try communicator.broadcast(own))
+        let shards = stride(from: communicator.rank, to: manifest.shards.count, by: communicator.size)
+        func path(_ shard: Int) -> String { directory + "/" + manifest.shards[shard].file }
+        let late = shards.first { !FileSystem.holds(path($0), byteCount: manifest.shards[$0].byteCount) }.map(path)
+        for (rank, path) in try communicator.gather(Array((late ?? "").utf8)).enumerated() where !path.isEmpty {
+            tell("rank \(rank): ", String(decoding: path, as: UTF8.self))
+        }
         let files = try communicator.agree(on: action) {
             var files: [Int: SafetensorsFile] = [:]
-            for shard in stride(from: communicator.rank, to: manifest.shards.count, by: communicator.size) {
+            for shard in shards {
+                // One that does not come in time is an error of its opening.
+                _ = visibility.wait(for: path(shard), byteCount: manifest.shards[shard].byteCount)
                 files[shard] = try CheckpointCatalog.openShard(shard, of: manifest, in: directory)
             }
             return files

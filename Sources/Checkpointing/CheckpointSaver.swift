@@ -210,7 +210,10 @@ public final class CheckpointSaver {
             return CheckpointManifest.Shard(
                 file: CheckpointCatalog.shardName(rank, of: summaries.count), byteCount: summary[1], checksum: digits)
         }
-        for shard in shards { try awaitShard(directory + "/" + shard.file, byteCount: shard.byteCount) }
+        var visibility = FileVisibility(limit: visibilityLimit)
+        for shard in shards {
+            try awaitShard(directory + "/" + shard.file, byteCount: shard.byteCount, &visibility)
+        }
         observer(.sizesChecked, rank)
         let manifest = CheckpointManifest(facts: save.facts, shards: shards, tensors: save.tensors)
         let file = try OutputFile(path: directory + "/" + CheckpointManifest.fileName)
@@ -229,19 +232,14 @@ public final class CheckpointSaver {
     }
 
     /// Waits until rank zero's view of the file system shows a shard as its writer left it.
-    private func awaitShard(_ path: String, byteCount: Int) throws {
-        let deadline = ContinuousClock.now + .seconds(visibilityLimit)
-        while true {
-            let size = Result { try FileSystem.size(path) }
-            if case .success(byteCount) = size { return }
-            guard ContinuousClock.now < deadline else {
-                let found = try size.get()
-                throw FileError(
-                    path: path,
-                    reason: "has \(found) bytes on rank zero's host instead of the \(byteCount) written; are all ranks "
-                        + "on one shared file system?")
-            }
-            usleep(50_000)
+    private func awaitShard(_ path: String, byteCount: Int, _ visibility: inout FileVisibility) throws {
+        _ = visibility.wait(for: path, byteCount: byteCount)
+        let found = try FileSystem.size(path)
+        guard found == byteCount else {
+            throw FileError(
+                path: path,
+                reason: "has \(found) bytes on rank zero's host instead of the \(byteCount) written; are all ranks "
+                    + "on one shared file system?")
         }
     }
 

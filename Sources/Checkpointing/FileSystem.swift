@@ -64,6 +64,19 @@ enum FileSystem {
         return lstat(path, &status) == 0
     }
 
+    /// Whether `path` is there with at least so many bytes.
+    static func holds(_ path: String, byteCount: Int) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_size >= byteCount
+    }
+
+    /// Network file systems remember for a while which names a directory lacks; opening it makes them ask again.
+    static func lookAnew(at directory: String) {
+        guard let stream = opendir(directory) else { return }
+        while readdir(stream) != nil {}
+        closedir(stream)
+    }
+
     /// The names in a directory, sorted, without `.` and `..`.
     static func names(in path: String) throws -> [String] {
         guard let directory = opendir(path) else { throw FileError(path: path, doing: "list the directory") }

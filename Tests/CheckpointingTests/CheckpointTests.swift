@@ -63,6 +63,25 @@ struct CheckpointTests {
         }
     }
 
+    /// A shared file system may show what another host has written seconds late: missing, or not in full length.
+    @Test(arguments: ["manifest.json", "shard-00001-of-00002.safetensors", "shard-00002-of-00002.safetensors"])
+    func filesThatAreShownLateAreWaitedFor(file: String) throws {
+        try withTemporaryDirectory { run in
+            try check("save", [run, "2", "10", "20"])
+            let late = path(run, 20, file)
+            for begunWith in file.hasPrefix("shard") ? [0, 5000] : [0] {
+                try FileManager.default.moveItem(atPath: late, toPath: late + ".late")
+                if begunWith > 0 {
+                    let whole = try Data(contentsOf: URL(fileURLWithPath: late + ".late"))
+                    try whole.prefix(begunWith).write(to: URL(fileURLWithPath: late))
+                }
+                let output = try check("load-late", [run, "20", file])
+                #expect(output.contains("waiting at most 10 s for \(late), which is not there or not whole"), "\(output)")
+                #expect(!output.contains("damaged"), "\(output)")
+            }
+        }
+    }
+
     @Test func damageFallsBackToTheOneBefore() throws {
         try withTemporaryDirectory { run in
             try check("save", ranks: 3, [run, "9", "10", "20", "30", "40", "50", "60", "70"])

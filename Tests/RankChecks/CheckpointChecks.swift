@@ -11,6 +11,7 @@ import TensorCore
 let checkpointChecks: [String: Check] = [
     "save": saveSteps,
     "load": loadNewest,
+    "load-late": loadLate,
     "load-each": loadEach,
     "load-nothing": { runtime, arguments in
         let reader = try CheckpointReader.openNewest(
@@ -92,11 +93,27 @@ private func saveSteps(_ runtime: MPIRuntime, _ arguments: [String]) throws {
 
 /// DIRECTORY STEP: the newest sound checkpoint is that of STEP, with the right contents.
 private func loadNewest(_ runtime: MPIRuntime, _ arguments: [String]) throws {
+    try loadNewest(runtime, arguments, visibilityLimit: 1)
+}
+
+private func loadNewest(_ runtime: MPIRuntime, _ arguments: [String], visibilityLimit: Double) throws {
     let found = try CheckpointReader.openNewest(
-        runDirectory: arguments[0], communicator: runtime.world, report: { print($0) })
+        runDirectory: arguments[0], communicator: runtime.world, visibilityLimit: visibilityLimit,
+        report: { print($0) })
     guard let reader = found else { throw CheckFailure("no checkpoint") }
     try require(reader.manifest.facts.step == Int(arguments[1])!, "step \(reader.manifest.facts.step)")
     try compare(reader, runtime)
+}
+
+/// DIRECTORY STEP FILE: as `load`, while FILE of that checkpoint is shown late: it is renamed into place after a second.
+private func loadLate(_ runtime: MPIRuntime, _ arguments: [String]) throws {
+    let file = CheckpointCatalog.directory(runDirectory: arguments[0], step: Int(arguments[1])!) + "/" + arguments[2]
+    let start = ContinuousClock.now
+    let mover = runtime.world.isRoot ? popen("sleep 1; mv '\(file).late' '\(file)'", "r") : nil
+    defer { if let mover { pclose(mover) } }
+    try loadNewest(runtime, arguments, visibilityLimit: CheckpointReader.visibilityLimit)
+    let elapsed = ContinuousClock.now - start
+    try require(elapsed > .seconds(0.9) && elapsed < .seconds(8), "loaded after \(elapsed)")
 }
 
 /// DIRECTORY…, in each of which a process died while step 20 was saved after step 10: step 20 loads if it got its name,

@@ -152,5 +152,5 @@ package struct RankTable {
 
 extension Double {
     /// Without ".0".
-    var shortText: String { self == rounded() ? String(Int(self)) : String(self) }
+    package var shortText: String { self == rounded() ? String(Int(self)) : String(self) }
 }
