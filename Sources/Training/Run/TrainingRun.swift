@@ -113,11 +113,11 @@ public final class TrainingRun {
 
     /// Trains to the end of the schedule, or until a signal asks to stop. Collective.
     public func run() throws -> End {
-        let loader = makeLoader()
-        defer { loader.stop() }
+        let batches = BatchSource(makeLoader(), communicator)
+        defer { batches.stop() }
         if try isEvaluationMissing() { try finishEpoch() }
         while !isFinished(position) && stopSignal == 0 {
-            try trainStep(loader)
+            try trainStep(batches)
             try trace?.stepped()
             let finishesEpoch = position.samplesInEpoch == 0
             if let outcome = try saver.poll() { reporter.saved(outcome) }
@@ -140,10 +140,10 @@ public final class TrainingRun {
 
     // MARK: One step
 
-    private func trainStep(_ loader: ViewLoader) throws {
+    private func trainStep(_ batches: BatchSource) throws {
         runtime.watchdog.begin(.step, "step \(position.step + 1)")
         let clock = ContinuousClock(), start = clock.now
-        let before = (loader.secondsWaited, communicationSeconds)
+        let before = (batches.secondsWaited, communicationSeconds + batches.secondsForOthers)
         let progress = ScheduleProgress(samples: position.samples, total: totalSamples)
         let learningRate = learningRates.rate(at: progress)
         var isAccepted = true
@@ -157,18 +157,17 @@ public final class TrainingRun {
                 }
             ) {
                 runtime.watchdog.advance()
-                guard let next = try loader.next() else { throw TrainingError("the loader ended before the schedule") }
-                return next
+                return try batches.next()
             }
         }
         if !isAccepted { try reportNonFinite(outcome) }
         let epoch = position.epoch
         position = position.advanced(by: batch.global, epochOf: order.count)
         var times = StepTimes()
-        times.data = loader.secondsWaited - before.0
-        times.communication = communicationSeconds - before.1
+        times.data = batches.secondsWaited - before.0
+        times.communication = communicationSeconds + batches.secondsForOthers - before.1
         times.total = (clock.now - start).inSeconds
-        let failures = loader.takeFailures()
+        let failures = batches.takeFailures()
         let summary = try StepSummary(
             outcome, times: times, unreadable: failures.count, stopSignal: StopRequest.pendingSignal,
             communicator: communicator)
