@@ -52,16 +52,21 @@ extension FeatureExtractor {
     /// How many training pictures fit in `memory`, judging by the first that can be read.
     private func pictureLimit(_ source: LabelledPictureSource, _ scheme: LabelScheme, memory: Int) throws -> Int {
         try communicator.directed("reading the segmentation pictures") {
+            var skipped: [SkippedPicture] = []
             for index in 0..<source.count {
-                // An unreadable picture is reported when its turn comes in the extraction.
-                guard let (image, labels) = try? source.load(index) else { continue }
+                let image: Tensor, labels: PixelLabels
+                do { (image, labels) = try source.load(index) } catch {
+                    // Reported by the extraction as well, unless no picture is left for it.
+                    skipped.append(SkippedPicture(name: source.name(index), reason: "\(error)"))
+                    continue
+                }
                 let cells = ((image.shape[0] + 31) / 32) * ((image.shape[1] + 31) / 32)
                 let blocks = labels.ids.count / (SegmentationProbe.blockSide * SegmentationProbe.blockSide)
                 // Twice the features: the scaled ones lie beside those of the encoder.
                 let bytes = 2 * cells * encoder.architecture.outputChannels * 4 + blocks * scheme.classes
                 return max(2, memory / bytes)
             }
-            return source.count
+            throw try noPicture("training", of: source, skipped)
         }
     }
 

@@ -19,7 +19,6 @@ struct StartBenchmark: ParsableCommand {
         var firstSteps: [Double] = [], begins: [Double] = []
         for _ in 0..<repetitions {
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pixpro-start-\(UUID())")
-            defer { try? FileManager.default.removeItem(at: folder) }
             let start = Date().timeIntervalSince1970
             try train(in: folder.path)
             let records = try MetricsFile.read(folder.path + "/metrics.jsonl").records
@@ -28,6 +27,8 @@ struct StartBenchmark: ParsableCommand {
             else { throw ValidationError("the run in \(folder.path) recorded no step") }
             begins.append(begin.time - start)
             firstSteps.append(first.time - start)
+            // A run that failed is left to be looked at.
+            try FileManager.default.removeItem(at: folder)
         }
         output.print(
             Figure(
