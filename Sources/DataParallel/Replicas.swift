@@ -11,8 +11,8 @@ public func broadcastParameters(_ tensors: [Tensor], over communicator: Communic
     for tensor in tensors { try communicator.broadcast(tensor.floats, from: 0) }
 }
 
-/// Throws on every rank, naming the first tensor and the ranks that differ from the others, unless all ranks hold the
-/// same bits. Collective; one small all-reduce when all is well.
+/// Throws on every rank, naming the first tensor and the ranks that differ from the others with their hosts, unless all
+/// ranks hold the same bits. Collective; one small all-reduce when all is well.
 public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], over communicator: Communicator) throws {
     guard communicator.size > 1 else { return }
     var names = BitHash()
@@ -27,7 +27,7 @@ public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], ove
     guard let index = try firstDifference(hashes, communicator) else { return }
     try verifyRanksAgree(
         hashes[index], on: "the values of \(tensors[index].name)",
-        remedy: "do not save this state; resume from the last checkpoint, and check the memory of those hosts",
+        remedy: "this state is not saved: start again from the last checkpoint, and check the memory of those hosts",
         communicator)
 }
 
@@ -47,14 +47,22 @@ func verifyRanksAgree(
 ) throws {
     guard try firstDifference([hash], communicator) != nil else { return }
     let hashes = try communicator.allGather([hash]).map { $0[0] }
-    let counts = Dictionary(grouping: hashes, by: { $0 }).mapValues(\.count)
-    // Of equally common values rank order decides, so that every rank names the same culprits.
-    let common = hashes.first { counts[$0] == counts.values.max() }
-    let differing = hashes.indices.filter { hashes[$0] != common }
-    let listed = differing.prefix(16).map(String.init).joined(separator: ", ") + (differing.count > 16 ? ", …" : "")
+    let hosts = try communicator.allGather(MPIRuntime.nameOfThisHost)
     throw ReplicaMismatchError(
-        description: "ranks do not agree on \(subject): \(differing.count == 1 ? "rank" : "ranks") \(listed) "
-            + "\(differing.count == 1 ? "differs" : "differ") from the rest of \(communicator.size); \(remedy)")
+        description: "ranks do not agree on \(subject): \(difference(among: hashes, hosts)); \(remedy)")
+}
+
+/// Who differs: those outside the majority, or all where there is none, as of two ranks.
+private func difference(among hashes: [UInt64], _ hosts: [String]) -> String {
+    let counts = Dictionary(grouping: hashes, by: { $0 }).mapValues(\.count)
+    let common = counts.first { 2 * $0.value > hashes.count }?.key
+    let differing = hashes.indices.filter { hashes[$0] != common }
+    let listed = differing.prefix(16).map { "\($0) (\(hosts[$0]))" }.joined(separator: ", ")
+        + (differing.count > 16 ? ", …" : "")
+    guard common != nil else { return "ranks \(listed) differ, and no value has a majority" }
+    return differing.count == 1
+        ? "rank \(listed) differs from the rest of \(hashes.count)"
+        : "ranks \(listed) differ from the rest of \(hashes.count)"
 }
 
 /// The first index whose hash is not the same on all ranks. One all-reduce: the minimum of h and of ~h, which is the

@@ -38,9 +38,7 @@ public final class MPIRuntime: Sendable {
                 description: "this MPI library grants thread level \(provided), but MPI_THREAD_MULTIPLE (\(required)) "
                     + "is needed; use an MPI built with thread support (Debian's libopenmpi-dev is)")
         }
-        let hostName = MPIError.string(capacity: cmpi_max_processor_name) {
-            MPI_Get_processor_name($0, $1)
-        }
+        let hostName = nameOfThisHost
         try watchdog.connect(world, hostName: hostName)
         return MPIRuntime(world: world, hostName: hostName, watchdog: watchdog)
     }
@@ -62,6 +60,11 @@ public final class MPIRuntime: Sendable {
         fflush(nil)
         MPI_Abort(cmpi_comm_world(), status)
         _exit(status)
+    }
+
+    /// As MPI knows it, once it has started.
+    package static var nameOfThisHost: String {
+        MPIError.string(capacity: cmpi_max_processor_name) { MPI_Get_processor_name($0, $1) }
     }
 
     /// For example `Open MPI v4.1.4, package: Debian OpenMPI, …`.

@@ -5,21 +5,21 @@ import Testing
 
 /// Several hosts as network namespaces, where the system allows them: see cluster/run.
 @Suite(.serialized) struct ClusterTests {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path
-
     private static let isAllowed: Bool = {
-        do { return try runProcess(root + "/cluster/run", ["--hosts", "1", "--", "true"]).status == 0 } catch { return false }
+        do { return try runProcess(SmallRun.project + "/cluster/run", ["--hosts", "1", "--", "true"]).status == 0 } catch { return false }
     }()
 
     /// Runs a script on the head of a cluster of two hosts; `$1` is the program, `$2` a folder, `$3` the arguments.
     private func onTwoHosts(_ script: String, _ run: SmallRun, _ settings: [String] = []) throws -> ProcessResult {
-        let arguments = (SmallRun.defaults + ["run.directory=\(run.run)"] + settings).flatMap { ["--set", $0] }
-        return try runProcess(
-            Self.root + "/cluster/run",
-            ["--hosts", "2", "--", "bash", "-c", script, "test", try MPILauncher.product("pixpro"), run.directory]
-                + arguments + [SmallRun.data + "/images/train"],
-            environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""], directory: Self.root, timeLimit: 120)
+        let program = try MPILauncher.product("pixpro")
+        // Several hosts on one machine are slow enough without other tests' ranks.
+        return try MPILauncher.alone {
+            try runProcess(
+                SmallRun.project + "/cluster/run",
+                ["--hosts", "2", "--", "bash", "-c", script, "test", program, run.directory] + run.arguments(settings),
+                environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""], directory: SmallRun.project,
+                timeLimit: 120)
+        }
     }
 
     @Test(.enabled(if: isAllowed, "this system allows no network namespaces"))

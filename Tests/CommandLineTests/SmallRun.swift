@@ -39,10 +39,26 @@ struct SmallRun {
         ranks: Int, _ settings: [String] = [], images: [String] = [SmallRun.data + "/images/train"],
         timeLimit: Double = 90
     ) throws -> ProcessResult {
-        try MPILauncher.run(
-            "pixpro", ranks: ranks,
-            ["train"] + (Self.defaults + ["run.directory=\(run)"] + settings).flatMap { ["--set", $0] } + images,
-            timeLimit: timeLimit)
+        try MPILauncher.run("pixpro", ranks: ranks, ["train"] + arguments(settings, images), timeLimit: timeLimit)
+    }
+
+    /// What `train` is given.
+    func arguments(_ settings: [String] = [], _ images: [String] = [SmallRun.data + "/images/train"]) -> [String] {
+        (Self.defaults + ["run.directory=\(run)"] + settings).flatMap { ["--set", $0] } + images
+    }
+
+    /// The project's folder.
+    static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+
+    /// Trains by launch/train on this machine, alone.
+    func launch(ranks: Int, _ options: [String] = [], _ settings: [String], timeLimit: Double = 120) throws -> ProcessResult {
+        let program = ["--program", try MPILauncher.product("pixpro"), "--ranks-per-host", "\(ranks)"]
+        return try MPILauncher.alone {
+            try runProcess(
+                Self.project + "/launch/train", program + options + arguments(settings),
+                environment: MPILauncher.environment, timeLimit: timeLimit)
+        }
     }
 
     /// The loss of every step, in order.

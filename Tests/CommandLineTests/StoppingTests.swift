@@ -6,25 +6,14 @@ import Training
 
 /// Runs that are asked to stop, shut out, or fed numbers that are not finite.
 @Suite(.serialized) struct StoppingTests {
-    /// Starts two ranks, waits for the first steps, sends a signal to mpirun and returns how the job ended.
-    private func stopped(_ run: SmallRun, by signals: [Int32], _ settings: [String] = []) throws -> ProcessResult {
-        let sender = Thread {
-            let deadline = Date() + 60
-            func steps() -> Int { (try? run.losses().count) ?? 0 }  // no file yet
-            while Date() < deadline, steps() < 3 { usleep(20_000) }
-            for (index, signal) in signals.enumerated() {
-                if index > 0 { sleep(3) }
-                // The run's own launcher: the oldest process that names its directory.
-                print("DEBUG", steps(), (try? runProcess("/usr/bin/pkill", ["-\(signal)", "-o", "-x", "-f", "mpirun .*run.directory=\(run.run) .*"])) as Any)
-            }
-        }
-        sender.start()
-        return try run.train(ranks: 2, ["schedule.steps=12"] + settings)
-    }
-
     @Test func aSignalSavesAndTheRunGoesOnBitForBit() throws {
         try SmallRun.with { run in
-            let result = try stopped(run, by: [SIGUSR1])
+            let (result, _) = try whileRunning { wait in
+                wait { run.steps >= 3 }
+                return kill(try run.process().id, SIGUSR1)
+            } _: {
+                try run.train(ranks: 2, ["schedule.steps=12"])
+            }
             #expect(result.status == stoppedExitStatus && !result.timedOut, "\(result)")
             #expect(result.errorOutput.contains("stopped by SIGUSR1 after step "), "\(result)")
             let done = try run.losses().count
@@ -40,25 +29,48 @@ import Training
         }
     }
 
+    /// A rank that does not move keeps the first signal from being obeyed; the second does not wait for it.
+    @Test(arguments: [true, false])
+    func aSecondSignalEndsAllRanksAtOnce(byLaunchTrain: Bool) throws {
+        try SmallRun.with { run in
+            let signal = byLaunchTrain ? SIGTERM : SIGUSR1
+            let (result, ending) = try whileRunning { wait in
+                wait { run.steps >= 2 }
+                let launcher = try run.process().id
+                kill(try run.process(rank: 1).id, SIGSTOP)
+                kill(launcher, signal)
+                sleep(3)
+                let living = run.processes.compactMap(\.rank).sorted()
+                kill(launcher, signal)
+                let second = Date()
+                let areGone = holds(within: 20) { run.processes.isEmpty }
+                return (living: living, areGone: areGone, seconds: -second.timeIntervalSinceNow)
+            } _: {
+                let settings = ["schedule.steps=100"]
+                return byLaunchTrain
+                    ? try run.launch(ranks: 2, ["--restart", "3"], settings) : try run.train(ranks: 2, settings)
+            }
+            #expect(ending.living == [0, 1] && ending.areGone && ending.seconds < 8, "\(ending): \(result)")
+            #expect(result.status > 0 && result.status != stoppedExitStatus && !result.timedOut, "\(result)")
+        }
+    }
+
     @Test func twoJobsOnOneDirectoryAndAVanishedDirectory() throws {
         try SmallRun.with { run in
-            let second = Handover()
-            let intruder = Thread {
-                let deadline = Date() + 60
-                while Date() < deadline, ((try? run.losses().count) ?? 0) < 1 { usleep(20_000) }
+            let (result, refused) = try whileRunning { wait in
+                wait { run.steps >= 1 }
                 // Started beside the launcher's queue, which holds one job at a time.
-                let arguments = ["train"] + (SmallRun.defaults + ["run.directory=\(run.run)"]).flatMap { ["--set", $0] }
-                second.result = try? runProcess(
-                    try MPILauncher.product("pixpro"), arguments + [SmallRun.data + "/images/train"],
-                    environment: MPILauncher.environment, timeLimit: 40)
-                try? FileManager.default.moveItem(atPath: run.run, toPath: run.run + "-moved")
+                let second = try runProcess(
+                    try MPILauncher.product("pixpro"), ["train"] + run.arguments(), environment: MPILauncher.environment,
+                    timeLimit: 40)
+                try FileManager.default.moveItem(atPath: run.run, toPath: run.run + "-moved")
+                return second
+            } _: {
+                try run.train(ranks: 2, ["schedule.steps=20", "checkpoint.everySteps=20"])
             }
-            intruder.start()
-            let result = try run.train(ranks: 2, ["schedule.steps=20", "checkpoint.everySteps=20"])
             // The last checkpoint has no directory to go to: said, and no success.
             #expect(result.status == errorExitStatus, "\(result)")
             #expect(result.errorOutput.contains("is no longer the directory that this run began in"), "\(result)")
-            let refused = try #require(second.result)
             #expect(refused.status == errorExitStatus && refused.seconds < 30, "\(refused)")
             #expect(refused.errorOutput.contains("another job trains in \(run.run) (host "), "\(refused)")
         }
@@ -82,22 +94,15 @@ import Training
     @Test func otherSettingsOnOneRankAreRefused() throws {
         try SmallRun.with { run in
             let program = try MPILauncher.product("pixpro")
-            func arguments(_ seed: Int) -> [String] {
-                [program, "train"] + (SmallRun.defaults + ["run.directory=\(run.run)", "run.seed=\(seed)"]).flatMap { ["--set", $0] }
-                    + [SmallRun.data + "/images/train"]
+            func arguments(_ seed: Int) -> [String] { [program, "train"] + run.arguments(["run.seed=\(seed)"]) }
+            let result = try MPILauncher.alone {
+                try runProcess(
+                    "/usr/bin/env",
+                    ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "1"] + arguments(1) + [":", "-n", "1"]
+                        + arguments(2), environment: MPILauncher.environment, timeLimit: 30)
             }
-            let result = try runProcess(
-                "/usr/bin/env",
-                ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "1"] + arguments(1) + [":", "-n", "1"] + arguments(2),
-                environment: MPILauncher.environment, timeLimit: 30)
             #expect(result.status == errorExitStatus, "\(result)")
             #expect(result.errorOutput.contains("run.seed is 1 on ") && result.errorOutput.contains("(rank 1)"), "\(result)")
         }
     }
-}
-
-/// Handed from one thread to another that waits for it.
-private final class Handover: @unchecked Sendable {
-    // @unchecked: written before the job that the reader waits for can end.
-    var result: ProcessResult?
 }

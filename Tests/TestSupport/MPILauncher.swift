@@ -5,10 +5,12 @@ import Synchronization
 public enum MPILauncher {
     private static let oneAtATime = Mutex(())
 
-    /// What Open MPI needs on a small machine and as root, in tests only.
+    /// What Open MPI needs on a small machine and as root, in tests only: ranks that wait leave the cores to the others.
     public static let environment = [
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+        "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
         "OPENBLAS_NUM_THREADS": "1",
     ]
 
@@ -28,14 +30,18 @@ public enum MPILauncher {
         public let description: String
     }
 
+    /// Runs `body`, which starts ranks by itself, while no other test does.
+    public static func alone(_ body: () throws -> ProcessResult) throws -> ProcessResult {
+        try oneAtATime.withLock { _ in try body() }
+    }
+
     /// Runs a program that starts `mpirun` itself, alone as well.
     public static func runAlone(
         _ product: String, _ arguments: [String], timeLimit: Double = 60
     ) throws -> ProcessResult {
         let path = try self.product(product)
-        let gentle = ["OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"]
-        return try oneAtATime.withLock { _ in
-            try runProcess(path, arguments, environment: environment.merging(gentle) { $1 }, timeLimit: timeLimit)
+        return try alone {
+            try runProcess(path, arguments, environment: environment, timeLimit: timeLimit)
         }
     }
 
@@ -45,14 +51,12 @@ public enum MPILauncher {
         timeLimit: Double = 60
     ) throws -> ProcessResult {
         let path = try self.product(product)
-        return try oneAtATime.withLock { _ in
+        return try alone {
             try runProcess(
                 "/usr/bin/env",
                 [
-                    "mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle",
-                    "1",
-                    "--mca", "btl_vader_single_copy_mechanism", "none", "--mca", "odls_base_sigkill_timeout", "0",
-                    "--timeout", "\(Int(timeLimit))", path,
+                    "mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca",
+                    "odls_base_sigkill_timeout", "0", "--timeout", "\(Int(timeLimit))", path,
                 ] + arguments,
                 environment: Self.environment.merging(environment) { $1 }, timeLimit: timeLimit + 5)
         }
