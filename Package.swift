@@ -114,7 +114,7 @@ let package = Package(
             "CommandLineTests",
             [
                 "Checkpointing", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning",
-                "TensorCore", "Training",
+                "TensorCore", "Training", "Yams",
             ]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
