@@ -42,6 +42,71 @@ import Testing
         }
     }
 
+    /// The clock of the second host is an hour behind: the log says so, and nothing else comes of it, also when a rank
+    /// dies and the run goes on.
+    @Test(.enabled(if: isAllowed && hasCompiler, "needs network namespaces and a C compiler"))
+    func clocksThatDifferChangeNothing() throws {
+        try SmallRun.with { run in
+            try Self.clockSource.write(toFile: run.directory + "/clock.c", atomically: true, encoding: .utf8)
+            let settings = ["schedule.steps=6", "checkpoint.everySteps=2"]
+            let result = try onTwoHosts(
+                """
+                program=$1 folder=$2; shift 2
+                cc -shared -fPIC -o $folder/clock.so $folder/clock.c
+                cat > $folder/pixpro <<END
+                #!/bin/bash
+                [[ \\$(hostname) != node2 ]] || export LD_PRELOAD=$folder/clock.so
+                exec $program "\\$@"
+                END
+                chmod +x $folder/pixpro
+                launch/train --program $folder/pixpro --restart 1 --backoff 1 "$@" &
+                train=$!
+                until [[ -e $folder/run/checkpoints/step-00000002/manifest.json ]]; do sleep 0.2; done
+                cluster/host exec node2 pkill -KILL -f 'pixpro train'
+                wait $train
+                """, run, settings)
+            #expect(result.status == 0, "\(result)")
+            let warning = "the clock of node2 is 3600 s behind that of node1: training does not depend on it"
+            #expect(result.errorOutput.components(separatedBy: warning).count == 3, "one for each start: \(result)")
+            #expect(!result.errorOutput.contains("watchdog"), "\(result)")
+            let alone = SmallRun(directory: run.directory + "/alone")
+            #expect(try alone.train(ranks: 2, settings).status == 0)
+            #expect(try run.losses() == alone.losses() && run.losses().count == 6)
+        }
+    }
+
+    private static let hasCompiler: Bool = {
+        do { return try runProcess("/usr/bin/env", ["cc", "--version"]).status == 0 } catch { return false }
+    }()
+
+    /// Stands before the C library's functions and sets the time of day back.
+    private static let clockSource = """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <sys/time.h>
+        #include <time.h>
+        int clock_gettime(clockid_t clock, struct timespec *now) {
+            int (*next)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+            int code = next(clock, now);
+            if (clock == CLOCK_REALTIME) now->tv_sec -= 3600;
+            return code;
+        }
+        time_t time(time_t *out) {
+            struct timespec now;
+            clock_gettime(CLOCK_REALTIME, &now);
+            if (out) *out = now.tv_sec;
+            return now.tv_sec;
+        }
+        int gettimeofday(struct timeval *out, void *zone) {
+            struct timespec now;
+            clock_gettime(CLOCK_REALTIME, &now);
+            out->tv_sec = now.tv_sec;
+            out->tv_usec = now.tv_nsec / 1000;
+            return 0;
+        }
+
+        """
+
     @Test(.enabled(if: isAllowed, "this system allows no network namespaces"))
     func hostsThatDifferOrAreNotThereAreRefused() throws {
         try SmallRun.with { run in
