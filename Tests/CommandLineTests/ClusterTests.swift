@@ -18,7 +18,7 @@ import Testing
                 SmallRun.project + "/cluster/run",
                 ["--hosts", "2", "--", "bash", "-c", script, "test", program, run.directory] + run.arguments(settings),
                 environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""], directory: SmallRun.project,
-                timeLimit: 120)
+                timeLimit: 300)
         }
     }
 
@@ -28,17 +28,19 @@ import Testing
             let result = try onTwoHosts(
                 """
                 program=$1 folder=$2; shift 2
-                launch/train --program "$program" --restart 3 --backoff 1 "$@" &
+                # The pipe ends when nothing holds it any more, a connection to the lost host neither.
+                set -o pipefail
+                launch/train --program "$program" --restart 3 --backoff 1 "$@" 2>&1 | cat >&2 &
                 train=$!
                 until [[ -e $folder/run/checkpoints/step-00000002/manifest.json ]]; do sleep 0.2; done
                 cluster/host cut node2
                 wait $train
-                """, run, ["schedule.steps=12", "checkpoint.everySteps=2", "watchdog.silenceSeconds=4"])
+                """, run, ["schedule.steps=8", "checkpoint.everySteps=2", "watchdog.silenceSeconds=4"])
             #expect(result.status == 0, "\(result)")
             #expect(result.errorOutput.contains("watchdog: nothing was heard from rank 1 (node2) for "), "\(result)")
             #expect(result.errorOutput.contains("host node2 does not answer: "), "\(result)")
             #expect(result.errorOutput.contains("1 rank × 24 images"), "\(result)")
-            #expect(try run.losses().count == 12)
+            #expect(try run.losses().count == 8)
         }
     }
 
