@@ -76,7 +76,8 @@ struct CheckpointTests {
                     try whole.prefix(begunWith).write(to: URL(fileURLWithPath: late))
                 }
                 let output = try check("load-late", [run, "20", file])
-                #expect(output.contains("waiting at most 10 s for \(late), which is not there or not whole"), "\(output)")
+                let words = "waiting at most 10 s for \(late), which is not there or not whole"
+                #expect(output.contains(words), "\(output)")
                 #expect(!output.contains("damaged"), "\(output)")
             }
         }

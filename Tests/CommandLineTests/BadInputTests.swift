@@ -219,13 +219,16 @@ import Testing
                 try Data("<html>not found</html>".utf8).write(to: URL(fileURLWithPath: "\(data)/images/\(name)"))
             }
             let settings = ["train", "validation"].flatMap {
-                ["evaluation.segmentation.\($0).images=\(data)/images", "evaluation.segmentation.\($0).labels=\(data)/labels"]
+                [
+                    "evaluation.segmentation.\($0).images=\(data)/images",
+                    "evaluation.segmentation.\($0).labels=\(data)/labels",
+                ]
             } + ["evaluation.segmentation.classes=4", "parallel.oversubscribe=true"]
             let result = try MPILauncher.run(
                 "pixpro", ranks: 2, ["evaluate", run.run] + settings.flatMap { ["--set", $0] }, timeLimit: 60)
             expectFailure(
-                result, saying: "none of the \(names.count) training pictures of the segmentation score is usable; the first: ",
-                names[0], within: 60)
+                result, saying: "none of the \(names.count) training pictures of the segmentation score is usable",
+                "; the first: \(data)/images/\(names[0])", within: 60)
         }
     }
 

@@ -6,7 +6,11 @@ import Testing
 /// Several hosts as network namespaces, where the system allows them: see cluster/run.
 @Suite(.serialized) struct ClusterTests {
     private static let isAllowed: Bool = {
-        do { return try runProcess(SmallRun.project + "/cluster/run", ["--hosts", "1", "--", "true"]).status == 0 } catch { return false }
+        do {
+            return try runProcess(SmallRun.project + "/cluster/run", ["--hosts", "1", "--", "true"]).status == 0
+        } catch {
+            return false
+        }
     }()
 
     /// Runs a script on the head of a cluster of two hosts; `$1` is the program, `$2` a folder, `$3` the arguments.

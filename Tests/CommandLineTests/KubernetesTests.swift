@@ -44,8 +44,8 @@ import Yams
         let policy = try #require(spec["runPolicy"] as? Object)
         expectOnly(
             [
-                "cleanPodPolicy", "ttlSecondsAfterFinished", "activeDeadlineSeconds", "backoffLimit", "schedulingPolicy",
-                "suspend", "managedBy",
+                "cleanPodPolicy", "ttlSecondsAfterFinished", "activeDeadlineSeconds", "backoffLimit",
+                "schedulingPolicy", "suspend", "managedBy",
             ], in: policy, "runPolicy")
         #expect(["None", "Running", "All"].contains(try #require(policy["cleanPodPolicy"] as? String)))
         #expect(try #require(policy["backoffLimit"] as? Int) >= 0)
@@ -95,7 +95,8 @@ import Yams
         // Every rank of all workers gets its part of the batch.
         let workers = try #require((replicas["Worker"] as? Object)?["replicas"] as? Int)
         let ranks = workers * (try #require(spec["slotsPerWorker"] as? Int))
-        let plan = try runProcess(program, ["plan", "--ranks", "\(ranks)"] + arguments, directory: SmallRun.project, timeLimit: 30)
+        let plan = try runProcess(
+            program, ["plan", "--ranks", "\(ranks)"] + arguments, directory: SmallRun.project, timeLimit: 30)
         #expect(plan.status == 0 && plan.output.contains("ranks=\(ranks)\n"), "\(plan)")
     }
 }

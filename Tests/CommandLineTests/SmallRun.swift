@@ -52,7 +52,9 @@ struct SmallRun {
         .deletingLastPathComponent().path
 
     /// Trains by launch/train on this machine, alone.
-    func launch(ranks: Int, _ options: [String] = [], _ settings: [String], timeLimit: Double = 120) throws -> ProcessResult {
+    func launch(
+        ranks: Int, _ options: [String] = [], _ settings: [String], timeLimit: Double = 120
+    ) throws -> ProcessResult {
         let program = ["--program", try MPILauncher.product("pixpro"), "--ranks-per-host", "\(ranks)"]
         return try MPILauncher.alone {
             try runProcess(

@@ -61,8 +61,8 @@ import Training
                 wait { run.steps >= 1 }
                 // Started beside the launcher's queue, which holds one job at a time.
                 let second = try runProcess(
-                    try MPILauncher.product("pixpro"), ["train"] + run.arguments(), environment: MPILauncher.environment,
-                    timeLimit: 40)
+                    try MPILauncher.product("pixpro"), ["train"] + run.arguments(),
+                    environment: MPILauncher.environment, timeLimit: 40)
                 try FileManager.default.moveItem(atPath: run.run, toPath: run.run + "-moved")
                 return second
             } _: {

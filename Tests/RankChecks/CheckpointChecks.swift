@@ -105,7 +105,7 @@ private func loadNewest(_ runtime: MPIRuntime, _ arguments: [String], visibility
     try compare(reader, runtime)
 }
 
-/// DIRECTORY STEP FILE: as `load`, while FILE of that checkpoint is shown late: it is renamed into place after a second.
+/// DIRECTORY STEP FILE: as `load`, while FILE of that checkpoint is shown late: it gets its name after a second.
 private func loadLate(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     let file = CheckpointCatalog.directory(runDirectory: arguments[0], step: Int(arguments[1])!) + "/" + arguments[2]
     let start = ContinuousClock.now

@@ -5,7 +5,7 @@ import Synchronization
 public enum MPILauncher {
     private static let oneAtATime = Mutex(())
 
-    /// What Open MPI needs on a small machine and as root, in tests only: ranks that wait leave the cores to the others.
+    /// What Open MPI needs on a small machine and as root, in tests only; ranks that wait leave the cores to others.
     public static let environment = [
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
