@@ -48,7 +48,7 @@ static inline __attribute__((always_inline, target("avx512f,avx512bf16"))) void 
         const int64_t stride = shape->a_row_stride;                                                                    \
         UNROLL for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_setzero_ps();                           \
         UNROLL for (int i = 0; i < rows; i += 3) thirds[i / 3] = a + i * stride;                                       \
-        for (int64_t d = 0; d < shape->depth; d++, b += cavx512_panel) {                                              \
+        for (int64_t d = 0; d < shape->depth; d++, b += cavx512_panel) {                                               \
             const __m512 left = _mm512_loadu_ps(b), right = _mm512_loadu_ps(b + 16);                                   \
             UNROLL for (int i = 0; i < rows; i++) {                                                                    \
                 const __m512 value = _mm512_set1_ps(thirds[i / 3][i % 3 * stride]);                                    \
@@ -87,12 +87,12 @@ static inline __attribute__((always_inline, target("avx512f,avx512bf16"))) void 
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    void cavx512_multiply_##type(const struct cavx512_product *shape, const void *a, const void *b, void *c) {                  \
+    void cavx512_multiply_##type(const struct cavx512_product *shape, const void *a, const void *b, void *c) {         \
         /* Blocks of nearly equal height: a last one of a few rows would wait for its own sums. */                     \
         const int64_t blocks = (shape->rows + MOST_ROWS - 1) / MOST_ROWS;                                              \
         int region = 0;                                                                                                \
         struct walk walk = walk_of(shape, 0, b);                                                                       \
-        for (int64_t column = 0; column < shape->columns; column += cavx512_panel) {                                  \
+        for (int64_t column = 0; column < shape->columns; column += cavx512_panel) {                                   \
             const float *panel = (const float *)b + column * shape->depth;                                             \
             for (int64_t i = 0, row = 0; i < blocks; i++) {                                                            \
                 const int64_t end = shape->rows * (i + 1) / blocks;                                                    \

@@ -85,6 +85,14 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
 
 // Each transform is that of the rows followed by that of the columns.
 #define DEFINE_TRANSFORMS(type, features, element)                                                                     \
+    INLINE(features) void store_panels_##type(                                                                         \
+        __m512 first[4][4], __m512 second[4][4], float *words, int64_t channel, int64_t stride,                        \
+        int64_t panel_stride) {                                                                                        \
+        float *target = words + channel / cavx512_panel * panel_stride + channel % cavx512_panel;                      \
+        UNROLL for (int i = 0; i < 16; i++)                                                                            \
+            store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                        \
+    }                                                                                                                  \
+                                                                                                                       \
     INLINE(features) void patch_##type(const void *const *pixels, int64_t channel, __m512 v[4][4]) {                   \
         __m512 t[4][4];                                                                                                \
         UNROLL for (int r = 0; r < 4; r++) {                                                                           \
@@ -137,9 +145,7 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
             __m512 first[4][4], second[4][4];                                                                          \
             patch_##type(pixels, channel, first);                                                                      \
             patch_##type(pixels + 16, channel, second);                                                                \
-            float *target = words + channel / cavx512_panel * panel_stride + channel % cavx512_panel;                  \
-            UNROLL for (int i = 0; i < 16; i++)                                                                        \
-                store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                    \
+            store_panels_##type(first, second, words, channel, stride, panel_stride);                                  \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
@@ -149,9 +155,7 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
             __m512 first[4][4], second[4][4];                                                                          \
             gradient_##type(pixels, channel, first);                                                                   \
             gradient_##type(pixels + 4, channel, second);                                                              \
-            float *target = words + channel / cavx512_panel * panel_stride + channel % cavx512_panel;                  \
-            UNROLL for (int i = 0; i < 16; i++)                                                                        \
-                store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                    \
+            store_panels_##type(first, second, words, channel, stride, panel_stride);                                  \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
@@ -184,9 +188,7 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
             __m512 first[4][4], second[4][4];                                                                          \
             transform_weights(weights + column, tap_stride, first);                                                    \
             transform_weights(weights + depth_stride + column, tap_stride, second);                                    \
-            float *target = words + column / cavx512_panel * panel_stride + column % cavx512_panel;                    \
-            UNROLL for (int i = 0; i < 16; i++)                                                                        \
-                store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                    \
+            store_panels_##type(first, second, words, column, stride, panel_stride);                                   \
         }                                                                                                              \
     }
 

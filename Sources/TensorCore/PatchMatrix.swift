@@ -26,8 +26,16 @@ struct PatchMatrix {
     func outputOffset(_ row: Int, _ group: Int) -> Int { row * geometry.outputChannels + group * groupOutputs }
 
     /// All rows, cut into tiles.
-    var tiles: some Sequence<Range<Int>> {
-        stride(from: 0, to: rows, by: tileRows).lazy.map { $0..<min($0 + tileRows, rows) }
+    var tiles: some Sequence<Range<Int>> { runs(tileRows) }
+
+    /// All rows in runs of at most `most`.
+    func runs(_ most: Int) -> some Sequence<Range<Int>> {
+        stride(from: 0, to: rows, by: most).lazy.map { $0..<min($0 + most, rows) }
+    }
+
+    /// The run that follows.
+    func run(after run: Range<Int>, _ most: Int) -> Range<Int> {
+        run.upperBound..<min(run.upperBound + most, rows)
     }
 
     func makeTile() -> Tensor { Tensor([min(tileRows, rows), columns]) }

@@ -2,58 +2,25 @@ import CAVX512
 
 /// Convolution as products of patches × weights, rounded to the map's type where they are summed; the patches of a 1×1
 /// convolution are the pixels themselves.
-public struct ProductConvolution: ConvolutionEngine {
+public struct ProductConvolution: KernelEngine {
     public let name = "products"
 
     public init() {}
 
     /// Whether this engine computes `geometry`, on this processor.
     public static func computes(_ geometry: ConvolutionGeometry, _ type: ElementType) -> Bool {
-        geometry.groups == 1 && geometry.inputChannels % panelColumns == 0
-            && geometry.outputChannels % panelColumns == 0
-            && (type == .float32 ? Float.isMultiplied : BFloat16.isMultiplied)
+        geometry.fitsPanels(type)
     }
 
-    public func forward(
-        _ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor
-    ) {
-        switch input.elementType {
-        case .float32: PatchProducts<Float>(geometry).forward(input, weight, packs, output)
-        case .bfloat16: PatchProducts<BFloat16>(geometry).forward(input, weight, packs, output)
-        }
-    }
-
-    public func backwardData(
-        _ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor, packs: WeightPacks,
-        inputGradient: Tensor, accumulate: Bool
-    ) {
-        switch inputGradient.elementType {
-        case .float32:
-            PatchProducts<Float>(geometry)
-                .backwardData(outputGradient, weight, packs, inputGradient, accumulate: accumulate)
-        case .bfloat16:
-            PatchProducts<BFloat16>(geometry)
-                .backwardData(outputGradient, weight, packs, inputGradient, accumulate: accumulate)
-        }
-    }
-
-    public func backwardWeights(
-        _ geometry: ConvolutionGeometry, input: Tensor, outputGradient: Tensor, weightGradient: Tensor,
-        accumulate: Bool
-    ) {
-        switch input.elementType {
-        case .float32:
-            PatchProducts<Float>(geometry)
-                .backwardWeights(input, outputGradient, weightGradient, accumulate: accumulate)
-        case .bfloat16:
-            PatchProducts<BFloat16>(geometry)
-                .backwardWeights(input, outputGradient, weightGradient, accumulate: accumulate)
+    public func kernels(_ geometry: ConvolutionGeometry, _ type: ElementType) -> any ConvolutionKernels {
+        switch type {
+        case .float32: PatchProducts<Float>(geometry)
+        case .bfloat16: PatchProducts<BFloat16>(geometry)
         }
     }
 }
 
-/// The three directions of one geometry, on the calling thread.
-private struct PatchProducts<E: ProductElement> {
+private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
     private let patches: PatchMatrix
     private let isPointwise: Bool
     /// Of a patch, and with it of the rows of weights.
@@ -186,17 +153,5 @@ private struct PatchProducts<E: ProductElement> {
             E.multiply(
                 shape, isMoved ? UnsafePointer(moved) : direct, packed.pointer, into: y + rows.lowerBound * columns)
         }
-    }
-}
-
-extension PatchMatrix {
-    /// All rows in runs of at most `most`.
-    fileprivate func runs(_ most: Int) -> some Sequence<Range<Int>> {
-        stride(from: 0, to: rows, by: most).lazy.map { $0..<min($0 + most, rows) }
-    }
-
-    /// The run that follows.
-    fileprivate func run(after run: Range<Int>, _ most: Int) -> Range<Int> {
-        run.upperBound..<min(run.upperBound + most, rows)
     }
 }

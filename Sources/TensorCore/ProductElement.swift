@@ -7,21 +7,48 @@ protocol ProductElement: KernelElement {
     static var isMultiplied: Bool { get }
     static var depthPerWord: Int { get }
 
+    /// Products and their panels, as CAVX512 describes them.
+    static var products: ProductFunctions { get }
+
+    /// Winograd's transforms, as CAVX512 describes them.
+    static var transforms: WinogradTransforms { get }
+}
+
+extension ProductElement {
     /// sums ← a·b, or added to what is there; on the calling thread.
     static func multiply(
-        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>)
+        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>
+    ) {
+        withUnsafePointer(to: shape) { products.multiply($0, a, b, sums) }
+    }
 
     /// The same, rounded to this type.
     static func multiply(
-        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<Self>)
+        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<Self>
+    ) {
+        withUnsafePointer(to: shape) { products.multiplyAndRound($0, a, b, c) }
+    }
 
     /// Writes `matrix`, depth × columns, to panels `panelStride` words apart; an odd depth ends with zeros.
     static func pack(
         _ matrix: UnsafePointer<Self>, depth: Int, columns: Int, into words: UnsafeMutablePointer<Float>,
-        panelStride: Int)
+        panelStride: Int
+    ) {
+        products.pack(matrix, Int64(depth), Int64(columns), words, Int64(panelStride))
+    }
+}
 
-    /// Winograd's transforms, as CAVX512 describes them.
-    static var transforms: WinogradTransforms { get }
+struct ProductFunctions: Sendable {
+    typealias Multiply = @Sendable @convention(c) (
+        UnsafePointer<cavx512_product>?, _ a: UnsafeRawPointer?, _ b: UnsafeRawPointer?, _ c: UnsafeMutableRawPointer?
+    ) -> Void
+
+    let multiply: Multiply
+    let multiplyAndRound: Multiply
+    let pack: @Sendable @convention(c) (
+        _ matrix: UnsafeRawPointer?, _ depth: Int64, _ columns: Int64, _ words: UnsafeMutablePointer<Float>?,
+        _ panelStride: Int64
+    ) -> Void
 }
 
 struct WinogradTransforms: Sendable {
@@ -88,53 +115,20 @@ struct MemoryAhead {
 extension Float: ProductElement {
     static let isMultiplied = cavx512_computes_float32() != 0
     static var depthPerWord: Int { 1 }
+    static let products = ProductFunctions(
+        multiply: cavx512_multiply_float32, multiplyAndRound: cavx512_multiply_float32, pack: cavx512_pack_float32)
     static let transforms = WinogradTransforms(
         patch: cavx512_patch_float32, patches: cavx512_patches_float32, gradients: cavx512_gradients_float32,
         tile: cavx512_tile_float32, weights: cavx512_weights_float32)
-
-    static func multiply(
-        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>
-    ) {
-        withUnsafePointer(to: shape) { cavx512_multiply_float32($0, a, b, sums) }
-    }
-
-    static func multiply(
-        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<Float>
-    ) {
-        multiply(shape, a, b, sums: c)
-    }
-
-    static func pack(
-        _ matrix: UnsafePointer<Float>, depth: Int, columns: Int, into words: UnsafeMutablePointer<Float>,
-        panelStride: Int
-    ) {
-        cavx512_pack_float32(matrix, Int64(depth), Int64(columns), words, Int64(panelStride))
-    }
 }
 
 extension BFloat16: ProductElement {
     static let isMultiplied = cavx512_computes_bfloat16() != 0
     static var depthPerWord: Int { 2 }
+    static let products = ProductFunctions(
+        multiply: cavx512_multiply_bfloat16, multiplyAndRound: cavx512_multiply_bfloat16_rounded,
+        pack: cavx512_pack_bfloat16)
     static let transforms = WinogradTransforms(
         patch: cavx512_patch_bfloat16, patches: cavx512_patches_bfloat16, gradients: cavx512_gradients_bfloat16,
         tile: cavx512_tile_bfloat16, weights: cavx512_weights_bfloat16)
-
-    static func multiply(
-        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>
-    ) {
-        withUnsafePointer(to: shape) { cavx512_multiply_bfloat16($0, a, b, sums) }
-    }
-
-    static func multiply(
-        _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<BFloat16>
-    ) {
-        withUnsafePointer(to: shape) { cavx512_multiply_bfloat16_rounded($0, a, b, c) }
-    }
-
-    static func pack(
-        _ matrix: UnsafePointer<BFloat16>, depth: Int, columns: Int, into words: UnsafeMutablePointer<Float>,
-        panelStride: Int
-    ) {
-        cavx512_pack_bfloat16(matrix, Int64(depth), Int64(columns), words, Int64(panelStride))
-    }
 }

@@ -8,7 +8,7 @@ import CAVX512
 /// Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1. Sums are float32.
 /// In bfloat16 the transformed numbers are rounded once more than the maps are, which makes an output's error about
 /// twice that of a direct convolution.
-public struct WinogradConvolution: ConvolutionEngine {
+public struct WinogradConvolution: KernelEngine {
     public let name = "Winograd"
 
     public init() {}
@@ -16,51 +16,18 @@ public struct WinogradConvolution: ConvolutionEngine {
     /// Whether this engine computes `geometry`, on this processor.
     public static func computes(_ geometry: ConvolutionGeometry, _ type: ElementType) -> Bool {
         geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1 && geometry.dilation == 1
-            && geometry.groups == 1 && geometry.inputChannels % panelColumns == 0
-            && geometry.outputChannels % panelColumns == 0
-            && (type == .float32 ? Float.isMultiplied : BFloat16.isMultiplied)
+            && geometry.fitsPanels(type)
     }
 
-    public func forward(
-        _ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor
-    ) {
-        switch input.elementType {
-        case .float32: WinogradProducts<Float>(geometry).forward(input, weight, packs, output)
-        case .bfloat16: WinogradProducts<BFloat16>(geometry).forward(input, weight, packs, output)
-        }
-    }
-
-    public func backwardData(
-        _ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor, packs: WeightPacks,
-        inputGradient: Tensor, accumulate: Bool
-    ) {
-        switch inputGradient.elementType {
-        case .float32:
-            WinogradProducts<Float>(geometry)
-                .backwardData(outputGradient, weight, packs, inputGradient, accumulate: accumulate)
-        case .bfloat16:
-            WinogradProducts<BFloat16>(geometry)
-                .backwardData(outputGradient, weight, packs, inputGradient, accumulate: accumulate)
-        }
-    }
-
-    public func backwardWeights(
-        _ geometry: ConvolutionGeometry, input: Tensor, outputGradient: Tensor, weightGradient: Tensor,
-        accumulate: Bool
-    ) {
-        switch input.elementType {
-        case .float32:
-            WinogradProducts<Float>(geometry)
-                .backwardWeights(input, outputGradient, weightGradient, accumulate: accumulate)
-        case .bfloat16:
-            WinogradProducts<BFloat16>(geometry)
-                .backwardWeights(input, outputGradient, weightGradient, accumulate: accumulate)
+    public func kernels(_ geometry: ConvolutionGeometry, _ type: ElementType) -> any ConvolutionKernels {
+        switch type {
+        case .float32: WinogradProducts<Float>(geometry)
+        case .bfloat16: WinogradProducts<BFloat16>(geometry)
         }
     }
 }
 
-/// The three directions of one geometry, on the calling thread.
-private struct WinogradProducts<E: ProductElement> {
+private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
     private let geometry: ConvolutionGeometry
     private let tiles: WinogradTiles
     private var inputs: Int { geometry.inputChannels }

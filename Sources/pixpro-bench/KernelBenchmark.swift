@@ -23,8 +23,11 @@ struct KernelBenchmark: ParsableCommand {
         let peak = reportPeaks()
         var totals = (flops: 0.0, seconds: 0.0, stepSeconds: 0.0)
         for (geometry, uses) in shapes() {
-            let x = Self.noise(geometry.inputShape).cast(to: precision), y = Self.noise(geometry.outputShape).cast(to: precision)
-            let w = Self.noise(geometry.weightShape)
+            // Products of zeros draw less power than those of real maps, and run at a higher clock.
+            var generator = KeyedGenerator(1)
+            let x = normalTensor(geometry.inputShape, &generator).cast(to: precision)
+            let y = normalTensor(geometry.outputShape, &generator).cast(to: precision)
+            let w = normalTensor(geometry.weightShape, &generator)
             func median(_ kernel: () -> Void) -> Double {
                 pixpro_bench.median((0..<repetitions).map { _ in seconds(kernel) })
             }
@@ -74,14 +77,6 @@ struct KernelBenchmark: ParsableCommand {
                 ]))
     }
 
-    /// Numbers as real maps have them: products of zeros draw less power, and run at a higher clock.
-    private static func noise(_ shape: [Int]) -> Tensor {
-        let tensor = Tensor(shape)
-        var generator = KeyedGenerator(1)
-        for i in 0..<tensor.count { tensor.floats[i] = Float(generator.normal()) }
-        return tensor
-    }
-
     /// What the cores can do at most in this precision, in GFLOP/s: bfloat16 may also be multiplied as float32.
     private func reportPeaks() -> Double {
         let float32 = cprocessorpeak_float32(0.3) * Double(threads) / 1e9
@@ -109,16 +104,17 @@ struct KernelBenchmark: ParsableCommand {
             let width = 64 << index, outputs = architecture.channels(stage: index + 1)
             for block in 0..<count {
                 let stride = index > 0 && block == 0 ? 2 : 1
+                let outputSize = (size + stride - 1) / stride
                 if stride != 1 || inputs != outputs { add(size, inputs, outputs, kernel: 1, stride: stride) }
                 if architecture.usesBottlenecks {
                     add(size, inputs, width, kernel: 1)
                     add(size, width, width, kernel: 3, stride: stride)
-                    add((size + stride - 1) / stride, width, outputs, kernel: 1)
+                    add(outputSize, width, outputs, kernel: 1)
                 } else {
                     add(size, inputs, width, kernel: 3, stride: stride)
-                    add((size + stride - 1) / stride, width, width, kernel: 3)
+                    add(outputSize, width, width, kernel: 3)
                 }
-                size = (size + stride - 1) / stride
+                size = outputSize
                 inputs = outputs
             }
         }

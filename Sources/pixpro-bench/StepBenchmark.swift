@@ -86,11 +86,7 @@ struct StepBenchmark: ParsableCommand {
 
     private func randomViews() -> TwoViewBatch {
         var generator = KeyedGenerator(1)
-        func view() -> Tensor {
-            let tensor = Tensor([batch, imageSize, imageSize, 3])
-            for i in 0..<tensor.count { tensor.floats[i] = Float(generator.normal()) }
-            return tensor
-        }
+        func view() -> Tensor { normalTensor([batch, imageSize, imageSize, 3], &generator) }
         func boxes(_ box: [Float]) -> Tensor { Tensor([batch, 4], (0..<batch).flatMap { _ in box }) }
         return TwoViewBatch(
             view1: view(), view2: view(), box1: boxes([0.1, 0.1, 0.8, 0.8]), box2: boxes([0.2, 0.2, 0.9, 0.9]))
