@@ -1,7 +1,7 @@
 #include "CAVX512.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "Words.h"
 
 // 14 rows of two registers are 28 sums; with two registers of `b` and one of `a` that is all but one of the 32.
 enum { MOST_ROWS = 14 };
@@ -17,23 +17,15 @@ static struct walk walk_of(const struct cavx512_product *shape, int region, cons
     return (struct walk){start, start + shape->ahead_bytes[region]};
 }
 
-#define UNROLL _Pragma("clang loop unroll(full)")
-
 // Sixteen sums as float32, or rounded to bfloat16.
-static inline __attribute__((always_inline, target("avx512f"))) void store_float32(
-    void *c, int64_t place, __m512 sum, int accumulate) {
+INLINE(FLOAT32) void store_sums_float32(void *c, int64_t place, __m512 sum, int accumulate) {
     float *target = (float *)c + place;
-    _mm512_storeu_ps(target, accumulate ? _mm512_add_ps(sum, _mm512_loadu_ps(target)) : sum);
+    store_float32(target, accumulate ? _mm512_add_ps(sum, load_float32(target)) : sum);
 }
 
-static inline __attribute__((always_inline, target("avx512f,avx512bf16"))) void store_bfloat16(
-    void *c, int64_t place, __m512 sum, int accumulate) {
+INLINE(BFLOAT16) void store_sums_bfloat16(void *c, int64_t place, __m512 sum, int accumulate) {
     uint16_t *target = (uint16_t *)c + place;
-    if (accumulate) {
-        const __m512i old = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)target));
-        sum = _mm512_add_ps(sum, _mm512_castsi512_ps(_mm512_slli_epi32(old, 16)));
-    }
-    _mm256_storeu_si256((__m256i *)target, (__m256i)_mm512_cvtneps_pbh(sum));
+    store_bfloat16(target, accumulate ? _mm512_add_ps(sum, load_bfloat16(target)) : sum);
 }
 
 // One block of `rows` rows and one panel of columns. Rows are addressed from every third one: more pointers than that
@@ -110,36 +102,9 @@ static inline __attribute__((always_inline, target("avx512f,avx512bf16"))) void 
 #define MULTIPLY_FLOAT32(sum, a, b) _mm512_fmadd_ps(a, b, sum)
 #define MULTIPLY_BFLOAT16(sum, a, b) _mm512_dpbf16_ps(sum, (__m512bh)(a), (__m512bh)(b))
 
-DEFINE_PRODUCT(float32, "avx512f", MULTIPLY_FLOAT32, store_float32)
-DEFINE_PRODUCT(bfloat16, "avx512f,avx512bf16", MULTIPLY_BFLOAT16, store_float32)
-DEFINE_PRODUCT(bfloat16_rounded, "avx512f,avx512bf16", MULTIPLY_BFLOAT16, store_bfloat16)
-
-__attribute__((target("avx512f"))) void cavx512_pack_float32(
-    const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride) {
-    for (int64_t d = 0; d < depth + depth % 2; d++, words += cavx512_panel) {
-        const float *row = (const float *)matrix + d * columns;
-        for (int64_t column = 0; column < columns; column += 16) {
-            float *target = words + column / cavx512_panel * panel_stride + column % cavx512_panel;
-            _mm512_storeu_ps(target, d < depth ? _mm512_loadu_ps(row + column) : _mm512_setzero_ps());
-        }
-    }
-}
-
-__attribute__((target("avx512f"))) void cavx512_pack_bfloat16(
-    const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride) {
-    for (int64_t d = 0; d < depth; d += 2, words += cavx512_panel) {
-        const uint16_t *row = (const uint16_t *)matrix + d * columns;
-        for (int64_t column = 0; column < columns; column += 16) {
-            const __m512i first = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(row + column)));
-            const __m512i second = d + 1 < depth
-                ? _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(row + columns + column)))
-                : _mm512_setzero_si512();
-            _mm512_storeu_si512(
-                words + column / cavx512_panel * panel_stride + column % cavx512_panel,
-                _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
-        }
-    }
-}
+DEFINE_PRODUCT(float32, FLOAT32, MULTIPLY_FLOAT32, store_sums_float32)
+DEFINE_PRODUCT(bfloat16, BFLOAT16, MULTIPLY_BFLOAT16, store_sums_float32)
+DEFINE_PRODUCT(bfloat16_rounded, BFLOAT16, MULTIPLY_BFLOAT16, store_sums_bfloat16)
 
 int cavx512_computes_float32(void) { return __builtin_cpu_supports("avx512f") != 0; }
 int cavx512_computes_bfloat16(void) {
@@ -153,8 +118,6 @@ int cavx512_computes_float32(void) { return 0; }
 int cavx512_computes_bfloat16(void) { return 0; }
 
 // Never reached: who calls them asks first.
-void cavx512_pack_float32(const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride) { abort(); }
-void cavx512_pack_bfloat16(const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride) { abort(); }
 void cavx512_multiply_float32(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
 void cavx512_multiply_bfloat16(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
 void cavx512_multiply_bfloat16_rounded(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }

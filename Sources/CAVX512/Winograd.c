@@ -1,37 +1,7 @@
 #include "CAVX512.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define INLINE(features) static inline __attribute__((always_inline, target(features)))
-#define FLOAT32 "avx512f"
-#define BFLOAT16 "avx512f,avx512bw,avx512bf16"
-
-INLINE(FLOAT32) __m512 load_float32(const float *source) { return _mm512_loadu_ps(source); }
-INLINE(FLOAT32) void store_float32(float *target, __m512 values) { _mm512_storeu_ps(target, values); }
-
-// Two neighbours along the depth: two rows of a panel.
-INLINE(FLOAT32) void store_depth_float32(float *words, __m512 first, __m512 second) {
-    _mm512_storeu_ps(words, first);
-    _mm512_storeu_ps(words + cavx512_panel, second);
-}
-
-INLINE(BFLOAT16) __m512 load_bfloat16(const uint16_t *source) {
-    const __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)source));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
-}
-
-INLINE(BFLOAT16) void store_bfloat16(uint16_t *target, __m512 values) {
-    _mm256_storeu_si256((__m256i *)target, (__m256i)_mm512_cvtneps_pbh(values));
-}
-
-// Two neighbours along the depth: the halves of a row's words.
-INLINE(BFLOAT16) void store_depth_bfloat16(float *words, __m512 first, __m512 second) {
-    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
-    const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
-    _mm512_storeu_si512(words, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-}
+#include "Words.h"
 
 INLINE(FLOAT32) void transform_weights(const float *weights, int64_t tap_stride, __m512 u[4][4]) {
     const __m512 half = _mm512_set1_ps(0.5f);
@@ -88,7 +58,7 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
     INLINE(features) void store_panels_##type(                                                                         \
         __m512 first[4][4], __m512 second[4][4], float *words, int64_t channel, int64_t stride,                        \
         int64_t panel_stride) {                                                                                        \
-        float *target = words + channel / cavx512_panel * panel_stride + channel % cavx512_panel;                      \
+        float *target = panel_of(words, channel, panel_stride);                                                        \
         UNROLL for (int i = 0; i < 16; i++)                                                                            \
             store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                        \
     }                                                                                                                  \
@@ -190,6 +160,26 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
             transform_weights(weights + depth_stride + column, tap_stride, second);                                    \
             store_panels_##type(first, second, words, column, stride, panel_stride);                                   \
         }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    __attribute__((target(features))) void cavx512_transposed_weights_##type(                                          \
+        const float *weights, int64_t tap_stride, int64_t column_stride, int64_t depth, int64_t columns, float *words, \
+        int64_t stride, int64_t panel_stride) {                                                                        \
+        for (int64_t column = 0; column < columns; column += 16, weights += 16 * column_stride) {                      \
+            float *target = panel_of(words, column, panel_stride);                                                     \
+            for (int64_t d = 0; d < depth; d += depth_##type, target += 16 * cavx512_panel) {                          \
+                __m512i block[16][16];                                                                                 \
+                for (int i = 0; i < 16; i++) {                                                                         \
+                    const float *source = weights + i * column_stride + d;                                             \
+                    __m512 first[4][4], second[4][4];                                                                  \
+                    transform_weights(source, tap_stride, first);                                                      \
+                    transform_weights(source + depth_##type - 16, tap_stride, second);                                 \
+                    UNROLL for (int place = 0; place < 16; place++)                                                    \
+                        block[place][i] = words_##type(first[place / 4][place % 4], second[place / 4][place % 4]);     \
+                }                                                                                                      \
+                for (int place = 0; place < 16; place++) store_columns(target + place * stride, block[place]);         \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 DEFINE_TRANSFORMS(float32, FLOAT32, float)
@@ -217,6 +207,11 @@ DEFINE_TRANSFORMS(bfloat16, BFLOAT16, uint16_t)
     void cavx512_weights_##type(                                                                                       \
         const float *weights, int64_t tap_stride, int64_t depth_stride, int64_t columns, float *words, int64_t stride, \
         int64_t panel_stride) {                                                                                        \
+        abort();                                                                                                       \
+    }                                                                                                                  \
+    void cavx512_transposed_weights_##type(                                                                            \
+        const float *weights, int64_t tap_stride, int64_t column_stride, int64_t depth, int64_t columns, float *words, \
+        int64_t stride, int64_t panel_stride) {                                                                        \
         abort();                                                                                                       \
     }
 

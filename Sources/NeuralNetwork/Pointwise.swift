@@ -16,9 +16,10 @@ public func rectify(_ x: Variable, _ pass: Pass) -> Variable {
 /// x in another element type; its gradient comes back in x's own.
 public func cast(_ x: Variable, to type: ElementType, _ pass: Pass) -> Variable {
     guard x.value.elementType != type else { return x }
-    let y = Variable(x.value.cast(to: type), needsGradient: pass.tape != nil)
+    // Images are cast as well: a gradient for them would cost a convolution that nobody reads.
+    let y = Variable(x.value.cast(to: type), needsGradient: pass.tape != nil && x.needsGradient)
     pass.tape?.record {
-        guard x.needsGradient, let dy = y.takeGradient() else { return }
+        guard let dy = y.takeGradient() else { return }
         x.receive(dy.cast(to: x.value.elementType))
     }
     return y

@@ -51,7 +51,7 @@ public final class WeightPacks: @unchecked Sendable {
         lock.withLock {
             let key = Key(weight: UInt(bitPattern: weight.bytes), layout: layout)
             if let entry = entries[key] { return entry.packed }
-            let packed = pack()
+            let packed = Trace.span("weights packed") { pack() }
             entries[key] = (weight, packed)
             return packed
         }

@@ -38,9 +38,7 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
         let packed = packs.packed(weight, layout: .panels(E.elementType)) {
-            let transposed = Tensor([columns, outputs])
-            transpose(weight.pointer, rows: outputs, columns: columns, rowStride: columns, into: transposed.pointer)
-            return pack(transposed, depth: columns, columns: outputs)
+            E.panels(of: weight, depth: columns, columns: outputs, isTransposed: true)
         }
         multiply(input, columns, packed, output, outputs, isDirect: isPointwise, accumulate: false)
     }
@@ -49,7 +47,7 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
         _ outputGradient: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ inputGradient: Tensor, accumulate: Bool
     ) {
         let packed = packs.packed(weight, layout: .transposedPanels(E.elementType)) {
-            pack(weight, depth: outputs, columns: columns)
+            E.panels(of: weight, depth: outputs, columns: columns, isTransposed: false)
         }
         if isPointwise {
             multiply(outputGradient, outputs, packed, inputGradient, columns, isDirect: true, accumulate: accumulate)
@@ -98,15 +96,6 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
 
     /// Rows of a product at once: few enough to be read, and written to, while they are in the nearest caches.
     private var rowsAtOnce: Int { 56 }
-
-    private func pack(_ matrix: Tensor, depth: Int, columns: Int) -> Tensor {
-        let packed = Tensor([depth / E.depthPerWord * columns])
-        let rounded = matrix.cast(to: E.elementType)
-        E.pack(
-            rounded.elements(E.self), depth: depth, columns: columns, into: packed.pointer,
-            panelStride: depth / E.depthPerWord * panelColumns)
-        return packed
-    }
 
     /// The patches of pixels `rows` in panels whose depth are the pixels.
     private func packPatches(

@@ -36,11 +36,24 @@ extension ProductElement {
     ) {
         products.pack(matrix, Int64(depth), Int64(columns), words, Int64(panelStride))
     }
+
+    /// `weights`, float32 depth × columns or transposed, as this type in panels.
+    static func panels(of weights: Tensor, depth: Int, columns: Int, isTransposed: Bool) -> Tensor {
+        let words = depth / depthPerWord
+        let panels = Tensor([words * columns])
+        (isTransposed ? products.packTransposedWeights : products.packWeights)(
+            weights.pointer, Int64(depth), Int64(columns), panels.pointer, Int64(words * panelColumns))
+        return panels
+    }
 }
 
 struct ProductFunctions: Sendable {
     typealias Multiply = @Sendable @convention(c) (
         UnsafePointer<cavx512_product>?, _ a: UnsafeRawPointer?, _ b: UnsafeRawPointer?, _ c: UnsafeMutableRawPointer?
+    ) -> Void
+    typealias PackWeights = @Sendable @convention(c) (
+        _ weights: UnsafePointer<Float>?, _ depth: Int64, _ columns: Int64, _ words: UnsafeMutablePointer<Float>?,
+        _ panelStride: Int64
     ) -> Void
 
     let multiply: Multiply
@@ -49,6 +62,8 @@ struct ProductFunctions: Sendable {
         _ matrix: UnsafeRawPointer?, _ depth: Int64, _ columns: Int64, _ words: UnsafeMutablePointer<Float>?,
         _ panelStride: Int64
     ) -> Void
+    let packWeights: PackWeights
+    let packTransposedWeights: PackWeights
 }
 
 struct WinogradTransforms: Sendable {
@@ -68,6 +83,10 @@ struct WinogradTransforms: Sendable {
     ) -> Void
     let weights: @Sendable @convention(c) (
         _ weights: UnsafePointer<Float>?, _ tapStride: Int64, _ depthStride: Int64, _ columns: Int64,
+        _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
+    ) -> Void
+    let transposedWeights: @Sendable @convention(c) (
+        _ weights: UnsafePointer<Float>?, _ tapStride: Int64, _ columnStride: Int64, _ depth: Int64, _ columns: Int64,
         _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
     ) -> Void
 }
@@ -116,10 +135,12 @@ extension Float: ProductElement {
     static let isMultiplied = cavx512_computes_float32() != 0
     static var depthPerWord: Int { 1 }
     static let products = ProductFunctions(
-        multiply: cavx512_multiply_float32, multiplyAndRound: cavx512_multiply_float32, pack: cavx512_pack_float32)
+        multiply: cavx512_multiply_float32, multiplyAndRound: cavx512_multiply_float32, pack: cavx512_pack_float32,
+        packWeights: cavx512_pack_weights_float32, packTransposedWeights: cavx512_pack_transposed_weights_float32)
     static let transforms = WinogradTransforms(
         patch: cavx512_patch_float32, patches: cavx512_patches_float32, gradients: cavx512_gradients_float32,
-        tile: cavx512_tile_float32, weights: cavx512_weights_float32)
+        tile: cavx512_tile_float32, weights: cavx512_weights_float32,
+        transposedWeights: cavx512_transposed_weights_float32)
 }
 
 extension BFloat16: ProductElement {
@@ -127,8 +148,10 @@ extension BFloat16: ProductElement {
     static var depthPerWord: Int { 2 }
     static let products = ProductFunctions(
         multiply: cavx512_multiply_bfloat16, multiplyAndRound: cavx512_multiply_bfloat16_rounded,
-        pack: cavx512_pack_bfloat16)
+        pack: cavx512_pack_bfloat16, packWeights: cavx512_pack_weights_bfloat16,
+        packTransposedWeights: cavx512_pack_transposed_weights_bfloat16)
     static let transforms = WinogradTransforms(
         patch: cavx512_patch_bfloat16, patches: cavx512_patches_bfloat16, gradients: cavx512_gradients_bfloat16,
-        tile: cavx512_tile_bfloat16, weights: cavx512_weights_bfloat16)
+        tile: cavx512_tile_bfloat16, weights: cavx512_weights_bfloat16,
+        transposedWeights: cavx512_transposed_weights_bfloat16)
 }

@@ -43,15 +43,11 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
         let packed = packs.packed(weight, layout: .winograd(E.elementType)) {
-            let taps = Tensor([9, inputs, outputs])
-            for tap in 0..<9 {
-                transpose(
-                    weight.pointer + tap * inputs, rows: outputs, columns: inputs, rowStride: 9 * inputs,
-                    into: taps.pointer + tap * inputs * outputs)
-            }
-            return Self.pack(
-                taps.pointer, depth: inputs, columns: outputs, tap: inputs * outputs, depthStride: outputs,
-                turned: false)
+            let panels = PlacePanels(channels: outputs, depth: inputs / E.depthPerWord)
+            E.transforms.transposedWeights(
+                weight.pointer, Int64(inputs), Int64(9 * inputs), Int64(inputs), Int64(outputs), panels[0],
+                Int64(panels.placeStride), Int64(panels.depth * panelColumns))
+            return panels.words
         }
         convolve(input, inputs, packed, output, outputs, accumulate: false)
     }
@@ -61,8 +57,15 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
     ) {
         // A convolution with the kernels turned by 180 degrees and their channels exchanged.
         let packed = packs.packed(weight, layout: .winogradTurned(E.elementType)) {
-            Self.pack(
-                weight.pointer, depth: outputs, columns: inputs, tap: inputs, depthStride: 9 * inputs, turned: true)
+            let panels = PlacePanels(channels: inputs, depth: outputs / E.depthPerWord)
+            for d in stride(from: 0, to: outputs, by: 2) {
+                // The taps of a turned kernel in order are those of the kernel from the last one back.
+                E.transforms.weights(
+                    weight.pointer + (9 * d + 8) * inputs, Int64(-inputs), Int64(9 * inputs), Int64(inputs),
+                    panels[0] + d / E.depthPerWord * panelColumns, Int64(panels.placeStride),
+                    Int64(panels.depth * panelColumns))
+            }
+            return panels.words
         }
         convolve(outputGradient, outputs, packed, inputGradient, inputs, accumulate: accumulate)
     }
@@ -111,6 +114,7 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
         let depth = inputs / E.depthPerWord
         let most = max(56, Self.cachedBytes / (16 * inputs * E.elementType.byteCount)) / 14 * 14
         let width = min(outputs, 2 * panelColumns)
+        let placeStride = packed.shape[1]
         for block in tiles.blocks(most) {
             // A line more for each place: sixteen streams at a power of two would share the lines of the cache.
             let xStride = block.count * depth + 16, yStride = block.count * width + 16
@@ -128,7 +132,7 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
                 for place in 0..<16 {
                     shape.fetch(next, part: column / width * 16 + place, of: (outputs + width - 1) / width * 16)
                     E.multiply(
-                        shape, x.pointer + place * xStride, packed.pointer + (place * outputs + column) * depth,
+                        shape, x.pointer + place * xStride, packed.pointer + place * placeStride + column * depth,
                         sums: y.pointer + place * yStride)
                 }
                 tiles.transformOutputs(
@@ -140,20 +144,4 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
 
     /// Bytes of transformed tiles that stay in a core's cache until they are used again.
     private static var cachedBytes: Int { 448 << 10 }
-
-    /// Transformed weights in panels, place by place; `weights` are found `tap` and `depthStride` apart.
-    private static func pack(
-        _ weights: UnsafePointer<Float>, depth: Int, columns: Int, tap: Int, depthStride: Int, turned: Bool
-    ) -> Tensor {
-        let words = depth / E.depthPerWord
-        let packed = Tensor([16, columns * words])
-        for d in stride(from: 0, to: depth, by: 2) {
-            // The taps of a turned kernel in order are those of the kernel from the last one back.
-            E.transforms.weights(
-                weights + d * depthStride + (turned ? 8 * tap : 0), Int64(turned ? -tap : tap), Int64(depthStride),
-                Int64(columns), packed.pointer + d / E.depthPerWord * panelColumns, Int64(columns * words),
-                Int64(words * panelColumns))
-        }
-        return packed
-    }
 }

@@ -49,6 +49,14 @@ let operations: [OperationCase] = [
     /// Σ r·f(x) for fixed random r, which makes any operation a scalar function.
     private func probe(_ output: Tensor) -> Tensor { randomTensor(output.shape, key: 99) }
 
+    /// A gradient for images would cost a convolution that nobody reads.
+    @Test func onlyCastsOfWhatWantsAGradientWantOne() {
+        let x = randomTensor([2, 3], key: 1)
+        let pass = Pass(mode: .training, tape: Tape())
+        #expect(!cast(Variable(x), to: .bfloat16, pass).needsGradient)
+        #expect(cast(Variable(x, needsGradient: true), to: .bfloat16, pass).needsGradient)
+    }
+
     @Test(arguments: operations) func agreesWithFiniteDifferences(_ operation: OperationCase) throws {
         let state = ModelState(seed: 3)
         let run = operation.make(state)

@@ -36,6 +36,17 @@ void cavx512_multiply_bfloat16_rounded(const struct cavx512_product *shape, cons
 void cavx512_pack_float32(const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride);
 void cavx512_pack_bfloat16(const void *matrix, int64_t depth, int64_t columns, float *words, int64_t panel_stride);
 
+// The same of float32 weights, depth × columns (both multiples of cavx512_panel), rounded to the type; and of weights
+// that lie transposed, columns × depth.
+void cavx512_pack_weights_float32(
+    const float *weights, int64_t depth, int64_t columns, float *words, int64_t panel_stride);
+void cavx512_pack_weights_bfloat16(
+    const float *weights, int64_t depth, int64_t columns, float *words, int64_t panel_stride);
+void cavx512_pack_transposed_weights_float32(
+    const float *weights, int64_t depth, int64_t columns, float *words, int64_t panel_stride);
+void cavx512_pack_transposed_weights_bfloat16(
+    const float *weights, int64_t depth, int64_t columns, float *words, int64_t panel_stride);
+
 // Winograd's minimal filtering F(2×2, 3×3); channels are multiples of sixteen. `pixels` point to a tile's pixels, row by
 // row; the sixteen places of a transformed tile lie `stride` elements (of products: float32) apart, in panels words.
 
@@ -68,6 +79,14 @@ void cavx512_weights_float32(
 void cavx512_weights_bfloat16(
     const float *weights, int64_t tap_stride, int64_t depth_stride, int64_t columns, float *words, int64_t stride,
     int64_t panel_stride);
+
+// The same where the depth, a multiple of cavx512_panel, lies together and columns are `column_stride` apart; all of it.
+void cavx512_transposed_weights_float32(
+    const float *weights, int64_t tap_stride, int64_t column_stride, int64_t depth, int64_t columns, float *words,
+    int64_t stride, int64_t panel_stride);
+void cavx512_transposed_weights_bfloat16(
+    const float *weights, int64_t tap_stride, int64_t column_stride, int64_t depth, int64_t columns, float *words,
+    int64_t stride, int64_t panel_stride);
 
 // The gradients of nine taps, `channels` apart, from products: Gᵀ U G, or added to what is there.
 void cavx512_weight_gradients(

@@ -32,27 +32,6 @@ CVECTOR_INLINE void cvector_store_bfloat16(cvector_floats values, void *target) 
     memcpy(target, &halves, sizeof halves);
 }
 
-// Writes 8×8 numbers of `source` to `target` with rows and columns exchanged; strides are those of rows.
-CVECTOR_INLINE void cvector_transpose(const float *source, int64_t source_stride, float *target, int64_t target_stride) {
-    cvector_floats rows[8], pairs[8], fours[8];
-    for (int i = 0; i < 8; i++) memcpy(&rows[i], source + i * source_stride, sizeof rows[i]);
-    for (int i = 0; i < 8; i += 2) {
-        pairs[i] = __builtin_shufflevector(rows[i], rows[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-        pairs[i + 1] = __builtin_shufflevector(rows[i], rows[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
-    }
-    for (int i = 0; i < 8; i += 4) {
-        for (int j = 0; j < 2; j++) {
-            fours[i + j] = __builtin_shufflevector(pairs[i + j], pairs[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-            fours[i + j + 2] = __builtin_shufflevector(pairs[i + j], pairs[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-        }
-    }
-    for (int i = 0; i < 4; i++) {
-        rows[i] = __builtin_shufflevector(fours[i], fours[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        rows[i + 4] = __builtin_shufflevector(fours[i], fours[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-    for (int i = 0; i < 8; i++) memcpy(target + i * target_stride, &rows[i], sizeof rows[i]);
-}
-
 // Eight bytes as integers.
 CVECTOR_INLINE cvector_ints cvector_load_bytes(const void *source) {
     cvector_bytes bytes;
