@@ -70,7 +70,7 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
     func backwardWeights(_ input: Tensor, _ outputGradient: Tensor, _ weightGradient: Tensor, accumulate: Bool) {
         // As many pixels as stay in cache, but enough to outweigh adding to the gradient.
         let bytes = (columns + outputs) * E.elementType.byteCount
-        let most = max(256, (320 << 10) / bytes) / 2 * 2
+        let most = max(400, (320 << 10) / bytes) / 2 * 2
         let panelX = Tensor([columns * most]), panelDY = Tensor([outputs * most])
         let x = input.elements(E.self), dy = outputGradient.elements(E.self)
         for rows in patches.runs(most) {
