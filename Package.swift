@@ -99,7 +99,9 @@ let package = Package(
         // Checks that run on several ranks; the tests above start it under mpirun.
         .executableTarget(
             name: "rank-checks",
-            dependencies: ["Checkpointing", "DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"],
+            dependencies: [
+                "Checkpointing", "DataParallel", "Evaluation", "MessagePassing", "NeuralNetwork", "TensorCore",
+            ],
             path: "Tests/RankChecks", swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         // Mutated inputs for every parser of outside data; a test runs a few.
@@ -107,6 +109,7 @@ let package = Package(
             name: "parser-fuzz", dependencies: ["Checkpointing", "ImagePipeline", "TensorCore", "Training"],
             path: "Tests/ParserFuzz", swiftSettings: swiftSettings),
         tests("DrawingTests", ["Drawing"]),
+        tests("EvaluationTests", ["Evaluation", "TensorCore"]),
         tests(
             "TrainingTests", ["Drawing", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore", "Training"]),
         tests("ImagePipelineTests", ["ImagePipeline", "TensorCore"]),

@@ -10,6 +10,8 @@ public struct FeatureExtractor {
     let communicator: Communicator
     /// Pictures in a forward pass.
     let batchSize: Int
+    /// Keeps the weights as kernels want them.
+    private let convolutions = Convolutions()
 
     public init(encoder: ResNet, communicator: Communicator, batchSize: Int = 32) {
         self.encoder = encoder
@@ -29,7 +31,7 @@ public struct FeatureExtractor {
 
     /// Images [N, H, W, 3] → C5 [N, ⌈H/32⌉, ⌈W/32⌉, C].
     public func map(_ images: Tensor) throws -> Tensor {
-        try encoder(Variable(images), Pass(mode: .evaluation)).value
+        try encoder(Variable(images), Pass(mode: .evaluation, convolutions: convolutions)).value
     }
 
     /// The mean C5 feature of each of the pictures `indices`, gathered on rank zero. Collective.

@@ -12,6 +12,13 @@ public struct PixelLabels: Sendable {
         self.ids = ids
     }
 
+    /// Left and right exchanged.
+    package var mirrored: PixelLabels {
+        var mirrored = ids
+        for y in 0..<height { mirrored[y * width..<(y + 1) * width].reverse() }
+        return PixelLabels(width: width, height: height, ids: mirrored)
+    }
+
     /// How many pixels of each class the blocks of every × every pixels hold: [rows, classes, columns].
     func histograms(_ scheme: LabelScheme, every: Int) -> [UInt8] {
         precondition(every * every <= UInt8.max, "blocks of \(every) pixels")

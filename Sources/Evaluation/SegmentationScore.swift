@@ -20,22 +20,26 @@ public struct LabelledPictureSource {
 }
 
 extension FeatureExtractor {
-    /// Trains a segmentation probe on rank zero and scores it on all ranks, each with its own part of the pictures; their
-    /// counts add up to the one confusion matrix. Collective.
+    /// Trains a segmentation probe and scores it, each rank with its own part of the pictures; their counts add up to the
+    /// one confusion matrix. Collective.
     ///
-    /// The training pictures' features are held by rank zero: of more than fit in `memory` bytes an evenly spread part
-    /// is used.
+    /// Of more training pictures than have their features in `memory` bytes an evenly spread part is used.
     func segmentation(
         training: LabelledPictureSource, validation: LabelledPictureSource, scheme: LabelScheme, seed: UInt64,
         memory: Int, progress: EvaluationProgress
     ) throws -> (confusion: ConfusionMatrix, trained: Int, scored: Int, skipped: [SkippedPicture]) {
         let limit = try pictureLimit(training, scheme, memory: memory)
         let indices = spread(training.count, limit: limit)
-        let (samples, skippedInTraining) = try gatherSamples(training, indices, scheme) {
+        var (pictures, skippedInTraining) = try extractPictures(training, indices, scheme) {
             try progress("segmentation features", $0, $1)
         }
-        let classifier = try trainOnRoot(samples, scheme, seed: seed) { try progress("segmentation probe", $0, $1) }
-        var (confusion, scored, skipped) = try score(classifier, validation, scheme) {
+        let trained = try holdOut(of: &pictures, seed: seed)
+        let probe = try SegmentationProbe(
+            pictures: pictures, classes: scheme.classes, channels: encoder.architecture.outputChannels,
+            communicator: communicator
+        ) { try progress("segmentation probe", $0, $1) }
+        pictures = []
+        var (confusion, scored, skipped) = try score(probe.classifier, validation, scheme) {
             try progress("segmentation score", $0, $1)
         }
         confusion.counts = try communicator.sum(confusion.counts)
@@ -43,10 +47,7 @@ extension FeatureExtractor {
         guard scored > 0 else {
             throw try noPicture("validation", of: validation, try communicator.gathered(skipped))
         }
-        return (
-            confusion, try communicator.directed("counting") { samples.count }, scored,
-            skippedInTraining + (try communicator.gathered(skipped))
-        )
+        return (confusion, trained, scored, skippedInTraining + (try communicator.gathered(skipped)))
     }
 
     /// How many training pictures fit in `memory`, judging by the first that can be read.
@@ -62,8 +63,8 @@ extension FeatureExtractor {
                 }
                 let cells = ((image.shape[0] + 31) / 32) * ((image.shape[1] + 31) / 32)
                 let blocks = labels.ids.count / (SegmentationProbe.blockSide * SegmentationProbe.blockSide)
-                // Twice the features: the scaled ones lie beside those of the encoder.
-                let bytes = 2 * cells * encoder.architecture.outputChannels * 4 + blocks * scheme.classes
+                // Twice: the whitened features lie beside those of the encoder; and twice for the mirrored picture.
+                let bytes = 2 * (2 * cells * encoder.architecture.outputChannels * 4 + blocks * scheme.classes)
                 return max(2, memory / bytes)
             }
             throw try noPicture("training", of: source, skipped)
@@ -80,76 +81,43 @@ extension FeatureExtractor {
         }
     }
 
-    /// Training samples on rank zero, in order; none elsewhere. Pictures differ in size and pass one by one.
-    private func gatherSamples(
+    /// This rank's training pictures, in order. They differ in size and pass one by one, each with its mirror image.
+    private func extractPictures(
         _ source: LabelledPictureSource, _ indices: [Int], _ scheme: LabelScheme, progress: (Int, Int) throws -> Void
-    ) throws -> (samples: [SegmentationProbe.Sample], skipped: [SkippedPicture]) {
-        var features: [Float] = []
-        var histograms: [UInt8] = []
-        var sizes: [Int] = []
+    ) throws -> (pictures: [ProbePicture], skipped: [SkippedPicture]) {
+        var pictures: [ProbePicture] = []
         let skipped = try communicator.agree(on: "extracting segmentation features") {
             try loadInBatches(
                 communicator.slice(of: indices), batchSize: ComputeThreads.shared.threads, name: source.name,
                 load: loadChecked(source, scheme), progress: progress
             ) { loaded in
                 for (_, picture) in loaded {
-                    let map = try map(stacked([picture.image]))
-                    let sample = SegmentationProbe.Sample(map: map, labels: picture.labels, scheme: scheme)
-                    features += sample.features.floats
-                    histograms += sample.histograms
-                    sizes += [
-                        sample.mapRows, sample.mapColumns, sample.height, sample.width, sample.histograms.count,
-                    ]
+                    let maps = try map(stacked([picture.image, picture.image.mirrored]))
+                    pictures.append(
+                        ProbePicture(
+                            upright: ProbeSample(map: maps.rows(0..<1).copy(), labels: picture.labels, scheme: scheme),
+                            mirrored: ProbeSample(
+                                map: maps.rows(1..<2).copy(), labels: picture.labels.mirrored, scheme: scheme)))
                 }
             }
         }
-        let allFeatures = try communicator.gather(features)
-        features = []
-        let allHistograms = try communicator.gather(histograms)
-        histograms = []
-        let allSizes = try communicator.gather(sizes)
-        var samples: [SegmentationProbe.Sample] = []
-        for rank in allSizes.indices {
-            samples += unpack(allSizes[rank], allFeatures[rank], allHistograms[rank])
-        }
-        return (samples, try communicator.gathered(skipped))
+        return (pictures, try communicator.gathered(skipped))
     }
 
-    private func unpack(_ sizes: [Int], _ features: [Float], _ histograms: [UInt8]) -> [SegmentationProbe.Sample] {
-        var samples: [SegmentationProbe.Sample] = []
-        var feature = 0, histogram = 0
-        for start in stride(from: 0, to: sizes.count, by: 5) {
-            let (rows, columns) = (sizes[start], sizes[start + 1])
-            let count = rows * columns * encoder.architecture.outputChannels
-            samples.append(
-                SegmentationProbe.Sample(
-                    features: Tensor([count], Array(features[feature..<feature + count])), mapRows: rows,
-                    mapColumns: columns, height: sizes[start + 2], width: sizes[start + 3],
-                    histograms: Array(histograms[histogram..<histogram + sizes[start + 4]])))
-            feature += count
-            histogram += sizes[start + 4]
+    /// Marks a tenth of all ranks' pictures, the same whatever rank has them, and returns how many there are. Collective.
+    private func holdOut(of pictures: inout [ProbePicture], seed: UInt64) throws -> Int {
+        let counts = try communicator.allGather([pictures.count]).flatMap { $0 }
+        let total = counts.reduce(0, +)
+        guard total >= 2 else {
+            throw EvaluationError(
+                "\(total) training pictures with labels are left; at least 2 are needed: see the pictures that were "
+                    + "skipped, and the folders of the segmentation score")
         }
-        return samples
-    }
-
-    private func trainOnRoot(
-        _ samples: [SegmentationProbe.Sample], _ scheme: LabelScheme, seed: UInt64, progress: (Int, Int) throws -> Void
-    ) throws -> LinearClassifier {
-        let classifier = LinearClassifier(classes: scheme.classes, channels: encoder.architecture.outputChannels)
-        try communicator.agree(on: "training the segmentation probe") {
-            guard communicator.isRoot else { return }
-            guard samples.count >= 2 else {
-                throw EvaluationError(
-                    "\(samples.count) training pictures with labels are left; at least 2 are needed: see the pictures "
-                        + "that were skipped, and the folders of the segmentation score")
-            }
-            let probe = try SegmentationProbe(samples: samples, classes: scheme.classes, seed: seed, progress: progress)
-            classifier.weight.copy(from: probe.classifier.weight)
-            classifier.bias.copy(from: probe.classifier.bias)
+        let first = counts[..<communicator.rank].reduce(0, +)
+        for place in ProbeSchedule.split(total, seed: seed).heldOut where pictures.indices.contains(place - first) {
+            pictures[place - first].isHeldOut = true
         }
-        try communicator.broadcast(classifier.weight.floats)
-        try communicator.broadcast(classifier.bias.floats)
-        return classifier
+        return total
     }
 
     /// This rank's part of the confusion matrix.
@@ -181,5 +149,20 @@ extension FeatureExtractor {
     ) throws -> EvaluationError {
         let first = skipped.first.map { "; the first: \($0)" } ?? ""
         return EvaluationError("none of the \(source.count) \(part) pictures of the segmentation score is usable\(first)")
+    }
+}
+
+extension Tensor {
+    /// A picture or map [H, W, C] with left and right exchanged.
+    package var mirrored: Tensor {
+        let (height, width, channels) = (shape[0], shape[1], shape[2])
+        let result = Tensor(shape), source = floats, target = result.floats
+        for y in 0..<height {
+            for x in 0..<width {
+                let from = (y * width + x) * channels, to = (y * width + width - 1 - x) * channels
+                for c in 0..<channels { target[to + c] = source[from + c] }
+            }
+        }
+        return result
     }
 }

@@ -1,25 +1,36 @@
 import TensorCore
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
 extension Tensor {
-    /// Turns logits [rows, K, W] into the gradient of Σ −counts · log softmax_K(logits): softmax · Σ_K counts − counts.
+    /// Turns logits [rows, K, W] into the gradient of Σ −counts · log softmax_K(logits): softmax · Σ_K counts − counts;
+    /// returns the sum.
     ///
     /// `counts` [rows, K, W] says how many labels of each class a place stands for; a place without any gets no gradient.
-    package func turnIntoCrossEntropyGradient(counts: [UInt8]) {
+    @discardableResult
+    package func turnIntoCrossEntropyGradient(counts: [UInt8]) -> Double {
         precondition(shape.count == 3 && count == counts.count, "\(counts.count) counts for logits \(shape)")
         let (rows, classes, width) = (shape[0], shape[1], shape[2])
         let logits = pointer
+        // By rows, so that their sum does not depend on the number of threads.
+        let losses = Accumulators(rows)
         counts.withUnsafeBufferPointer { counts in
             let labels = counts.baseAddress!
             parallelFor(rows) { _, part in
                 withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * width) { scratch in
                     for row in part {
                         let at = row * classes * width
-                        crossEntropyGradient(
+                        losses[row] = crossEntropyGradient(
                             logits + at, labels + at, classes: classes, width: width, scratch: scratch.baseAddress!)
                     }
                 }
             }
         }
+        return losses.values.reduce(0, +)
     }
 
     /// The class of largest logit at each place of [rows, K, W]: [rows · W]; of equal ones the first.
@@ -51,11 +62,11 @@ extension Tensor {
     }
 }
 
-/// One row of places: planes of `width` numbers, one for each class. The loops over places vectorise.
+/// One row of places: planes of `width` numbers, one for each class. The loops over places vectorise. Returns the loss.
 private func crossEntropyGradient(
     _ logits: UnsafeMutablePointer<Float>, _ labels: UnsafePointer<UInt8>, classes: Int, width: Int,
     scratch: UnsafeMutablePointer<Float>
-) {
+) -> Double {
     let largest = scratch, total = scratch + width
     for x in 0..<width {
         largest[x] = logits[x]
@@ -65,10 +76,14 @@ private func crossEntropyGradient(
         let plane = logits + k * width
         for x in 0..<width { largest[x] = plane[x] > largest[x] ? plane[x] : largest[x] }
     }
+    // −Σ counts · log softmax = Σ counts · (log total + largest − logit).
+    var loss: Float = 0
     for k in 0..<classes {
-        let plane = logits + k * width
+        let plane = logits + k * width, label = labels + k * width
         for x in 0..<width {
-            let value = exponential(plane[x] - largest[x])
+            let below = plane[x] - largest[x]
+            loss -= Float(label[x]) * below
+            let value = exponential(below)
             plane[x] = value
             total[x] += value
         }
@@ -79,11 +94,16 @@ private func crossEntropyGradient(
         let label = labels + k * width
         for x in 0..<width { largest[x] += Float(label[x]) }
     }
-    for x in 0..<width { largest[x] /= total[x] }
+    var logarithms = 0.0
+    for x in 0..<width {
+        logarithms += Double(largest[x]) * Double(log(total[x]))
+        largest[x] /= total[x]
+    }
     for k in 0..<classes {
         let plane = logits + k * width, label = labels + k * width
         for x in 0..<width { plane[x] = plane[x] * largest[x] - Float(label[x]) }
     }
+    return Double(loss) + logarithms
 }
 
 /// eˣ for x ≤ 0 to about 2 ulp, 0 under −87: x = n·ln 2 + r, and a polynomial in r (Cephes). Branch-free, so that loops

@@ -122,3 +122,36 @@ import Testing
         }
     }
 }
+
+@Suite struct CholeskyTests {
+    @Test func whitenedRowsHaveTheIdentityAsCovariance() throws {
+        let (rows, n) = (200, 9)
+        let data = randomTensor([rows, n], key: 4)
+        for i in 0..<rows { for c in 1..<n { data.floats[i * n + c] += 0.7 * data.floats[i * n + c - 1] } }
+        func covariance(_ matrix: Tensor) -> [Double] {
+            var sums = [Double](repeating: 0, count: n * n)
+            for i in 0..<rows {
+                for a in 0..<n {
+                    for b in 0..<n { sums[a * n + b] += Double(matrix.floats[i * n + a] * matrix.floats[i * n + b]) }
+                }
+            }
+            return sums.map { $0 / Double(rows) }
+        }
+        let factor = try #require(CholeskyFactor(covariance(data)))
+        let whitened = data.copy()
+        factor.whiten(whitened)
+        for (i, value) in covariance(whitened).enumerated() { #expect(abs(value - (i % (n + 1) == 0 ? 1 : 0)) < 1e-3) }
+
+        let weights = randomTensor([2, n], key: 5), unwhitened = weights.copy()
+        factor.unwhiten(unwhitened)
+        let wanted = Tensor([rows, 2]), found = Tensor([rows, 2])
+        wanted.product(whitened, weights, transposeB: true)
+        found.product(data, unwhitened, transposeB: true)
+        #expect(relativeError(found.array, wanted.array) < 1e-3)
+    }
+
+    @Test func whatIsNotPositiveHasNoFactor() {
+        #expect(CholeskyFactor([1, 2, 2, 1]) == nil)
+        #expect(CholeskyFactor([.nan]) == nil)
+    }
+}

@@ -10,7 +10,6 @@ public enum MPILauncher {
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "OMPI_MCA_mpi_yield_when_idle": "1",
-        "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
         "OPENBLAS_NUM_THREADS": "1",
     ]
 
