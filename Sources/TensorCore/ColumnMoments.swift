@@ -107,58 +107,77 @@ private struct GatedGradient<Element: KernelElement, SomeGate: Gate>: ColumnWeig
 private let blockRows = 32
 
 /// sums ← sums + [Σw (C), Σw·x (C)] over `rows` of x.
-///
-/// Within a block values are taken from its first row's, so that a mean far from zero costs no precision.
 @inline(__always)
 private func addInBlocks<Element: KernelElement, Weight: ColumnWeight>(
     _ x: UnsafePointer<Element>, _ rows: Range<Int>, _ columns: Int, _ weight: Weight,
     into sums: UnsafeMutablePointer<Double>
 ) {
-    @inline(__always)
-    func term(_ row: Int, _ column: Int, _ lanes: Int, _ pivot: SIMD8<Float>) -> (SIMD8<Float>, SIMD8<Float>) {
-        let at = row * columns + column
-        let value = Element.load(x + at, lanes: lanes)
-        let deviation = value - pivot
-        let weights = weight.weights(x: value, deviation: deviation, index: at, column: column, lanes: lanes)
-        return (weights, deviation)
-    }
-    @inline(__always)
-    func add(_ first: SIMD8<Float>, _ second: SIMD8<Float>, _ pivot: SIMD8<Float>, _ count: Int, _ column: Int, _ lanes: Int) {
-        let (one, two) = weight.sums(
-            SIMD8<Double>(first), SIMD8<Double>(second), pivot: SIMD8<Double>(pivot), rows: Double(count))
-        addEight(one, to: sums + column, lanes: lanes)
-        addEight(two, to: sums + columns + column, lanes: lanes)
-    }
     for start in stride(from: rows.lowerBound, to: rows.upperBound, by: blockRows) {
         let block = start..<min(start + blockRows, rows.upperBound)
-        // A cache line of float32 at a time: rows that lie a power of two apart would push each other's halves out.
+        @inline(__always)
+        func sum(_ column: Int, _ lanes: Int) -> BlockSum<Element, Weight> {
+            BlockSum(x, start * columns + column, column, lanes, weight)
+        }
+        // Whole cache lines at a time: rows that lie a power of two apart would push each other's rest out.
         var column = 0
-        while column + 16 <= columns {
-            let pivot = (
-                Element.load8(x + start * columns + column), Element.load8(x + start * columns + column + 8)
-            )
-            var first = (SIMD8<Float>(), SIMD8<Float>()), second = first
+        while column + 32 <= columns {
+            var a = sum(column, 8), b = sum(column + 8, 8), c = sum(column + 16, 8), d = sum(column + 24, 8)
             for row in block {
-                let low = term(row, column, 8, pivot.0), high = term(row, column + 8, 8, pivot.1)
-                first = (first.0 + low.0, first.1 + high.0)
-                second = (second.0.addingProduct(low.0, low.1), second.1.addingProduct(high.0, high.1))
+                a.add(row * columns)
+                b.add(row * columns)
+                c.add(row * columns)
+                d.add(row * columns)
             }
-            add(first.0, second.0, pivot.0, block.count, column, 8)
-            add(first.1, second.1, pivot.1, block.count, column + 8, 8)
-            column += 16
+            a.finish(block.count, columns, into: sums)
+            b.finish(block.count, columns, into: sums)
+            c.finish(block.count, columns, into: sums)
+            d.finish(block.count, columns, into: sums)
+            column += 32
         }
         while column < columns {
             let lanes = min(8, columns - column)
-            let pivot = Element.load(x + start * columns + column, lanes: lanes)
-            var first = SIMD8<Float>(), second = first
-            for row in block {
-                let (weights, deviation) = term(row, column, lanes, pivot)
-                first += weights
-                second.addProduct(weights, deviation)
-            }
-            add(first, second, pivot, block.count, column, lanes)
+            var rest = sum(column, lanes)
+            for row in block { rest.add(row * columns) }
+            rest.finish(block.count, columns, into: sums)
             column += lanes
         }
+    }
+}
+
+/// The sums of up to eight columns over a block of rows.
+///
+/// Values are taken from the block's first row's, so that a mean far from zero costs no precision.
+private struct BlockSum<Element: KernelElement, Weight: ColumnWeight> {
+    private let x: UnsafePointer<Element>
+    private let column, lanes: Int
+    private let weight: Weight
+    private let pivot: SIMD8<Float>
+    private var first = SIMD8<Float>(), second = SIMD8<Float>()
+
+    /// `index` is that of the block's first row in `column`.
+    @inline(__always)
+    init(_ x: UnsafePointer<Element>, _ index: Int, _ column: Int, _ lanes: Int, _ weight: Weight) {
+        (self.x, self.column, self.lanes, self.weight) = (x, column, lanes, weight)
+        pivot = Element.load(x + index, lanes: lanes)
+    }
+
+    /// Adds the row whose first column is at `row`.
+    @inline(__always)
+    mutating func add(_ row: Int) {
+        let at = row + column
+        let value = Element.load(x + at, lanes: lanes)
+        let deviation = value - pivot
+        let weights = weight.weights(x: value, deviation: deviation, index: at, column: column, lanes: lanes)
+        first += weights
+        second.addProduct(weights, deviation)
+    }
+
+    @inline(__always)
+    func finish(_ rows: Int, _ columns: Int, into sums: UnsafeMutablePointer<Double>) {
+        let (one, two) = weight.sums(
+            SIMD8<Double>(first), SIMD8<Double>(second), pivot: SIMD8<Double>(pivot), rows: Double(rows))
+        addEight(one, to: sums + column, lanes: lanes)
+        addEight(two, to: sums + columns + column, lanes: lanes)
     }
 }
 
