@@ -85,11 +85,12 @@ let package = Package(
         .executableTarget(
             name: "pixpro-bench",
             dependencies: [
-                "CAllocationCount", "CMPI", "CProcessorPeak", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore",
-                "Training", argumentParser,
+                "CAllocationCount", "CMPI", "CProcessorPeak", "ImagePipeline", "MessagePassing", "NeuralNetwork",
+                "Optimization", "PixelLearning", "TensorCore", "Training", argumentParser,
             ], swiftSettings: swiftSettings),
 
-        .target(name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
         tests("PixelLearningTests", ["PixelLearning", "NeuralNetwork", "TensorCore"]),

@@ -118,7 +118,10 @@ int cavx512_computes_float32(void) { return 0; }
 int cavx512_computes_bfloat16(void) { return 0; }
 
 // Never reached: who calls them asks first.
-void cavx512_multiply_float32(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
-void cavx512_multiply_bfloat16(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
-void cavx512_multiply_bfloat16_rounded(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
+#define DEFINE_PRODUCT(type)                                                                                           \
+    void cavx512_multiply_##type(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
+
+DEFINE_PRODUCT(float32)
+DEFINE_PRODUCT(bfloat16)
+DEFINE_PRODUCT(bfloat16_rounded)
 #endif

@@ -36,7 +36,9 @@ struct FeatureWhitening {
             covariance[c * channels + c] = variance > 0 ? variance * (1 + Self.ridge) : 1
         }
         guard let factor = CholeskyFactor(covariance) else {
-            throw EvaluationError("the features' covariance is not finite or not positive: the encoder may have diverged")
+            throw EvaluationError(
+                "the features of the segmentation pictures are not finite: the encoder has diverged; score an earlier "
+                    + "checkpoint")
         }
         self.factor = factor
     }

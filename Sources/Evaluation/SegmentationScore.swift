@@ -20,7 +20,7 @@ public struct LabelledPictureSource {
 }
 
 extension FeatureExtractor {
-    /// Trains a segmentation probe and scores it, each rank with its own part of the pictures; their counts add up to the
+    /// Trains a segmentation probe and scores it, each rank with its own part of the pictures; their counts add up to
     /// one confusion matrix. Collective.
     ///
     /// Of more training pictures than have their features in `memory` bytes an evenly spread part is used.
