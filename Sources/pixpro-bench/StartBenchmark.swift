@@ -50,6 +50,11 @@ struct StartBenchmark: ParsableCommand {
             ["mpirun", "-n", "\(ranks)", "--bind-to", "none", program, "train", "--config", config]
             + (["run.directory=\(folder)", "schedule.steps=1", "log.everySteps=1"] + settings).flatMap { ["--set", $0] }
             + images
+        // As root, which is how containers run, Open MPI wants to be told twice that this is meant.
+        var environment = ProcessInfo.processInfo.environment
+        environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+        environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+        process.environment = environment
         let messages = Pipe()
         process.standardOutput = messages
         process.standardError = messages
