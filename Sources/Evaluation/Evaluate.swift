@@ -44,7 +44,8 @@ public struct EvaluationPlan {
     public var correspondence: ViewPairSource?
     /// Keys the order in which probes see their samples.
     public var seed: UInt64 = 1
-    /// Bytes that features of training pictures may take on rank zero; of more pictures an evenly spread part is used.
+    /// Bytes that features of training pictures may take, for classification on rank zero, for segmentation on all ranks
+    /// together; of more pictures an evenly spread part is used.
     public var memory = 2 << 30
     /// Pictures of which two crops are compared, evenly spread.
     public var correspondencePictures = 512
@@ -52,8 +53,8 @@ public struct EvaluationPlan {
     public init() {}
 }
 
-/// Scores a frozen encoder. Collective: all ranks extract features, rank zero trains the probes, and every rank returns
-/// the same report or throws.
+/// Scores a frozen encoder. Collective: all ranks extract features, rank zero trains the linear probe, all ranks that of
+/// segmentation, and every rank returns the same report or throws.
 ///
 /// `progress` hears of this rank's part; where rank zero works alone, only there. An error that it throws on any rank
 /// ends the evaluation on all, as an `AgreedError`.

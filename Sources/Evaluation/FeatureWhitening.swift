@@ -44,11 +44,10 @@ struct FeatureWhitening {
     }
 
     private static func centred(_ features: Tensor, _ mean: Tensor) -> Tensor {
-        let result = features.copy()
-        let channels = mean.count, values = result.floats, means = mean.floats
-        for row in stride(from: 0, to: values.count, by: channels) {
-            for c in 0..<channels { values[row + c] -= means[c] }
-        }
+        let result = Tensor(features.shape)
+        features.affineColumns(
+            scale: Tensor(mean.shape, mean.array.map { _ in 1 }), shift: Tensor(mean.shape, mean.array.map { -$0 }),
+            residual: nil, rectify: false, into: result)
         return result
     }
 
@@ -62,11 +61,6 @@ struct FeatureWhitening {
     /// Changes a classifier of whitened features into the same classifier of features as they are.
     func fold(into classifier: LinearClassifier) {
         factor.unwhiten(classifier.weight)
-        let channels = mean.count, weight = classifier.weight.floats
-        for k in 0..<classifier.classes {
-            var offset = 0.0
-            for c in 0..<channels { offset += Double(weight[k * channels + c]) * Double(mean.floats[c]) }
-            classifier.bias.floats[k] -= Float(offset)
-        }
+        classifier.addToBias(weighted: mean.floats.map { -$0 })
     }
 }

@@ -6,7 +6,7 @@ import TensorCore
     import Musl
 #endif
 
-/// Softmax regression: logits = features · weightᵀ + bias, learnt by momentum SGD from zero.
+/// Softmax regression: logits = features · weightᵀ + bias, learnt from zero.
 ///
 /// The problem is convex, so that the result does not hang on a start; zero is the same for every encoder.
 public final class LinearClassifier {
@@ -34,6 +34,16 @@ public final class LinearClassifier {
         logits.product(features, weight, transposeB: true)
         logits.addToRows(bias)
         return logits
+    }
+
+    /// bias ← bias + weight · features, of one feature [C].
+    func addToBias(weighted features: [Float]) {
+        let weight = weight.floats, channels = features.count
+        for k in 0..<classes {
+            var sum = 0.0
+            for c in 0..<channels { sum += Double(weight[k * channels + c]) * Double(features[c]) }
+            bias.floats[k] += Float(sum)
+        }
     }
 
     /// Adds what the loss's gradient for the logits of `features` [n, classes] says about the weights.
@@ -121,14 +131,8 @@ struct FeatureScaling {
 
     /// Changes a classifier of scaled features into the same classifier of features as they are.
     func fold(into classifier: LinearClassifier) {
+        classifier.addToBias(weighted: shift)
         let weight = classifier.weight.floats, channels = scale.count
-        for k in 0..<classifier.classes {
-            var offset = 0.0
-            for c in 0..<channels {
-                offset += Double(weight[k * channels + c]) * Double(shift[c])
-                weight[k * channels + c] *= scale[c]
-            }
-            classifier.bias.floats[k] += Float(offset)
-        }
+        for i in weight.indices { weight[i] *= scale[i % channels] }
     }
 }

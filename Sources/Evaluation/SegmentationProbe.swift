@@ -35,11 +35,16 @@ package struct SegmentationProbe {
             return search.point
         }
 
+        // What one rank throws here must reach the others, which would wait for it in the next step.
+        func report(_ done: Int) throws {
+            try communicator.agree(on: "training the segmentation probe") { try progress(done, 2 * Self.mostSteps) }
+        }
+
         let heldOut = whitened.filter(\.isHeldOut).map(\.upright)
         var step = 0, best = (step: 1, loss: Double.infinity)
         _ = try train(whitened.filter { !$0.isHeldOut }) { point in
             step += 1
-            try progress(step, 2 * Self.mostSteps)
+            try report(step)
             let value = try loss(point, heldOut).value
             if value < (1 - Self.leastGain) * best.loss { best = (step, value) }
             return step < min(best.step + Self.patience, Self.mostSteps)
@@ -48,7 +53,7 @@ package struct SegmentationProbe {
         step = 0
         let point = try train(whitened) { _ in
             step += 1
-            try progress(Self.mostSteps + step * Self.mostSteps / wanted, 2 * Self.mostSteps)
+            try report(Self.mostSteps + step * Self.mostSteps / wanted)
             return step < wanted
         }
         steps = step
@@ -60,8 +65,8 @@ package struct SegmentationProbe {
 
 /// What is kept of a training picture.
 package struct ProbePicture {
-    let upright: ProbeSample
-    let mirrored: ProbeSample
+    private(set) var upright: ProbeSample
+    private(set) var mirrored: ProbeSample
     /// Whether it only decides when training ends.
     var isHeldOut: Bool
 
@@ -72,16 +77,17 @@ package struct ProbePicture {
     }
 
     func mapFeatures(_ change: (Tensor) -> Tensor) -> ProbePicture {
-        ProbePicture(
-            upright: upright.withFeatures(change(upright.features)),
-            mirrored: mirrored.withFeatures(change(mirrored.features)), isHeldOut: isHeldOut)
+        var picture = self
+        picture.upright.features = change(upright.features)
+        picture.mirrored.features = change(mirrored.features)
+        return picture
     }
 }
 
 /// The C5 map of a picture and its labels.
 package struct ProbeSample {
     /// [map rows · map columns, C]
-    let features: Tensor
+    fileprivate(set) var features: Tensor
     let mapRows: Int
     let mapColumns: Int
     /// Of the labels, in pixels.
@@ -89,6 +95,7 @@ package struct ProbeSample {
     let width: Int
     /// [rows of blocks, classes, columns of blocks]
     let histograms: [UInt8]
+    let labelledPixels: Int
 
     /// `map` is [1, h, w, C] or [h, w, C].
     package init(map: Tensor, labels: PixelLabels, scheme: LabelScheme) {
@@ -97,15 +104,8 @@ package struct ProbeSample {
         features = map.reshaped([mapRows * mapColumns, map.shape[side + 2]])
         (height, width) = (labels.height, labels.width)
         histograms = labels.histograms(scheme, every: SegmentationProbe.blockSide)
+        labelledPixels = histograms.reduce(0) { $0 + Int($1) }
     }
-
-    private init(_ other: ProbeSample, features: Tensor) {
-        self.features = features
-        (mapRows, mapColumns, height, width) = (other.mapRows, other.mapColumns, other.height, other.width)
-        histograms = other.histograms
-    }
-
-    func withFeatures(_ features: Tensor) -> ProbeSample { ProbeSample(self, features: features) }
 }
 
 /// The mean cross-entropy of a classifier's upsampled predictions over the labelled pixels of all ranks.
@@ -144,7 +144,7 @@ private final class SegmentationLoss {
             let upsample = resizers[sample]
             let logits = upsample(classifier.logits(sample.features))
             sums[point.count] += logits.turnIntoCrossEntropyGradient(counts: sample.histograms)
-            sums[point.count + 1] += Double(sample.histograms.reduce(0) { $0 + Int($1) })
+            sums[point.count + 1] += Double(sample.labelledPixels)
             let gradient = upsample.adjoint(logits)
             weightGradient.product(gradient, sample.features, transposeA: true)
             gradient.columnSums(into: biasGradient, beta: 0)

@@ -95,9 +95,9 @@ extension FeatureExtractor {
                     let maps = try map(stacked([picture.image, picture.image.mirrored]))
                     pictures.append(
                         ProbePicture(
-                            upright: ProbeSample(map: maps.rows(0..<1).copy(), labels: picture.labels, scheme: scheme),
+                            upright: ProbeSample(map: maps.rows(0..<1), labels: picture.labels, scheme: scheme),
                             mirrored: ProbeSample(
-                                map: maps.rows(1..<2).copy(), labels: picture.labels.mirrored, scheme: scheme)))
+                                map: maps.rows(1..<2), labels: picture.labels.mirrored, scheme: scheme)))
                 }
             }
         }

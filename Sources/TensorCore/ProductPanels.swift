@@ -17,5 +17,12 @@ struct PlacePanels {
         words = Tensor([16, placeStride])
     }
 
+    /// Of panels made before, `words` [16, placeStride].
+    init(_ words: Tensor, depth: Int) {
+        self.words = words
+        self.depth = depth
+        placeStride = words.shape[1]
+    }
+
     subscript(place: Int) -> UnsafeMutablePointer<Float> { words.pointer + place * placeStride }
 }

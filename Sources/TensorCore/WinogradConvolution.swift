@@ -114,7 +114,7 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
         let depth = inputs / E.depthPerWord
         let most = max(56, Self.cachedBytes / (16 * inputs * E.elementType.byteCount)) / 14 * 14
         let width = min(outputs, 2 * panelColumns)
-        let placeStride = packed.shape[1]
+        let weights = PlacePanels(packed, depth: depth)
         for block in tiles.blocks(most) {
             // A line more for each place: sixteen streams at a power of two would share the lines of the cache.
             let xStride = block.count * depth + 16, yStride = block.count * width + 16
@@ -132,7 +132,7 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
                 for place in 0..<16 {
                     shape.fetch(next, part: column / width * 16 + place, of: (outputs + width - 1) / width * 16)
                     E.multiply(
-                        shape, x.pointer + place * xStride, packed.pointer + place * placeStride + column * depth,
+                        shape, x.pointer + place * xStride, weights[place] + column * depth,
                         sums: y.pointer + place * yStride)
                 }
                 tiles.transformOutputs(

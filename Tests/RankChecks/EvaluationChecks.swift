@@ -51,6 +51,14 @@ private func checkSegmentationProbe(_ runtime: MPIRuntime, _ arguments: [String]
     let score = confusion.meanIntersectionOverUnion
     if world.isRoot { print("score \(score) after \(probe.steps) steps") }
     try require(score > 0.6, "a score of \(score)")
+    // What one rank's progress throws ends the training on all.
+    var agreed: AgreedError?
+    do {
+        _ = try SegmentationProbe(pictures: pictures, classes: classes, channels: channels, communicator: world) { done, _ in
+            if done == 3 && world.rank == world.size - 1 { throw CheckFailure("enough") }
+        }
+    } catch let error as AgreedError { agreed = error }
+    try require(agreed?.description.contains("enough") == true, "progress threw, and what came is \(agreed as Any)")
     if let expected = arguments.first.flatMap(Double.init) {
         try require(abs(score - expected) < 1e-3, "a score of \(score), expected \(expected)")
     }
