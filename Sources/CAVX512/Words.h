@@ -11,6 +11,18 @@
 INLINE(FLOAT32) __m512 load_float32(const float *source) { return _mm512_loadu_ps(source); }
 INLINE(FLOAT32) void store_float32(float *target, __m512 values) { _mm512_storeu_ps(target, values); }
 
+INLINE(FLOAT32) void store_two_float32(float *target, __m512 first, __m512 second) {
+    _mm512_storeu_ps(target, first);
+    _mm512_storeu_ps(target + 16, second);
+}
+
+// Eight of sixteen numbers as double.
+INLINE(FLOAT32) __m512d half_of(__m512 values, int half) {
+    const __m512d pairs = _mm512_castps_pd(values);
+    return _mm512_cvtps_pd(
+        _mm256_castpd_ps(half ? _mm512_extractf64x4_pd(pairs, 1) : _mm512_castpd512_pd256(pairs)));
+}
+
 // Two neighbours along the depth: two rows of a panel.
 INLINE(FLOAT32) void store_depth_float32(float *words, __m512 first, __m512 second) {
     _mm512_storeu_ps(words, first);
@@ -24,6 +36,10 @@ INLINE(BFLOAT16) __m512 load_bfloat16(const uint16_t *source) {
 
 INLINE(BFLOAT16) void store_bfloat16(uint16_t *target, __m512 values) {
     _mm256_storeu_si256((__m256i *)target, (__m256i)_mm512_cvtneps_pbh(values));
+}
+
+INLINE(BFLOAT16) void store_two_bfloat16(uint16_t *target, __m512 first, __m512 second) {
+    _mm512_storeu_si512(target, (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
 // Two neighbours along the depth: the halves of a row's words.

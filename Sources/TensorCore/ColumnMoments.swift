@@ -8,9 +8,12 @@ extension Tensor {
 
     /// sums ← sums + [Σx (C), Σx² (C)] over some rows, on the calling thread.
     func addColumnMoments(rows: Range<Int>, into sums: UnsafeMutablePointer<Double>) {
-        func run<Element: KernelElement>(_ type: Element.Type) {
+        func run<Element: ProductElement>(_ type: Element.Type) {
             let columns = shape.last!
             let x = elements(type)
+            if let kernels = Element.normalization(columns: columns) {
+                return kernels.moments(x + rows.lowerBound * columns, Int64(rows.count), Int64(columns), sums)
+            }
             addInBlocks(x, rows, columns, Deviations(), into: sums)
         }
         elementType == .float32 ? run(Float.self) : run(BFloat16.self)
@@ -31,8 +34,16 @@ extension Tensor {
     public func gradientMoments(gradient: Tensor, rectifier: NormalizationRectifier) -> Accumulators {
         let columns = shape.last!
         precondition(count == gradient.count, "gradient \(gradient.shape) for \(shape)")
-        func run<Element: KernelElement>(_ type: Element.Type) -> Accumulators {
+        func run<Element: ProductElement>(_ type: Element.Type) -> Accumulators {
             let x = elements(type), g = gradient.elements(type)
+            if let kernels = Element.normalization(columns: columns) {
+                return sumRows(columns) { rows, sums in
+                    let first = rows.lowerBound * columns
+                    rectifier.withGate(from: first, type) { gate in
+                        kernels.gradientMoments(x + first, g + first, gate, Int64(rows.count), Int64(columns), sums)
+                    }
+                }
+            }
             func sums<SomeGate: Gate>(_ gate: SomeGate) -> Accumulators {
                 sumRows(columns) { addInBlocks(x, $0, columns, GatedGradient(gradient: g, gate: gate), into: $1) }
             }

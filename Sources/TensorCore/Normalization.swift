@@ -1,3 +1,5 @@
+import CAVX512
+
 /// The kernels of batch normalisation over [rows, C], C being the last dimension; scale, shift and their like are [C].
 extension Tensor {
     /// output ← scale ⊙ self + shift (+ residual), rectified if asked; all maps are of one element type.
@@ -9,9 +11,18 @@ extension Tensor {
             scale.count == columns && shift.count == columns && output.count == count
                 && (residual.map { $0.count == count } ?? true),
             "affine map of \(shape) with \(scale.count) scales, residual \(residual?.shape ?? []) into \(output.shape)")
-        func run<Element: KernelElement>(_ type: Element.Type) {
+        func run<Element: ProductElement>(_ type: Element.Type) {
             let x = elements(type), y = output.elements(type), r = residual?.elements(type)
             let a = scale.pointer, b = shift.pointer
+            if let kernels = Element.normalization(columns: columns) {
+                parallelFor(count / columns) { _, rows in
+                    let first = rows.lowerBound * columns
+                    kernels.affine(
+                        x + first, a, b, r.map { $0 + first }, rectify ? 1 : 0, Int64(rows.count), Int64(columns),
+                        y + first)
+                }
+                return
+            }
             let floor = SIMD8<Float>(repeating: rectify ? 0 : -.infinity)
             parallelFor(count / columns) { _, rows in
                 for row in rows {
@@ -38,9 +49,20 @@ extension Tensor {
         precondition(
             gradient.count == count && output.count == count && a.count == columns && b.count == columns
                 && c.count == columns, "gradient \(gradient.shape) for input \(shape) into \(output.shape)")
-        func run<Element: KernelElement>(_ type: Element.Type) {
+        func run<Element: ProductElement>(_ type: Element.Type) {
             let maps = GradientMaps(x: elements(type), gradient: gradient.elements(type), output: output.elements(type))
             let coefficients = (a.pointer, b.pointer, c.pointer)
+            if let kernels = Element.normalization(columns: columns) {
+                parallelFor(count / columns) { _, rows in
+                    let first = rows.lowerBound * columns
+                    rectifier.withGate(from: first, type) { gate in
+                        kernels.gradient(
+                            maps.x + first, maps.gradient + first, gate, coefficients.0, coefficients.1,
+                            coefficients.2, Int64(rows.count), Int64(columns), maps.output + first)
+                    }
+                }
+                return
+            }
             parallelFor(count / columns) { _, rows in
                 switch rectifier {
                 case .ofAffine(let scale, let shift):
@@ -63,6 +85,21 @@ public enum NormalizationRectifier {
     case ofAffine(scale: Tensor, shift: Tensor)
     /// Where the output is 0, for a sum with a residual; the gradient is gated in place, because the residual wants it.
     case ofOutput(Tensor)
+
+    /// Calls `body` with the gate of the rows from element `first` on.
+    func withGate<Element: KernelElement>(
+        from first: Int, _ type: Element.Type, _ body: (UnsafePointer<cavx512_gate>) -> Void
+    ) {
+        var gate = cavx512_gate()
+        switch self {
+        case .none: break
+        case .ofAffine(let scale, let shift):
+            gate.scale = UnsafePointer(scale.pointer)
+            gate.shift = UnsafePointer(shift.pointer)
+        case .ofOutput(let output): gate.output = UnsafeRawPointer(output.elements(type) + first)
+        }
+        body(&gate)
+    }
 }
 
 /// scale · x + shift of up to eight columns, rounded once.

@@ -12,9 +12,17 @@ protocol ProductElement: KernelElement {
 
     /// Winograd's transforms, as CAVX512 describes them.
     static var transforms: WinogradTransforms { get }
+
+    /// Batch normalisation, as CAVX512 describes it.
+    static var normalization: NormalizationFunctions { get }
 }
 
 extension ProductElement {
+    /// Batch normalisation of maps with so many columns, where `CAVX512` computes it.
+    static func normalization(columns: Int) -> NormalizationFunctions? {
+        isMultiplied && columns % 32 == 0 ? normalization : nil
+    }
+
     /// sums ← a·b, or added to what is there; on the calling thread.
     static func multiply(
         _ shape: cavx512_product, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, sums: UnsafeMutablePointer<Float>
@@ -91,6 +99,26 @@ struct WinogradTransforms: Sendable {
     ) -> Void
 }
 
+struct NormalizationFunctions: Sendable {
+    let affine: @Sendable @convention(c) (
+        _ x: UnsafeRawPointer?, _ scale: UnsafePointer<Float>?, _ shift: UnsafePointer<Float>?,
+        _ residual: UnsafeRawPointer?, _ rectify: Int32, _ rows: Int64, _ columns: Int64,
+        _ output: UnsafeMutableRawPointer?
+    ) -> Void
+    let moments: @Sendable @convention(c) (
+        _ x: UnsafeRawPointer?, _ rows: Int64, _ columns: Int64, _ sums: UnsafeMutablePointer<Double>?
+    ) -> Void
+    let gradientMoments: @Sendable @convention(c) (
+        _ x: UnsafeRawPointer?, _ gradient: UnsafeMutableRawPointer?, UnsafePointer<cavx512_gate>?, _ rows: Int64,
+        _ columns: Int64, _ sums: UnsafeMutablePointer<Double>?
+    ) -> Void
+    let gradient: @Sendable @convention(c) (
+        _ x: UnsafeRawPointer?, _ gradient: UnsafeRawPointer?, UnsafePointer<cavx512_gate>?,
+        _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>?, _ c: UnsafePointer<Float>?, _ rows: Int64,
+        _ columns: Int64, _ output: UnsafeMutableRawPointer?
+    ) -> Void
+}
+
 extension cavx512_product {
     /// Strides are in words of four bytes, of `c` in elements.
     init(
@@ -141,6 +169,9 @@ extension Float: ProductElement {
         patch: cavx512_patch_float32, patches: cavx512_patches_float32, gradients: cavx512_gradients_float32,
         tile: cavx512_tile_float32, weights: cavx512_weights_float32,
         transposedWeights: cavx512_transposed_weights_float32)
+    static let normalization = NormalizationFunctions(
+        affine: cavx512_affine_float32, moments: cavx512_moments_float32, gradientMoments: cavx512_gradient_moments_float32,
+        gradient: cavx512_normalization_gradient_float32)
 }
 
 extension BFloat16: ProductElement {
@@ -154,4 +185,7 @@ extension BFloat16: ProductElement {
         patch: cavx512_patch_bfloat16, patches: cavx512_patches_bfloat16, gradients: cavx512_gradients_bfloat16,
         tile: cavx512_tile_bfloat16, weights: cavx512_weights_bfloat16,
         transposedWeights: cavx512_transposed_weights_bfloat16)
+    static let normalization = NormalizationFunctions(
+        affine: cavx512_affine_bfloat16, moments: cavx512_moments_bfloat16, gradientMoments: cavx512_gradient_moments_bfloat16,
+        gradient: cavx512_normalization_gradient_bfloat16)
 }

@@ -45,11 +45,15 @@ import Testing
         }
     }
 
-    @Test func rectifiedAffineLetsNaNThrough() {
-        let y = Tensor([1, 8]), x = Tensor([1, 8], [.nan, 1, 1, 1, 1, 1, 1, 1])
-        let one = Tensor([8], [Float](repeating: 1, count: 8))
+    @Test(arguments: ElementType.allCases, [8, 32]) func rectifiedAffineLetsNaNThrough(_ type: ElementType, _ channels: Int) {
+        let one = Tensor([channels], [Float](repeating: 1, count: channels))
+        let x = Tensor([1, channels], [.nan] + [Float](repeating: 1, count: channels - 1)).cast(to: type)
+        let y = Tensor(x.shape, type)
         x.affineColumns(scale: one, shift: one, residual: nil, rectify: true, into: y)
-        #expect(y.array[0].isNaN && y.array[1] == 2)
+        #expect(values(y)[0].isNaN && values(y)[1] == 2)
+        // So that a map's NaN is seen in the gradient too.
+        let sums = x.gradientMoments(gradient: y, rectifier: .ofAffine(scale: one, shift: one))
+        #expect(sums[0].isNaN && sums[1] == 2)
     }
 
     @Test(arguments: ElementType.allCases, [19, 32])

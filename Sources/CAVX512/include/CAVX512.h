@@ -91,3 +91,38 @@ void cavx512_transposed_weights_bfloat16(
 // The gradients of nine taps, `channels` apart, from products: Gᵀ U G, or added to what is there.
 void cavx512_weight_gradients(
     const float *products, int64_t stride, int64_t channels, float *gradients, int32_t accumulate);
+
+// Batch normalisation over rows × columns (a multiple of 32); what is given for each column is float32.
+
+// output ← scale ⊙ x + shift (+ residual, unless null), rectified if asked; `output` may be x.
+void cavx512_affine_float32(
+    const void *x, const float *scale, const float *shift, const void *residual, int32_t rectify, int64_t rows,
+    int64_t columns, void *output);
+void cavx512_affine_bfloat16(
+    const void *x, const float *scale, const float *shift, const void *residual, int32_t rectify, int64_t rows,
+    int64_t columns, void *output);
+
+// sums ← sums + [Σx (columns), Σx² (columns)].
+void cavx512_moments_float32(const void *x, int64_t rows, int64_t columns, double *sums);
+void cavx512_moments_bfloat16(const void *x, int64_t rows, int64_t columns, double *sums);
+
+// What a rectifier lets through of a gradient: all where everything is null, else what is above a zero of
+// scale ⊙ x + shift, or of `output`.
+struct cavx512_gate {
+    const float *scale, *shift;
+    const void *output;
+};
+
+// sums ← sums + [Σg (columns), Σg·x (columns)], g being what is let through; an `output` gates the gradient in place.
+void cavx512_gradient_moments_float32(
+    const void *x, void *gradient, const struct cavx512_gate *gate, int64_t rows, int64_t columns, double *sums);
+void cavx512_gradient_moments_bfloat16(
+    const void *x, void *gradient, const struct cavx512_gate *gate, int64_t rows, int64_t columns, double *sums);
+
+// output ← a ⊙ g + b ⊙ x + c; a gradient that an `output` gates was gated in place before. `output` may be `gradient`.
+void cavx512_normalization_gradient_float32(
+    const void *x, const void *gradient, const struct cavx512_gate *gate, const float *a, const float *b,
+    const float *c, int64_t rows, int64_t columns, void *output);
+void cavx512_normalization_gradient_bfloat16(
+    const void *x, const void *gradient, const struct cavx512_gate *gate, const float *a, const float *b,
+    const float *c, int64_t rows, int64_t columns, void *output);

@@ -1,0 +1,71 @@
+#include "CAVX512.h"
+
+#if defined(__x86_64__)
+#include "Words.h"
+#include <math.h>
+
+// Rows whose float32 sums are added to the double-precision ones.
+enum { BLOCK_ROWS = 32 };
+
+// When a gate lets a gradient through.
+enum opening { ALWAYS, BY_AFFINE, BY_OUTPUT };
+
+static enum opening opening_of(const struct cavx512_gate *gate) {
+    return gate->output ? BY_OUTPUT : gate->scale ? BY_AFFINE : ALWAYS;
+}
+
+// To the second level: the first has no room for what is wanted a block later.
+static inline void fetch(const void *place) { _mm_prefetch((const char *)place, _MM_HINT_T1); }
+
+INLINE(FLOAT32) void add_doubles(double *target, __m512d values) {
+    _mm512_storeu_pd(target, _mm512_add_pd(_mm512_loadu_pd(target), values));
+}
+
+// Adds the sums over a block in which x is counted from `pivot`: of w and w·x, or of x and x² where w is x, which then
+// is counted from it `rows` times too.
+INLINE(FLOAT32) void add_sums(__m512 first, __m512 second, __m512 pivot, int64_t rows, double *firsts, double *seconds) {
+    UNROLL for (int half = 0; half < 2; half++) {
+        const __m512d sum = half_of(first, half), products = half_of(second, half), p = half_of(pivot, half);
+        const __m512d shift = _mm512_mul_pd(p, _mm512_set1_pd((double)rows));
+        const __m512d twice = rows ? _mm512_add_pd(_mm512_add_pd(sum, sum), shift) : sum;
+        add_doubles(firsts + 8 * half, _mm512_add_pd(sum, shift));
+        add_doubles(seconds + 8 * half, _mm512_add_pd(products, _mm512_mul_pd(p, twice)));
+    }
+}
+
+#define TYPE float32
+#define ELEMENT float
+#define FEATURES FLOAT32
+#include "NormalizationKernels.h"
+#undef TYPE
+#undef ELEMENT
+#undef FEATURES
+
+#define TYPE bfloat16
+#define ELEMENT uint16_t
+#define FEATURES BFLOAT16
+#include "NormalizationKernels.h"
+#else
+#include <stdlib.h>
+
+// Never reached: who calls them asks first what the processor computes.
+#define DEFINE_NORMALIZATION(type)                                                                                     \
+    void cavx512_affine_##type(                                                                                        \
+        const void *x, const float *scale, const float *shift, const void *residual, int32_t rectify, int64_t rows,    \
+        int64_t columns, void *output) {                                                                               \
+        abort();                                                                                                       \
+    }                                                                                                                  \
+    void cavx512_moments_##type(const void *x, int64_t rows, int64_t columns, double *sums) { abort(); }               \
+    void cavx512_gradient_moments_##type(                                                                              \
+        const void *x, void *gradient, const struct cavx512_gate *gate, int64_t rows, int64_t columns, double *sums) { \
+        abort();                                                                                                       \
+    }                                                                                                                  \
+    void cavx512_normalization_gradient_##type(                                                                        \
+        const void *x, const void *gradient, const struct cavx512_gate *gate, const float *a, const float *b,          \
+        const float *c, int64_t rows, int64_t columns, void *output) {                                                 \
+        abort();                                                                                                       \
+    }
+
+DEFINE_NORMALIZATION(float32)
+DEFINE_NORMALIZATION(bfloat16)
+#endif
