@@ -22,6 +22,8 @@ public final class MemoryPool: Sendable {
     }
 
     static let alignment = 64
+    /// What x86-64 and ARM look up at once where the kernel allows it; a look-up for each 4 KiB of a map shows.
+    private static let hugePage = 2 << 20
 
     private struct State: ~Copyable {
         var free: [Int: [UInt]] = [:]
@@ -53,11 +55,14 @@ public final class MemoryPool: Sendable {
             return nil
         }
         if let recycled { return UnsafeMutableRawPointer(bitPattern: recycled)! }
-        guard let pointer = aligned_alloc(Self.alignment, size) else {
+        let isLarge = size >= Self.hugePage
+        guard let pointer = aligned_alloc(isLarge ? Self.hugePage : Self.alignment, size) else {
             fatalError(
                 "out of memory: \(size) bytes asked for, \(statistics.bytesHeld) held; "
                     + "use a smaller batch (batch.microBatch), smaller images or fewer ranks on this host")
         }
+        // Advice: a kernel without huge pages ignores it.
+        if isLarge { madvise(pointer, size, MADV_HUGEPAGE) }
         return pointer
     }
 
