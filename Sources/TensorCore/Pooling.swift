@@ -10,15 +10,23 @@ extension Tensor {
         let outH = (h + 2 * padding - kernel) / stride + 1, outW = (w + 2 * padding - kernel) / stride + 1
         let output = Tensor([n, outH, outW, c], elementType)
         let winners = PoolingWinners(count: output.count)
-        func run<Element: KernelElement>(_ type: Element.Type) {
+        func run<Element: ProductElement>(_ type: Element.Type) {
             let x = elements(type), y = output.elements(type), taps = winners.taps
             parallelFor(n * outH) { _, rows in
-                for row in rows {
-                    for column in 0..<outW {
-                        let at = (row * outW + column) * c
-                        poolWindow(
-                            x + row / outH * h * w * c, (h, w, c), top: row % outH * stride - padding,
-                            left: column * stride - padding, kernel, y + at, taps + at)
+                withWindow(of: kernel * kernel) { (window: Window<UnsafeRawPointer?>) in
+                    for row in rows {
+                        for column in 0..<outW {
+                            let at = (row * outW + column) * c
+                            let count = window.find(
+                                x + row / outH * h * w * c, (h, w, c), top: row % outH * stride - padding,
+                                left: column * stride - padding, kernel)
+                            if let kernels = Element.pooling(channels: c) {
+                                kernels.pool(
+                                    window.entries, window.taps, Int64(count), Int64(c), y + at, taps + at)
+                            } else {
+                                pool(window, count, c, y + at, taps + at)
+                            }
+                        }
                     }
                 }
             }
@@ -35,16 +43,23 @@ extension Tensor {
         let (h, w, c) = (inputShape[1], inputShape[2], inputShape[3])
         let (outH, outW) = (shape[1], shape[2])
         let result = Tensor(inputShape, elementType)
-        func run<Element: KernelElement>(_ type: Element.Type) {
-            let windows = PoolingWindows(
-                gradient: elements(type), winners: winners.taps, outputHeight: outH, outputWidth: outW, channels: c,
-                kernel: kernel, stride: stride, padding: padding)
-            let dx = result.elements(type)
+        let windows = PoolingWindows(
+            outputHeight: outH, outputWidth: outW, kernel: kernel, stride: stride, padding: padding)
+        func run<Element: ProductElement>(_ type: Element.Type) {
+            let dy = elements(type), dx = result.elements(type)
             parallelFor(inputShape[0] * h) { _, rows in
-                for row in rows {
-                    for column in 0..<w {
-                        windows.sumWonBy(
-                            image: row / h, y: row % h, x: column, into: dx + (row * w + column) * c)
+                withWindow(of: kernel * kernel) { (over: Window<Int64>) in
+                    for row in rows {
+                        for column in 0..<w {
+                            let target = dx + (row * w + column) * c
+                            let count = windows.find(image: row / h, y: row % h, x: column, over)
+                            if let kernels = Element.pooling(channels: c) {
+                                kernels.gradient(
+                                    over.entries, over.taps, Int64(count), Int64(c), dy, winners.taps, target)
+                            } else {
+                                sumWon(over, count, c, dy, winners.taps, into: target)
+                            }
+                        }
                     }
                 }
             }
@@ -124,51 +139,88 @@ private func storeTaps(_ taps: SIMD8<Int32>, _ pointer: UnsafeMutablePointer<UIn
     for lane in 0..<lanes { pointer[lane] = UInt8(truncatingIfNeeded: taps[lane]) }
 }
 
-/// One window of max pooling for all channels.
-@inline(__always)
-private func poolWindow<Element: KernelElement>(
-    _ image: UnsafePointer<Element>, _ size: (h: Int, w: Int, c: Int), top: Int, left: Int, _ kernel: Int,
-    _ output: UnsafeMutablePointer<Element>, _ winners: UnsafeMutablePointer<UInt8>
-) {
-    forEachEight(size.c) { channel, lanes in
-        var best = SIMD8<Float>(repeating: -.infinity)
-        var winner = SIMD8<Int32>()
+/// Some entries, and which tap of a window each stands for.
+private struct Window<Entry> {
+    let entries: UnsafeMutablePointer<Entry>
+    let taps: UnsafeMutablePointer<UInt8>
+}
+
+private func withWindow<Entry>(of taps: Int, _ body: (Window<Entry>) -> Void) {
+    withUnsafeTemporaryAllocation(of: Entry.self, capacity: taps) { entries in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: taps) {
+            body(Window(entries: entries.baseAddress!, taps: $0.baseAddress!))
+        }
+    }
+}
+
+extension Window<UnsafeRawPointer?> {
+    /// Enters the pixels under the window at (top, left) that lie on the image; returns their number.
+    func find<Element>(
+        _ image: UnsafePointer<Element>, _ size: (h: Int, w: Int, c: Int), top: Int, left: Int, _ kernel: Int
+    ) -> Int {
+        var count = 0
         for tapY in 0..<kernel where top + tapY >= 0 && top + tapY < size.h {
             for tapX in 0..<kernel where left + tapX >= 0 && left + tapX < size.w {
-                let value = Element.load(
-                    image + ((top + tapY) * size.w + left + tapX) * size.c + channel, lanes: lanes)
-                let better = value .> best
-                best.replace(with: value, where: better)
-                winner.replace(
-                    with: SIMD8(repeating: Int32(tapY * kernel + tapX)), where: better)
+                entries[count] = UnsafeRawPointer(image + ((top + tapY) * size.w + left + tapX) * size.c)
+                taps[count] = UInt8(tapY * kernel + tapX)
+                count += 1
             }
+        }
+        return count
+    }
+}
+
+/// One window of max pooling for all channels.
+private func pool<Element: KernelElement>(
+    _ window: Window<UnsafeRawPointer?>, _ count: Int, _ channels: Int, _ output: UnsafeMutablePointer<Element>,
+    _ winners: UnsafeMutablePointer<UInt8>
+) {
+    forEachEight(channels) { channel, lanes in
+        var best = SIMD8<Float>(repeating: -.infinity)
+        var winner = SIMD8<Int32>()
+        for i in 0..<count {
+            let pixel = window.entries[i]!.assumingMemoryBound(to: Element.self)
+            let value = Element.load(pixel + channel, lanes: lanes)
+            let better = value .> best
+            best.replace(with: value, where: better)
+            winner.replace(with: SIMD8(repeating: Int32(window.taps[i])), where: better)
         }
         Element.store(best, output + channel, lanes: lanes)
         storeTaps(winner, winners + channel, lanes)
     }
 }
 
-/// The windows of a max pooling seen from its input: the gradient gathers, so that every input pixel is written once.
-private struct PoolingWindows<Element: KernelElement> {
-    let gradient: UnsafePointer<Element>
-    let winners: UnsafePointer<UInt8>
-    let outputHeight, outputWidth, channels, kernel, stride, padding: Int
-
-    /// target [C] ← the gradients of the windows that pixel (y, x) of `image` won.
-    func sumWonBy(image: Int, y: Int, x: Int, into target: UnsafeMutablePointer<Element>) {
-        let rows = windows(over: y, count: outputHeight), columns = windows(over: x, count: outputWidth)
-        forEachEight(channels) { channel, lanes in
-            var sum = SIMD8<Float>()
-            for row in rows {
-                for column in columns {
-                    let tap = (y + padding - row * stride) * kernel + x + padding - column * stride
-                    let at = ((image * outputHeight + row) * outputWidth + column) * channels + channel
-                    sum += cvector_where_equal(
-                        loadTaps(winners + at, lanes), Int32(tap), Element.load(gradient + at, lanes: lanes))
-                }
-            }
-            Element.store(sum, target + channel, lanes: lanes)
+/// target [C] ← the gradients of those windows that were won as their taps.
+private func sumWon<Element: KernelElement>(
+    _ window: Window<Int64>, _ count: Int, _ channels: Int, _ gradient: UnsafePointer<Element>,
+    _ winners: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Element>
+) {
+    forEachEight(channels) { channel, lanes in
+        var sum = SIMD8<Float>()
+        for i in 0..<count {
+            let at = Int(window.entries[i]) * channels + channel
+            sum += cvector_where_equal(
+                loadTaps(winners + at, lanes), Int32(window.taps[i]), Element.load(gradient + at, lanes: lanes))
         }
+        Element.store(sum, target + channel, lanes: lanes)
+    }
+}
+
+/// The windows of a max pooling seen from its input: the gradient gathers, so that every input pixel is written once.
+private struct PoolingWindows {
+    let outputHeight, outputWidth, kernel, stride, padding: Int
+
+    /// Enters the outputs whose windows hold pixel (y, x) of `image`, and as which tap; returns their number.
+    func find(image: Int, y: Int, x: Int, _ over: Window<Int64>) -> Int {
+        var count = 0
+        for row in windows(over: y, count: outputHeight) {
+            for column in windows(over: x, count: outputWidth) {
+                over.entries[count] = Int64((image * outputHeight + row) * outputWidth + column)
+                over.taps[count] = UInt8((y + padding - row * stride) * kernel + x + padding - column * stride)
+                count += 1
+            }
+        }
+        return count
     }
 
     /// The outputs, of `count` along a side, whose windows hold position `at`.

@@ -15,6 +15,9 @@ protocol ProductElement: KernelElement {
 
     /// Batch normalisation, as CAVX512 describes it.
     static var normalization: NormalizationFunctions { get }
+
+    /// Maximum pooling, as CAVX512 describes it.
+    static var pooling: PoolingFunctions { get }
 }
 
 extension ProductElement {
@@ -22,6 +25,9 @@ extension ProductElement {
     static func normalization(columns: Int) -> NormalizationFunctions? {
         isMultiplied && columns % 32 == 0 ? normalization : nil
     }
+
+    /// Maximum pooling of maps with so many channels, where `CAVX512` computes it.
+    static func pooling(channels: Int) -> PoolingFunctions? { isMultiplied && channels % 32 == 0 ? pooling : nil }
 
     /// sums ← a·b, or added to what is there; on the calling thread.
     static func multiply(
@@ -119,6 +125,17 @@ struct NormalizationFunctions: Sendable {
     ) -> Void
 }
 
+struct PoolingFunctions: Sendable {
+    let pool: @Sendable @convention(c) (
+        _ pixels: UnsafePointer<UnsafeRawPointer?>?, _ taps: UnsafePointer<UInt8>?, _ count: Int64, _ channels: Int64,
+        _ output: UnsafeMutableRawPointer?, _ winners: UnsafeMutablePointer<UInt8>?
+    ) -> Void
+    let gradient: @Sendable @convention(c) (
+        _ windows: UnsafePointer<Int64>?, _ taps: UnsafePointer<UInt8>?, _ count: Int64, _ channels: Int64,
+        _ gradient: UnsafeRawPointer?, _ winners: UnsafePointer<UInt8>?, _ output: UnsafeMutableRawPointer?
+    ) -> Void
+}
+
 extension cavx512_product {
     /// Strides are in words of four bytes, of `c` in elements.
     init(
@@ -172,6 +189,7 @@ extension Float: ProductElement {
     static let normalization = NormalizationFunctions(
         affine: cavx512_affine_float32, moments: cavx512_moments_float32, gradientMoments: cavx512_gradient_moments_float32,
         gradient: cavx512_normalization_gradient_float32)
+    static let pooling = PoolingFunctions(pool: cavx512_pool_float32, gradient: cavx512_pool_gradient_float32)
 }
 
 extension BFloat16: ProductElement {
@@ -188,4 +206,5 @@ extension BFloat16: ProductElement {
     static let normalization = NormalizationFunctions(
         affine: cavx512_affine_bfloat16, moments: cavx512_moments_bfloat16, gradientMoments: cavx512_gradient_moments_bfloat16,
         gradient: cavx512_normalization_gradient_bfloat16)
+    static let pooling = PoolingFunctions(pool: cavx512_pool_bfloat16, gradient: cavx512_pool_gradient_bfloat16)
 }

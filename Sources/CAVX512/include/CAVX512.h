@@ -126,3 +126,18 @@ void cavx512_normalization_gradient_float32(
 void cavx512_normalization_gradient_bfloat16(
     const void *x, const void *gradient, const struct cavx512_gate *gate, const float *a, const float *b,
     const float *c, int64_t rows, int64_t columns, void *output);
+
+// Maximum pooling of one window, of `channels` (a multiple of 32): output ← the greatest of `count` pixels, whose numbers
+// in the window are `taps`; winners ← the number of the first that is the greatest.
+void cavx512_pool_float32(
+    const void *const pixels[], const uint8_t *taps, int64_t count, int64_t channels, void *output, uint8_t *winners);
+void cavx512_pool_bfloat16(
+    const void *const pixels[], const uint8_t *taps, int64_t count, int64_t channels, void *output, uint8_t *winners);
+
+// Its gradient at one pixel: output ← the sum of the gradients of those of `count` windows that it won as their tap.
+void cavx512_pool_gradient_float32(
+    const int64_t windows[], const uint8_t *taps, int64_t count, int64_t channels, const void *gradient,
+    const uint8_t *winners, void *output);
+void cavx512_pool_gradient_bfloat16(
+    const int64_t windows[], const uint8_t *taps, int64_t count, int64_t channels, const void *gradient,
+    const uint8_t *winners, void *output);
