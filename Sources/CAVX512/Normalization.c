@@ -21,9 +21,10 @@ INLINE(FLOAT32) void add_doubles(double *target, __m512d values) {
     _mm512_storeu_pd(target, _mm512_add_pd(_mm512_loadu_pd(target), values));
 }
 
-// Adds the sums over a block in which x is counted from `pivot`: of w and w·x, or of x and x² where w is x, which then
-// is counted from it `rows` times too.
-INLINE(FLOAT32) void add_sums(__m512 first, __m512 second, __m512 pivot, int64_t rows, double *firsts, double *seconds) {
+// Adds the sums over a block in which x is counted from `pivot`: of w and w·x, or of x and x² where w is x. Then w is
+// counted from it too, in so many `rows`, which are 0 else.
+INLINE(FLOAT32) void add_sums(
+    __m512 first, __m512 second, __m512 pivot, int64_t rows, double *firsts, double *seconds) {
     UNROLL for (int half = 0; half < 2; half++) {
         const __m512d sum = half_of(first, half), products = half_of(second, half), p = half_of(pivot, half);
         const __m512d shift = _mm512_mul_pd(p, _mm512_set1_pd((double)rows));

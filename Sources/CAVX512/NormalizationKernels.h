@@ -33,7 +33,8 @@ KERNEL(affine)(const void *x, const float *scale, const float *shift, const void
 
 // What the gate lets through of the gradient at `place`, where the map is `x`.
 INLINE(FEATURES) __m512 let_through(
-    enum opening opening, const struct cavx512_gate *gate, const void *gradient, __m512 x, int64_t place, int64_t column) {
+    enum opening opening, const struct cavx512_gate *gate, const void *gradient, __m512 x, int64_t place,
+    int64_t column) {
     const __m512 whole = LOAD(gradient, place);
     if (opening == ALWAYS) return whole;
     const __m512 output = opening == BY_OUTPUT
