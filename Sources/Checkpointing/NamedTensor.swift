@@ -64,7 +64,8 @@ public struct NamedTensor {
     }
 
     private init(
-        name: String, elementType: StoredElementType, shape: [Int], bytes: UnsafeMutableRawBufferPointer, owner: AnyObject
+        name: String, elementType: StoredElementType, shape: [Int], bytes: UnsafeMutableRawBufferPointer,
+        owner: AnyObject
     ) {
         self.name = name
         self.elementType = elementType

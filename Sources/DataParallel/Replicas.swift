@@ -57,7 +57,8 @@ private func difference(among hashes: [UInt64], _ hosts: [String]) -> String {
     let counts = Dictionary(grouping: hashes, by: { $0 }).mapValues(\.count)
     let common = counts.first { 2 * $0.value > hashes.count }?.key
     let differing = hashes.indices.filter { hashes[$0] != common }
-    let listed = differing.prefix(16).map { "\($0) (\(hosts[$0]))" }.joined(separator: ", ")
+    let listed =
+        differing.prefix(16).map { "\($0) (\(hosts[$0]))" }.joined(separator: ", ")
         + (differing.count > 16 ? ", …" : "")
     guard common != nil else { return "ranks \(listed) differ, and no value has a majority" }
     return differing.count == 1

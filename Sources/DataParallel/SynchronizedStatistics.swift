@@ -9,7 +9,9 @@ public final class SynchronizedStatistics: StatisticsReducing {
     public private(set) var statistics = CommunicationStatistics()
 
     /// Collective.
-    public init(communicator: Communicator) throws { self.communicator = try communicator.duplicated(name: "statistics") }
+    public init(communicator: Communicator) throws {
+        self.communicator = try communicator.duplicated(name: "statistics")
+    }
 
     public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
         guard communicator.size > 1 else { return }

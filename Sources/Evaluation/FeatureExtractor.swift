@@ -87,7 +87,8 @@ public struct FeatureExtractor {
 /// The compute threads load a batch together, then `body` has them for its work.
 func loadInBatches<Value>(
     _ indices: ArraySlice<Int>, batchSize: Int, name: (Int) -> String, load: (Int) throws -> Value,
-    progress: (_ done: Int, _ total: Int) throws -> Void, _ body: (_ loaded: [(index: Int, value: Value)]) throws -> Void
+    progress: (_ done: Int, _ total: Int) throws -> Void,
+    _ body: (_ loaded: [(index: Int, value: Value)]) throws -> Void
 ) throws -> [SkippedPicture] {
     var skipped: [SkippedPicture] = []
     var start = indices.startIndex

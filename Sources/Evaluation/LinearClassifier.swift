@@ -116,7 +116,8 @@ struct FeatureScaling {
         scale = (0..<channels).map { c in
             let variance = moments[channels + c] / Double(rows) - mean[c] * mean[c]
             // A channel that never changes says nothing; what is left of its variance is rounding.
-            return variance > 1e-12 + 1e-6 * mean[c] * mean[c] ? Float(1 / (variance * Double(channels)).squareRoot()) : 0
+            return variance > 1e-12 + 1e-6 * mean[c] * mean[c]
+                ? Float(1 / (variance * Double(channels)).squareRoot()) : 0
         }
         shift = zip(mean, scale).map { Float(-$0 * Double($1)) }
     }
@@ -125,7 +126,8 @@ struct FeatureScaling {
     func callAsFunction(_ features: Tensor) -> Tensor {
         let scaled = Tensor(features.shape)
         features.affineColumns(
-            scale: Tensor([scale.count], scale), shift: Tensor([shift.count], shift), residual: nil, rectify: false, into: scaled)
+            scale: Tensor([scale.count], scale), shift: Tensor([shift.count], shift), residual: nil, rectify: false,
+            into: scaled)
         return scaled
     }
 

@@ -56,7 +56,8 @@ public struct LinearProbe {
     }
 
     private static func train(
-        _ features: Tensor, _ labels: [Int], rows: [Int], classes: Int, rate: Double, seed: UInt64, step: () throws -> Void
+        _ features: Tensor, _ labels: [Int], rows: [Int], classes: Int, rate: Double, seed: UInt64,
+        step: () throws -> Void
     ) rethrows -> LinearClassifier {
         let classifier = LinearClassifier(classes: classes, channels: features.shape[1])
         let batchSize = min(Self.batchSize, rows.count)

@@ -148,7 +148,8 @@ extension FeatureExtractor {
         _ part: String, of source: LabelledPictureSource, _ skipped: [SkippedPicture]
     ) throws -> EvaluationError {
         let first = skipped.first.map { "; the first: \($0)" } ?? ""
-        return EvaluationError("none of the \(source.count) \(part) pictures of the segmentation score is usable\(first)")
+        return EvaluationError(
+            "none of the \(source.count) \(part) pictures of the segmentation score is usable\(first)")
     }
 }
 

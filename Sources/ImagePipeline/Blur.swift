@@ -34,7 +34,8 @@ struct BoxFilter {
 /// target = p · centre + q · (before + after)
 @inline(never)
 private func weigh(
-    _ centre: UnsafePointer<Float>, _ p: Float, _ before: UnsafePointer<Float>, _ after: UnsafePointer<Float>, _ q: Float,
+    _ centre: UnsafePointer<Float>, _ p: Float, _ before: UnsafePointer<Float>, _ after: UnsafePointer<Float>,
+    _ q: Float,
     count: Int, into target: UnsafeMutablePointer<Float>
 ) {
     for i in 0..<count { target[i] = (p * centre[i]).addingProduct(q, before[i] + after[i]) }

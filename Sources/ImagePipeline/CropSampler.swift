@@ -35,7 +35,12 @@ struct CropSampler: Sendable {
 
 /// Everything random about one view, drawn before any pixel is touched: a function of (seed, epoch, sample, view).
 package struct ViewDraw: Sendable {
-    package enum ColorStep: Sendable { case brightness(Float), contrast(Float), saturation(Float), hue(Float) }
+    package enum ColorStep: Sendable {
+        case brightness(Float)
+        case contrast(Float)
+        case saturation(Float)
+        case hue(Float)
+    }
 
     package let crop: PixelRegion
     package let flips: Bool

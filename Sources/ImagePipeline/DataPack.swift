@@ -9,7 +9,8 @@
 /// `shard-000000.tar` holds `000000000.jpg` and, where there is a class, `000000000.cls` with its name. Files are
 /// complete or absent: each is written under another name and renamed, the index last.
 public func packShards(
-    index: ImageIndex, into folder: String, maximumBytes: Int, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    index: ImageIndex, into folder: String, maximumBytes: Int,
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
 ) throws -> Int {
     if mkdir(folder, 0o777) != 0, errno != EEXIST {
         throw IndexError("cannot make \(folder): \(String(cString: strerror(errno)))")

@@ -35,7 +35,9 @@ public struct DataScan: Sendable {
     /// For people: counts, sizes, classes, and each file that would be skipped.
     public var report: String {
         var lines = ["\(used) images are used, \(skipped.count) skipped, \(ignored) other files ignored"]
-        func range(_ sides: [Int]) -> String { "\(sides.first!) to \(sides.last!) px, median \(sides[sides.count / 2])" }
+        func range(_ sides: [Int]) -> String {
+            "\(sides.first!) to \(sides.last!) px, median \(sides[sides.count / 2])"
+        }
         if used > 0 {
             lines.append("shorter side \(range(shortSides)); longer side \(range(longSides))")
         }

@@ -23,7 +23,9 @@ enum FileReading {
             while done < wanted {
                 let got = pread(descriptor, buffer.baseAddress! + done, wanted - done, off_t(offset + done))
                 if got < 0, errno == EINTR { continue }
-                guard got > 0 else { throw got == 0 ? ImageError("truncated while it was read") : failure("cannot be read") }
+                guard got > 0 else {
+                    throw got == 0 ? ImageError("truncated while it was read") : failure("cannot be read")
+                }
                 done += got
             }
         }
@@ -63,5 +65,7 @@ enum FileReading {
         return information.st_mode & S_IFMT == S_IFDIR
     }
 
-    private static func failure(_ what: String) -> ImageError { ImageError("\(what): \(String(cString: strerror(errno)))") }
+    private static func failure(_ what: String) -> ImageError {
+        ImageError("\(what): \(String(cString: strerror(errno)))")
+    }
 }

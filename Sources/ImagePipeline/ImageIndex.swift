@@ -33,7 +33,8 @@ public struct ImageIndex: Sendable {
         guard !entries.isEmpty else {
             throw IndexError(
                 "no images in \(roots.joined(separator: ", ")): looked for "
-                    + "\(IndexListing.extensions.joined(separator: ", ")) files and .tar shards, found \(ignored) others")
+                    + "\(IndexListing.extensions.joined(separator: ", ")) files and .tar shards, found \(ignored) others"
+            )
         }
     }
 
@@ -91,7 +92,7 @@ extension ImageIndex {
         }
         for list in [containers, classNames] {
             add(list.count)
-            list.forEach { add($0) }
+            for text in list { add(text) }
         }
         add(ignored)
         add(entries.count)
@@ -107,7 +108,9 @@ extension ImageIndex {
         func number() throws -> Int {
             guard at + 8 <= bytes.count else { throw IndexError("the list of images arrived cut short") }
             defer { at += 8 }
-            return bytes.withUnsafeBytes { Int(Int64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: Int64.self))) }
+            return bytes.withUnsafeBytes {
+                Int(Int64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: Int64.self)))
+            }
         }
         func text() throws -> String {
             let count = try number()

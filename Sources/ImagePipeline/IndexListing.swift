@@ -44,7 +44,8 @@ struct IndexListing {
 
     private mutating func addTree(_ root: String, below path: String, _ container: Int32, depth: Int = 0) throws {
         guard depth < 64 else { throw IndexError("\(root)/\(path) lies 64 folders deep: do links run in a circle?") }
-        for name in try FileReading.names(in: path.isEmpty ? root : root + "/" + path).sorted() where !name.hasPrefix(".") {
+        for name in try FileReading.names(in: path.isEmpty ? root : root + "/" + path).sorted()
+        where !name.hasPrefix(".") {
             let below = path.isEmpty ? name : path + "/" + name
             if try FileReading.isFolder(root + "/" + below) {
                 try addTree(root, below: below, container, depth: depth + 1)

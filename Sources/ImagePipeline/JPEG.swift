@@ -45,7 +45,8 @@ enum JPEG {
                 let high = min(((start + length) * numerator + 7) / 8 + margin, limit)
                 return (low, max(high - low, 1))
             }
-            let (x, columns) = scaled(stored.x, stored.width, width), (y, rows) = scaled(stored.y, stored.height, height)
+            let (x, columns) = scaled(stored.x, stored.width, width),
+                (y, rows) = scaled(stored.y, stored.height, height)
             let (part, image) = try decode(
                 PixelRegion(x: x, y: y, width: columns, height: rows), numerator: numerator)
             let upright = orientation.upright(part, width: width, height: height)
@@ -76,7 +77,8 @@ enum JPEG {
 
     /// `channels` is 1 (gray) or 3 (RGB).
     static func encode(_ pixels: [UInt8], width: Int, height: Int, channels: Int, quality: Int) throws -> [UInt8] {
-        precondition(pixels.count == width * height * channels, "\(pixels.count) bytes for \(width)×\(height)×\(channels)")
+        precondition(
+            pixels.count == width * height * channels, "\(pixels.count) bytes for \(width)×\(height)×\(channels)")
         var encoded: UnsafeMutablePointer<UInt8>?, size = 0
         try call {
             cjpeg_encode(

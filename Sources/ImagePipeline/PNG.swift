@@ -30,7 +30,8 @@ enum PNG {
     }
 
     static func encode(_ pixels: [UInt8], width: Int, height: Int, channels: Int) throws -> [UInt8] {
-        precondition(pixels.count == width * height * channels, "\(pixels.count) bytes for \(width)×\(height)×\(channels)")
+        precondition(
+            pixels.count == width * height * channels, "\(pixels.count) bytes for \(width)×\(height)×\(channels)")
         var encoded: UnsafeMutablePointer<UInt8>?, size = 0
         try call { cpng_encode(pixels, Int32(width), Int32(height), Int32(channels), &encoded, &size, $0) }
         defer { free(encoded) }

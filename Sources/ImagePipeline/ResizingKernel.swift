@@ -67,7 +67,8 @@ package final class Resizer {
 
     /// What `resize` will do: `crop`, in pixels of the whole picture, to `width` × `height`.
     package func set(_ decoded: DecodedRegion, crop: PixelRegion, width: Int, height: Int, mirrored: Bool = false) {
-        func interval(_ start: Int, _ length: Int, _ origin: Double, _ scale: Double, _ limit: Int) -> (Double, Double) {
+        func interval(_ start: Int, _ length: Int, _ origin: Double, _ scale: Double, _ limit: Int) -> (Double, Double)
+        {
             let low = (Double(start) - origin) * scale
             return (max(low, 0), min(low + Double(length) * scale, Double(limit)))
         }

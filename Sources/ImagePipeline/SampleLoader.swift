@@ -43,7 +43,8 @@ final class SampleLoader: Sendable {
             candidate = generator.integer(below: index.count)
         }
         throw LoaderError(
-            description: "no readable image: \(Self.attempts) tried in place of \(index.description(of: sample)) failed, "
+            description:
+                "no readable image: \(Self.attempts) tried in place of \(index.description(of: sample)) failed, "
                 + "the last because it \(lastReason); look at `pixpro data scan`")
     }
 

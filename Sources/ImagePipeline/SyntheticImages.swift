@@ -15,10 +15,12 @@ public enum SyntheticImages {
     /// is background, class k is k + 1) and `classes.txt`. The same seed draws the same files.
     public static func write(
         to folder: String, classes: Int, trainPerClass: Int, validationPerClass: Int, segmentationTrain: Int,
-        segmentationValidation: Int, imageSize: Int, seed: UInt64, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        segmentationValidation: Int, imageSize: Int, seed: UInt64,
+        progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
         guard (2...SyntheticClass.all.count).contains(classes), imageSize >= 16 else {
-            throw IndexError("\(classes) classes of \(imageSize) px: 2 to \(SyntheticClass.all.count) classes, at least 16 px")
+            throw IndexError(
+                "\(classes) classes of \(imageSize) px: 2 to \(SyntheticClass.all.count) classes, at least 16 px")
         }
         let names = SyntheticClass.all.prefix(classes).map(\.name)
         let total = classes * (trainPerClass + validationPerClass) + segmentationTrain + segmentationValidation
@@ -72,7 +74,8 @@ public enum SyntheticImages {
 
     private static func write(_ bytes: [UInt8], to path: String) throws {
         let cut = path.lastIndex(of: "/")!
-        let file = try OutputFile(folder: String(path[..<cut]), name: String(path[path.index(after: cut)...]), isDurable: false)
+        let file = try OutputFile(
+            folder: String(path[..<cut]), name: String(path[path.index(after: cut)...]), isDurable: false)
         try file.write(bytes)
         try file.finish()
     }

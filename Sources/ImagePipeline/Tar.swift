@@ -101,10 +101,12 @@ enum TarIndex {
         return try text.split(separator: "\n").enumerated().map { number, line in
             let parts = line.split(separator: "\t", maxSplits: 4, omittingEmptySubsequences: false)
             guard parts.count == 5, let offset = Int(parts[1]), let size = Int(parts[2]), !parts[0].contains("/") else {
-                throw IndexError("\(path), line \(number + 1) is damaged; delete it (the shards are then read) or pack again")
+                throw IndexError(
+                    "\(path), line \(number + 1) is damaged; delete it (the shards are then read) or pack again")
             }
             return Line(
-                shard: String(parts[0]), offset: offset, size: size, className: parts[3].isEmpty ? nil : String(parts[3]),
+                shard: String(parts[0]), offset: offset, size: size,
+                className: parts[3].isEmpty ? nil : String(parts[3]),
                 name: String(parts[4]))
         }
     }

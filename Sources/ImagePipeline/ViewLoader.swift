@@ -31,10 +31,12 @@ public final class ViewLoader {
         guard let queue else { return }
         for _ in 0..<count {
             var thread = pthread_t()
-            let code = pthread_create(&thread, nil, { argument in
-                Unmanaged<BatchQueue>.fromOpaque(argument!).takeRetainedValue().work()
-                return nil
-            }, Unmanaged.passRetained(queue).toOpaque())
+            let code = pthread_create(
+                &thread, nil,
+                { argument in
+                    Unmanaged<BatchQueue>.fromOpaque(argument!).takeRetainedValue().work()
+                    return nil
+                }, Unmanaged.passRetained(queue).toOpaque())
             precondition(code == 0, "cannot start a loader thread: error \(code)")
             threads.append(thread)
         }

@@ -101,7 +101,8 @@ final class CollectiveLog: Sendable {
             let ago = (now - call.began).inSeconds
             let took = call.ended.map { "took \(milliseconds($0 - call.began)) ms" } ?? "has not returned"
             let purpose = call.purpose.isEmpty ? "" : ", \(call.purpose)"
-            return "\(rounded(ago)) s ago: \(call.communicator) #\(call.number) \(call.function), \(call.count) elements"
+            return
+                "\(rounded(ago)) s ago: \(call.communicator) #\(call.number) \(call.function), \(call.count) elements"
                 + "\(purpose): \(took)\n"
         }.joined()
     }

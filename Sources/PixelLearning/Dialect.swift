@@ -34,7 +34,8 @@ public enum Dialect: String, CaseIterable, Sendable {
             subject: "values of the pixel propagation", official: "g(x) divided by its length", paper: "g(x) as it is"),
         Difference(subject: "positive pair", official: "distance < threshold", paper: "distance <= threshold"),
         Difference(
-            subject: "image pair without a positive", official: "counts as 0 in the mean", paper: "left out of the mean"),
+            subject: "image pair without a positive", official: "counts as 0 in the mean", paper: "left out of the mean"
+        ),
         Difference(
             subject: "loss", official: "-2 cos per direction, sum in [-4, 4]",
             paper: "-cos per direction, sum in [-2, 2]"),

@@ -37,11 +37,13 @@ public final class ComputeThreads: @unchecked Sendable {
     private func startThread(_ index: Int) {
         let start = Unmanaged.passRetained(WorkerStart(pool: self, index: index))
         var thread = pthread_t()
-        let code = pthread_create(&thread, nil, { argument in
-            let start = Unmanaged<WorkerStart>.fromOpaque(argument!).takeRetainedValue()
-            start.pool.work(start.index)
-            return nil
-        }, start.toOpaque())
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                let start = Unmanaged<WorkerStart>.fromOpaque(argument!).takeRetainedValue()
+                start.pool.work(start.index)
+                return nil
+            }, start.toOpaque())
         precondition(code == 0, "cannot start compute thread \(index): error \(code)")
     }
 

@@ -27,9 +27,11 @@ public final class WeightPacks: @unchecked Sendable {
         /// oneDNN's own, under a hash of its descriptor.
         case oneDNN(UInt64, transposed: Bool)
         /// Panels of columns of outputs, and of a patch's inputs.
-        case panels(ElementType), transposedPanels(ElementType)
+        case panels(ElementType)
+        case transposedPanels(ElementType)
         /// The sixteen places of transformed 3×3 kernels in the same panels.
-        case winograd(ElementType), winogradTurned(ElementType)
+        case winograd(ElementType)
+        case winogradTurned(ElementType)
     }
 
     private struct Key: Hashable {

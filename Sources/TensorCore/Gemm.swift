@@ -17,8 +17,10 @@ func gemm(
     beta: Float, c: UnsafeMutablePointer<Float>, ldc: Int
 ) {
     if sums == .float64 {
-        let left = transposeA ? Widened(a, rows: k, columns: m, stride: lda) : Widened(a, rows: m, columns: k, stride: lda)
-        let right = transposeB ? Widened(b, rows: n, columns: k, stride: ldb) : Widened(b, rows: k, columns: n, stride: ldb)
+        let left =
+            transposeA ? Widened(a, rows: k, columns: m, stride: lda) : Widened(a, rows: m, columns: k, stride: lda)
+        let right =
+            transposeB ? Widened(b, rows: n, columns: k, stride: ldb) : Widened(b, rows: k, columns: n, stride: ldb)
         let result = Widened(c, rows: m, columns: n, stride: ldc)
         cblas_dgemm(
             CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,

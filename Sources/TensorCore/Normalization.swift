@@ -118,7 +118,9 @@ protocol Gate {
 
 struct OpenGate: Gate {
     @inline(__always)
-    func pass(_ gradient: SIMD8<Float>, x: SIMD8<Float>, index: Int, column: Int, lanes: Int) -> SIMD8<Float> { gradient }
+    func pass(_ gradient: SIMD8<Float>, x: SIMD8<Float>, index: Int, column: Int, lanes: Int) -> SIMD8<Float> {
+        gradient
+    }
 }
 
 struct AffineGate: Gate {

@@ -59,7 +59,8 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
         let dy = outputGradient.elements(E.self)
         for rows in patches.runs(rowsAtOnce) {
             let shape = cavx512_product(
-                rows: rows.count, columns: columns, depth: outputs / E.depthPerWord, rowStride: outputs / E.depthPerWord,
+                rows: rows.count, columns: columns, depth: outputs / E.depthPerWord,
+                rowStride: outputs / E.depthPerWord,
                 depthStride: 1, resultStride: columns)
             E.multiply(shape, dy + rows.lowerBound * outputs, packed.pointer, sums: tile.pointer)
             patches.fold(tile.pointer, rows: rows, addingTo: wide.pointer)

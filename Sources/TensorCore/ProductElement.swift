@@ -62,78 +62,95 @@ extension ProductElement {
 }
 
 struct ProductFunctions: Sendable {
-    typealias Multiply = @Sendable @convention(c) (
-        UnsafePointer<cavx512_product>?, _ a: UnsafeRawPointer?, _ b: UnsafeRawPointer?, _ c: UnsafeMutableRawPointer?
-    ) -> Void
-    typealias PackWeights = @Sendable @convention(c) (
-        _ weights: UnsafePointer<Float>?, _ depth: Int64, _ columns: Int64, _ words: UnsafeMutablePointer<Float>?,
-        _ panelStride: Int64
-    ) -> Void
+    typealias Multiply =
+        @Sendable @convention(c) (
+            UnsafePointer<cavx512_product>?, _ a: UnsafeRawPointer?, _ b: UnsafeRawPointer?,
+            _ c: UnsafeMutableRawPointer?
+        ) -> Void
+    typealias PackWeights =
+        @Sendable @convention(c) (
+            _ weights: UnsafePointer<Float>?, _ depth: Int64, _ columns: Int64, _ words: UnsafeMutablePointer<Float>?,
+            _ panelStride: Int64
+        ) -> Void
 
     let multiply: Multiply
     let multiplyAndRound: Multiply
-    let pack: @Sendable @convention(c) (
-        _ matrix: UnsafeRawPointer?, _ depth: Int64, _ columns: Int64, _ words: UnsafeMutablePointer<Float>?,
-        _ panelStride: Int64
-    ) -> Void
+    let pack:
+        @Sendable @convention(c) (
+            _ matrix: UnsafeRawPointer?, _ depth: Int64, _ columns: Int64, _ words: UnsafeMutablePointer<Float>?,
+            _ panelStride: Int64
+        ) -> Void
     let packWeights: PackWeights
     let packTransposedWeights: PackWeights
 }
 
 struct WinogradTransforms: Sendable {
     typealias Pixels = UnsafePointer<UnsafeRawPointer?>
-    typealias ToPanels = @Sendable @convention(c) (
-        Pixels?, _ channels: Int64, _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
-    ) -> Void
+    typealias ToPanels =
+        @Sendable @convention(c) (
+            Pixels?, _ channels: Int64, _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
+        ) -> Void
 
-    let patch: @Sendable @convention(c) (
-        Pixels?, _ channels: Int64, _ target: UnsafeMutableRawPointer?, _ stride: Int64
-    ) -> Void
+    let patch:
+        @Sendable @convention(c) (
+            Pixels?, _ channels: Int64, _ target: UnsafeMutableRawPointer?, _ stride: Int64
+        ) -> Void
     let patches: ToPanels
     let gradients: ToPanels
-    let tile: @Sendable @convention(c) (
-        _ products: UnsafePointer<Float>?, _ stride: Int64, _ channels: Int64,
-        UnsafePointer<UnsafeMutableRawPointer?>?, _ accumulate: Int32
-    ) -> Void
-    let weights: @Sendable @convention(c) (
-        _ weights: UnsafePointer<Float>?, _ tapStride: Int64, _ depthStride: Int64, _ columns: Int64,
-        _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
-    ) -> Void
-    let transposedWeights: @Sendable @convention(c) (
-        _ weights: UnsafePointer<Float>?, _ tapStride: Int64, _ columnStride: Int64, _ depth: Int64, _ columns: Int64,
-        _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
-    ) -> Void
+    let tile:
+        @Sendable @convention(c) (
+            _ products: UnsafePointer<Float>?, _ stride: Int64, _ channels: Int64,
+            UnsafePointer<UnsafeMutableRawPointer?>?, _ accumulate: Int32
+        ) -> Void
+    let weights:
+        @Sendable @convention(c) (
+            _ weights: UnsafePointer<Float>?, _ tapStride: Int64, _ depthStride: Int64, _ columns: Int64,
+            _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
+        ) -> Void
+    let transposedWeights:
+        @Sendable @convention(c) (
+            _ weights: UnsafePointer<Float>?, _ tapStride: Int64, _ columnStride: Int64, _ depth: Int64,
+            _ columns: Int64,
+            _ words: UnsafeMutablePointer<Float>?, _ stride: Int64, _ panelStride: Int64
+        ) -> Void
 }
 
 struct NormalizationFunctions: Sendable {
-    let affine: @Sendable @convention(c) (
-        _ x: UnsafeRawPointer?, _ scale: UnsafePointer<Float>?, _ shift: UnsafePointer<Float>?,
-        _ residual: UnsafeRawPointer?, _ rectify: Int32, _ rows: Int64, _ columns: Int64,
-        _ output: UnsafeMutableRawPointer?
-    ) -> Void
-    let moments: @Sendable @convention(c) (
-        _ x: UnsafeRawPointer?, _ rows: Int64, _ columns: Int64, _ sums: UnsafeMutablePointer<Double>?
-    ) -> Void
-    let gradientMoments: @Sendable @convention(c) (
-        _ x: UnsafeRawPointer?, _ gradient: UnsafeMutableRawPointer?, UnsafePointer<cavx512_gate>?, _ rows: Int64,
-        _ columns: Int64, _ sums: UnsafeMutablePointer<Double>?
-    ) -> Void
-    let gradient: @Sendable @convention(c) (
-        _ x: UnsafeRawPointer?, _ gradient: UnsafeRawPointer?, UnsafePointer<cavx512_gate>?,
-        _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>?, _ c: UnsafePointer<Float>?, _ rows: Int64,
-        _ columns: Int64, _ output: UnsafeMutableRawPointer?
-    ) -> Void
+    let affine:
+        @Sendable @convention(c) (
+            _ x: UnsafeRawPointer?, _ scale: UnsafePointer<Float>?, _ shift: UnsafePointer<Float>?,
+            _ residual: UnsafeRawPointer?, _ rectify: Int32, _ rows: Int64, _ columns: Int64,
+            _ output: UnsafeMutableRawPointer?
+        ) -> Void
+    let moments:
+        @Sendable @convention(c) (
+            _ x: UnsafeRawPointer?, _ rows: Int64, _ columns: Int64, _ sums: UnsafeMutablePointer<Double>?
+        ) -> Void
+    let gradientMoments:
+        @Sendable @convention(c) (
+            _ x: UnsafeRawPointer?, _ gradient: UnsafeMutableRawPointer?, UnsafePointer<cavx512_gate>?, _ rows: Int64,
+            _ columns: Int64, _ sums: UnsafeMutablePointer<Double>?
+        ) -> Void
+    let gradient:
+        @Sendable @convention(c) (
+            _ x: UnsafeRawPointer?, _ gradient: UnsafeRawPointer?, UnsafePointer<cavx512_gate>?,
+            _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>?, _ c: UnsafePointer<Float>?, _ rows: Int64,
+            _ columns: Int64, _ output: UnsafeMutableRawPointer?
+        ) -> Void
 }
 
 struct PoolingFunctions: Sendable {
-    let pool: @Sendable @convention(c) (
-        _ pixels: UnsafePointer<UnsafeRawPointer?>?, _ taps: UnsafePointer<UInt8>?, _ count: Int64, _ channels: Int64,
-        _ output: UnsafeMutableRawPointer?, _ winners: UnsafeMutablePointer<UInt8>?
-    ) -> Void
-    let gradient: @Sendable @convention(c) (
-        _ windows: UnsafePointer<Int64>?, _ taps: UnsafePointer<UInt8>?, _ count: Int64, _ channels: Int64,
-        _ gradient: UnsafeRawPointer?, _ winners: UnsafePointer<UInt8>?, _ output: UnsafeMutableRawPointer?
-    ) -> Void
+    let pool:
+        @Sendable @convention(c) (
+            _ pixels: UnsafePointer<UnsafeRawPointer?>?, _ taps: UnsafePointer<UInt8>?, _ count: Int64,
+            _ channels: Int64,
+            _ output: UnsafeMutableRawPointer?, _ winners: UnsafeMutablePointer<UInt8>?
+        ) -> Void
+    let gradient:
+        @Sendable @convention(c) (
+            _ windows: UnsafePointer<Int64>?, _ taps: UnsafePointer<UInt8>?, _ count: Int64, _ channels: Int64,
+            _ gradient: UnsafeRawPointer?, _ winners: UnsafePointer<UInt8>?, _ output: UnsafeMutableRawPointer?
+        ) -> Void
 }
 
 extension cavx512_product {
@@ -187,7 +204,8 @@ extension Float: ProductElement {
         tile: cavx512_tile_float32, weights: cavx512_weights_float32,
         transposedWeights: cavx512_transposed_weights_float32)
     static let normalization = NormalizationFunctions(
-        affine: cavx512_affine_float32, moments: cavx512_moments_float32, gradientMoments: cavx512_gradient_moments_float32,
+        affine: cavx512_affine_float32, moments: cavx512_moments_float32,
+        gradientMoments: cavx512_gradient_moments_float32,
         gradient: cavx512_normalization_gradient_float32)
     static let pooling = PoolingFunctions(pool: cavx512_pool_float32, gradient: cavx512_pool_gradient_float32)
 }
@@ -204,7 +222,8 @@ extension BFloat16: ProductElement {
         tile: cavx512_tile_bfloat16, weights: cavx512_weights_bfloat16,
         transposedWeights: cavx512_transposed_weights_bfloat16)
     static let normalization = NormalizationFunctions(
-        affine: cavx512_affine_bfloat16, moments: cavx512_moments_bfloat16, gradientMoments: cavx512_gradient_moments_bfloat16,
+        affine: cavx512_affine_bfloat16, moments: cavx512_moments_bfloat16,
+        gradientMoments: cavx512_gradient_moments_bfloat16,
         gradient: cavx512_normalization_gradient_bfloat16)
     static let pooling = PoolingFunctions(pool: cavx512_pool_bfloat16, gradient: cavx512_pool_gradient_bfloat16)
 }

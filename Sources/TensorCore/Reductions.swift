@@ -35,7 +35,9 @@ extension Tensor {
         let a = pointer, b = other.pointer
         let whole = count / 8 * 8
         var lanes = SIMD8<Double>()
-        for i in stride(from: 0, to: whole, by: 8) { lanes += SIMD8<Double>(Float.load8(a + i)) * SIMD8<Double>(Float.load8(b + i)) }
+        for i in stride(from: 0, to: whole, by: 8) {
+            lanes += SIMD8<Double>(Float.load8(a + i)) * SIMD8<Double>(Float.load8(b + i))
+        }
         var rest = 0.0
         for i in whole..<count { rest += Double(a[i]) * Double(b[i]) }
         return lanes.sum() + rest

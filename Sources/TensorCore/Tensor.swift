@@ -71,7 +71,8 @@ public final class Tensor {
 
     /// The first element, whose type must be `Element`; valid while the tensor lives. For kernels only.
     func elements<Element: KernelElement>(_: Element.Type) -> UnsafeMutablePointer<Element> {
-        precondition(elementType == Element.elementType, "\(Element.elementType) wanted of a \(elementType) tensor \(shape)")
+        precondition(
+            elementType == Element.elementType, "\(Element.elementType) wanted of a \(elementType) tensor \(shape)")
         return bytes.assumingMemoryBound(to: Element.self)
     }
 

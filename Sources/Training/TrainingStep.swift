@@ -25,7 +25,8 @@ public final class TrainingStep {
         self.communicator = communicator
         onlineConvolutions = Convolutions(engines)
         momentumConvolutions = Convolutions(engines)
-        reducer = try GradientReducer(parameters: model.online.parameters, communicator: communicator, mode: mode, wire: wire)
+        reducer = try GradientReducer(
+            parameters: model.online.parameters, communicator: communicator, mode: mode, wire: wire)
         statistics = try SynchronizedStatistics(communicator: communicator)
     }
 
@@ -52,7 +53,8 @@ public final class TrainingStep {
                 statistics: statistics, convolutions: onlineConvolutions, onGradientReady: nil)
             loss += try model.learn(
                 view: batch.view2, target: targets.0, positives: positives.1, imageWeight: weight,
-                statistics: statistics, convolutions: onlineConvolutions, onGradientReady: isLast ? reducer.markReady : nil)
+                statistics: statistics, convolutions: onlineConvolutions,
+                onGradientReady: isLast ? reducer.markReady : nil)
             outcome.losses.append(loss)
             outcome.count(positives.0)
             outcome.features.add(targets.0)

@@ -10,7 +10,8 @@ struct Figure {
     let values: KeyValuePairs<String, Double>
 
     enum Setting: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
-        case number(Int), text(String)
+        case number(Int)
+        case text(String)
         init(integerLiteral value: Int) { self = .number(value) }
         init(stringLiteral value: String) { self = .text(value) }
     }

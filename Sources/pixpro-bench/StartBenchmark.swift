@@ -48,7 +48,9 @@ struct StartBenchmark: ParsableCommand {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments =
             ["mpirun", "-n", "\(ranks)", "--bind-to", "none", program, "train", "--config", config]
-            + (["run.directory=\(folder)", "schedule.steps=1", "log.everySteps=1"] + settings).flatMap { ["--set", $0] }
+            + (["run.directory=\(folder)", "schedule.steps=1", "log.everySteps=1"] + settings).flatMap {
+                ["--set", $0]
+            }
             + images
         // As root, which is how containers run, Open MPI wants to be told twice that this is meant.
         var environment = ProcessInfo.processInfo.environment

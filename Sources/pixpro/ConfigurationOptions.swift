@@ -4,7 +4,9 @@ import Training
 
 /// How every command is told its configuration.
 struct ConfigurationOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: ArgumentHelp("A YAML file; keys that it leaves out keep their defaults.", valueName: "file"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("A YAML file; keys that it leaves out keep their defaults.", valueName: "file"))
     var config: String?
 
     @Option(

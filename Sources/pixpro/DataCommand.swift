@@ -47,7 +47,8 @@ struct DataCommand: ParsableCommand {
     struct Pack: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Packs folders into tar shards (WebDataset's layout) with an index.",
-            discussion: "A million small files slow a shared file system down for everyone; a few hundred shards do not.")
+            discussion:
+                "A million small files slow a shared file system down for everyone; a few hundred shards do not.")
 
         @Argument(help: "Folders of images.")
         var roots: [String]

@@ -11,7 +11,8 @@ import TensorCore
 struct Pixpro: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pixpro",
-        abstract: "Pretrains vision backbones for detection and segmentation on a cluster of CPU nodes (PixPro over MPI).",
+        abstract:
+            "Pretrains vision backbones for detection and segmentation on a cluster of CPU nodes (PixPro over MPI).",
         discussion: """
             One node with two ranks:    mpirun -n 2 --bind-to none pixpro train --config configs/small-data.yaml ~/images
             What a machine offers:      mpirun -n 2 pixpro doctor

@@ -10,7 +10,9 @@ import Testing
         _ result: ProcessResult, saying words: String..., within seconds: Double = 20,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
-        #expect(result.status != 0 && !result.timedOut && result.seconds < seconds, "\(result)", sourceLocation: sourceLocation)
+        #expect(
+            result.status != 0 && !result.timedOut && result.seconds < seconds, "\(result)",
+            sourceLocation: sourceLocation)
         for word in words {
             #expect(result.errorOutput.contains(word), "no '\(word)' in \(result)", sourceLocation: sourceLocation)
         }
@@ -36,7 +38,9 @@ import Testing
         try SmallRun.with { run in
             let folder = run.directory + "/broken"
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            for i in 0..<30 { try Data("<html>not found</html>".utf8).write(to: URL(fileURLWithPath: "\(folder)/\(i).jpg")) }
+            for i in 0..<30 {
+                try Data("<html>not found</html>".utf8).write(to: URL(fileURLWithPath: "\(folder)/\(i).jpg"))
+            }
             expectFailure(try run.train(ranks: 2, images: [folder]), saying: "no readable image", "rank 1: ")
         }
     }
@@ -50,7 +54,9 @@ import Testing
                 try FileManager.default.copyItem(
                     atPath: good + "/" + name, toPath: folder + "/" + name.replacing("/", with: "-"))
             }
-            let whole = try Data(contentsOf: URL(fileURLWithPath: folder + "/" + (try FileManager.default.contentsOfDirectory(atPath: folder))[0]))
+            let whole = try Data(
+                contentsOf: URL(
+                    fileURLWithPath: folder + "/" + (try FileManager.default.contentsOfDirectory(atPath: folder))[0]))
             try Data().write(to: URL(fileURLWithPath: folder + "/empty.jpg"))
             try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: folder + "/truncated.jpg"))
             try Data("GIF89a".utf8).write(to: URL(fileURLWithPath: folder + "/animated.jpg"))
@@ -168,7 +174,9 @@ import Testing
             // A limit on file sizes stands for the full disk: writing a shard of 60 MB fails, small files do not.
             #expect(try run.train(ranks: 1, ["schedule.steps=1"]).status == 0)
             let program = try MPILauncher.product("pixpro")
-            let arguments = (SmallRun.defaults + ["run.directory=\(run.run)", "schedule.steps=2"]).flatMap { ["--set", $0] }
+            let arguments = (SmallRun.defaults + ["run.directory=\(run.run)", "schedule.steps=2"]).flatMap {
+                ["--set", $0]
+            }
             let result = try runProcess(
                 "/bin/bash",
                 ["-c", "ulimit -f 20000; exec \"$@\"", "bash", program, "train"] + arguments
@@ -218,12 +226,13 @@ import Testing
             for name in names {
                 try Data("<html>not found</html>".utf8).write(to: URL(fileURLWithPath: "\(data)/images/\(name)"))
             }
-            let settings = ["train", "validation"].flatMap {
-                [
-                    "evaluation.segmentation.\($0).images=\(data)/images",
-                    "evaluation.segmentation.\($0).labels=\(data)/labels",
-                ]
-            } + ["evaluation.segmentation.classes=4", "parallel.oversubscribe=true"]
+            let settings =
+                ["train", "validation"].flatMap {
+                    [
+                        "evaluation.segmentation.\($0).images=\(data)/images",
+                        "evaluation.segmentation.\($0).labels=\(data)/labels",
+                    ]
+                } + ["evaluation.segmentation.classes=4", "parallel.oversubscribe=true"]
             let result = try MPILauncher.run(
                 "pixpro", ranks: 2, ["evaluate", run.run] + settings.flatMap { ["--set", $0] }, timeLimit: 60)
             expectFailure(

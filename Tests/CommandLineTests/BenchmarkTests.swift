@@ -22,7 +22,8 @@ import Testing
     }
 
     /// Of 4 KiB or more on the heap, by any library; a count that does not depend on the machine's speed or load.
-    @Test(arguments: ["float32", "bfloat16"]) func aStepAfterTheSecondAllocatesNothingLarge(_ precision: String) throws {
+    @Test(arguments: ["float32", "bfloat16"]) func aStepAfterTheSecondAllocatesNothingLarge(_ precision: String) throws
+    {
         let step = try figures([
             "step", "--architecture", "resnet18", "--image-size", "64", "--batch", "4", "--steps", "2", "--precision",
             precision,
@@ -34,7 +35,9 @@ import Testing
     }
 
     @Test func everySubcommandPrintsItsFigures() throws {
-        let loader = try figures(["loader", SmallRun.data + "/images/train", "--image-size", "32", "--repetitions", "1"])
+        let loader = try figures([
+            "loader", SmallRun.data + "/images/train", "--image-size", "32", "--repetitions", "1",
+        ])
         #expect(loader.map { $0["name"] as? String } == ["loader decode", "loader views"])
         for figure in loader { #expect(try number(figure, "images") == 30 && number(figure, "ms/image") > 0) }
 
@@ -53,10 +56,12 @@ import Testing
     @Test func startIsTimedFromMpirunToTheFirstStep() throws {
         try withTemporaryDirectory { folder in
             let config = folder + "/small.yaml"
-            try "data: {roots: [\(SmallRun.data)/images/train]}".write(toFile: config, atomically: true, encoding: .utf8)
+            try "data: {roots: [\(SmallRun.data)/images/train]}".write(
+                toFile: config, atomically: true, encoding: .utf8)
             let start = try figures(
                 ["start", "--config", config, "--repetitions", "1"]
-                    + SmallRun.defaults.flatMap { ["--set", $0] }).first
+                    + SmallRun.defaults.flatMap { ["--set", $0] }
+            ).first
             let first = try number(start, "s to first step"), before = try number(start, "s before it")
             #expect(before > 0 && first > before && first < 120)
         }

@@ -27,7 +27,9 @@ import Testing
 
     @Test func aFlippedBitIsNeverSavedAndTheRunGoesOnToTheSameNumbers() throws {
         try SmallRun.with { run in
-            let (result, flipped) = try whileRunning { wait in try flip(run, wait) } _: {
+            let (result, flipped) = try whileRunning { wait in
+                try flip(run, wait)
+            } _: {
                 try run.launch(ranks: 3, ["--restart", "2", "--backoff", "1"], Self.settings)
             }
             #expect(flipped.places > 0 && flipped.step < 8, "\(flipped)")

@@ -135,7 +135,9 @@ import Testing
             #expect(result.output.contains("unknown: 69") && result.output.contains("data: 78"), "\(result)")
             #expect(result.output.contains("program: 78"), "\(result)")
             #expect(result.errorOutput.contains("nowhere: Name or service not known"), "\(result)")
-            #expect(result.errorOutput.contains("has another size (") && result.errorOutput.contains("on node2"), "\(result)")
+            #expect(
+                result.errorOutput.contains("has another size (") && result.errorOutput.contains("on node2"),
+                "\(result)")
             #expect(result.errorOutput.contains("the program is not the same on all hosts: node2 ("), "\(result)")
         }
     }

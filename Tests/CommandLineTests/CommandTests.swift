@@ -47,7 +47,8 @@ import Training
             #expect(file.metadata["architecture"] == "resnet18" && file.metadata["mean"] == "0.485,0.456,0.406")
             #expect(file.tensors.count == 20 * 6)
 
-            let listed = try pixpro("checkpoint", "list", run.run), checked = try pixpro("checkpoint", "verify", run.run)
+            let listed = try pixpro("checkpoint", "list", run.run),
+                checked = try pixpro("checkpoint", "verify", run.run)
             #expect(listed.status == 0 && listed.output.contains("step 1 "), "\(listed)")
             #expect(checked.status == 0 && checked.output.hasPrefix("ok"), "\(checked)")
             let evaluated = try pixpro("evaluate", run.run)
@@ -55,7 +56,8 @@ import Training
         }
     }
 
-    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "needs script(1) for a terminal"))
+    @Test(
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "needs script(1) for a terminal"))
     func onATerminalOneLineLivesUnderMpirunToo() throws {
         try SmallRun.with { run in
             let program = try MPILauncher.product("pixpro")
@@ -75,7 +77,8 @@ import Training
     @Test func doctorReports() throws {
         let result = try MPILauncher.run(
             "pixpro", ranks: 2, ["doctor", "--set", "parallel.oversubscribe=true"], timeLimit: 30)
-        #expect(result.status == 0 && result.output.contains("Open MPI") && result.output.contains("OpenBLAS"), "\(result)")
+        #expect(
+            result.status == 0 && result.output.contains("Open MPI") && result.output.contains("OpenBLAS"), "\(result)")
     }
 
     @Test func packedShardsTrainLikeTheFolder() throws {
@@ -100,6 +103,7 @@ import Training
 
     @Test func keysAreListed() throws {
         let result = try pixpro("train", "--keys")
-        #expect(result.status == 0 && result.output.contains("batch.global") && result.output.contains("method.dialect"))
+        #expect(
+            result.status == 0 && result.output.contains("batch.global") && result.output.contains("method.dialect"))
     }
 }

@@ -7,7 +7,8 @@ struct SmallRun {
     /// Drawn once for all tests: 3 classes of 10 pictures, 6 labelled pictures.
     static let data: String = {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "pixpro-test-data-\(ProcessInfo.processInfo.processIdentifier)").path
+            "pixpro-test-data-\(ProcessInfo.processInfo.processIdentifier)"
+        ).path
         do {
             let result = try runProcess(
                 try MPILauncher.product("pixpro"),

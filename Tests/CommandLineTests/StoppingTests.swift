@@ -82,7 +82,9 @@ import Training
             let result = try run.train(ranks: 2, settings + ["schedule.steps=20", "numbers.skipLimit=2"])
             #expect(result.status == errorExitStatus, "\(result)")
             #expect(result.errorOutput.contains("is skipped (2 in a row, at most 2)"), "\(result)")
-            #expect(result.errorOutput.contains("is not finite; its 24 images: \(SmallRun.data)/images/train/"), "\(result)")
+            #expect(
+                result.errorOutput.contains("is not finite; its 24 images: \(SmallRun.data)/images/train/"), "\(result)"
+            )
             let named = try String(contentsOfFile: run.run + "/nonfinite.txt", encoding: .utf8)
             #expect(named.split(separator: "\n").count == 48, "\(named)")
             let stopping = SmallRun(directory: run.directory + "/stop")
@@ -102,7 +104,9 @@ import Training
                         + arguments(2), environment: MPILauncher.environment, timeLimit: 30)
             }
             #expect(result.status == errorExitStatus, "\(result)")
-            #expect(result.errorOutput.contains("run.seed is 1 on ") && result.errorOutput.contains("(rank 1)"), "\(result)")
+            #expect(
+                result.errorOutput.contains("run.seed is 1 on ") && result.errorOutput.contains("(rank 1)"), "\(result)"
+            )
         }
     }
 }

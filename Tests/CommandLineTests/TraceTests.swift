@@ -31,7 +31,8 @@ import Testing
                 let events = trace.traceEvents.filter { $0.pid == rank }
                 let spans = events.filter { $0.ph == "X" }
                 func count(_ name: String) -> Int { spans.count { $0.name == name } }
-                #expect(events.filter { $0.ph == "M" }.map(\.args?.name) == ["rank \(rank)", "compute", "communication"])
+                #expect(
+                    events.filter { $0.ph == "M" }.map(\.args?.name) == ["rank \(rank)", "compute", "communication"])
                 #expect((1...4).allSatisfy { count("step \($0)") == 1 } && count("step 5") == 0)
                 // Two views through both networks, one of them backward as well.
                 #expect(count("data") == 4 && count("optimizer") == 4 && count("momentum update") == 4)

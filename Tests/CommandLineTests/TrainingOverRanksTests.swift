@@ -14,7 +14,8 @@ import Training
                 if ranks == 1 { reference = losses }
                 #expect(losses.count == 4)
                 for (loss, expected) in zip(losses, reference) {
-                    #expect(abs(loss - expected) <= 1e-4 * abs(expected), "\(ranks) ranks: \(losses), 1 rank: \(reference)")
+                    #expect(
+                        abs(loss - expected) <= 1e-4 * abs(expected), "\(ranks) ranks: \(losses), 1 rank: \(reference)")
                 }
             }
         }
@@ -70,8 +71,10 @@ import Training
             let killer = Thread {
                 // A rank dies as soon as the first checkpoint is complete.
                 let deadline = Date() + 60
-                while Date() < deadline, !FileManager.default.fileExists(
-                    atPath: run.run + "/checkpoints/step-00000003/manifest.json") { usleep(2_000) }
+                while Date() < deadline,
+                    !FileManager.default.fileExists(
+                        atPath: run.run + "/checkpoints/step-00000003/manifest.json")
+                { usleep(2_000) }
                 _ = try? runProcess("/usr/bin/pkill", ["-KILL", "-n", "-f", "run.directory=\(run.run)"])
             }
             killer.start()

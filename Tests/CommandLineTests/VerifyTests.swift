@@ -108,7 +108,8 @@ private struct Reference {
         (settings.architecture, settings.projectorWidth) = (.resnet18, 32)
         let model = PixPro(settings, seed: 3), local = LocalStatistics()
         // A last scale of zero would hide whole branches from the comparison.
-        for parameter in model.online.parameters where parameter.name.contains("bn") && parameter.name.hasSuffix("weight") {
+        for parameter in model.online.parameters
+        where parameter.name.contains("bn") && parameter.name.hasSuffix("weight") {
             parameter.value.copy(from: randomTensor(parameter.value.shape, key: 5, scale: 0.1))
             for index in 0..<parameter.value.count { parameter.value.pointer[index] += 0.5 }
         }
@@ -129,7 +130,8 @@ private struct Reference {
             }
             var loss = 0.0
             for (view, target, boxes) in [
-                (batch.view1, targets[1], (batch.box1, batch.box2)), (batch.view2, targets[0], (batch.box2, batch.box1)),
+                (batch.view1, targets[1], (batch.box1, batch.box2)),
+                (batch.view2, targets[0], (batch.box2, batch.box1)),
             ] {
                 loss += try model.learn(
                     view: view, target: target,

@@ -61,7 +61,8 @@ import Testing
     @Test func ranksTrainOneSegmentationProbe() throws {
         let alone = try MPILauncher.run("rank-checks", ranks: 1, ["segmentation-probe"])
         #expect(alone.status == 0, "\(alone)")
-        let score = try #require(alone.output.split(separator: "\n").first { $0.hasPrefix("score ") }?.split(separator: " ")[1])
+        let score = try #require(
+            alone.output.split(separator: "\n").first { $0.hasPrefix("score ") }?.split(separator: " ")[1])
         for ranks in [2, 3] {
             let result = try MPILauncher.run("rank-checks", ranks: ranks, ["segmentation-probe", String(score)])
             #expect(result.status == 0 && result.output.contains("ok segmentation-probe"), "\(result)")

@@ -126,7 +126,9 @@ func withOrientation(_ jpeg: [UInt8], _ value: UInt8) -> [UInt8] {
         let ids = (0..<31 * 17).map { UInt8($0 % 7) }
         let map = try decodeLabelMap(try encodePNG(gray: ids, width: 31, height: 17))
         #expect(map.ids == ids && map.width == 31 && map.height == 17)
-        #expect(throws: ImageError.self) { try decodeLabelMap(try encodePNG(rgb: picture.pixels, width: 31, height: 17)) }
+        #expect(throws: ImageError.self) {
+            try decodeLabelMap(try encodePNG(rgb: picture.pixels, width: 31, height: 17))
+        }
     }
 
     @Test func whatIsNoPictureSaysSo() throws {

@@ -77,7 +77,9 @@ import Testing
             let long = "class0/" + String(repeating: "n", count: 120) + ".jpg"
             try FileManager.default.moveItem(atPath: folder + "/class0/100.jpg", toPath: folder + "/" + long)
             for format in ["gnu", "pax", "ustar"] {
-                if format == "ustar" { try FileManager.default.moveItem(atPath: folder + "/" + long, toPath: folder + "/class0/100.jpg") }
+                if format == "ustar" {
+                    try FileManager.default.moveItem(atPath: folder + "/" + long, toPath: folder + "/class0/100.jpg")
+                }
                 let archive = folder + "/\(format).tar"
                 let made = try runProcess(
                     "/usr/bin/env", ["tar", "--format=\(format)", "-cf", archive, "-C", folder, "class0", "class1"])
@@ -99,10 +101,14 @@ import Testing
             var refused = 0
             for _ in 0..<300 {
                 var bytes = whole
-                for _ in 0..<3 { bytes[generator.integer(below: 512 * 3)] = UInt8(truncatingIfNeeded: generator.next()) }
+                for _ in 0..<3 {
+                    bytes[generator.integer(below: 512 * 3)] = UInt8(truncatingIfNeeded: generator.next())
+                }
                 if generator.chance(0.3) { bytes = bytes.prefix(generator.integer(below: bytes.count)) }
                 try bytes.write(to: URL(fileURLWithPath: archive))
-                do { _ = try ImageIndex(roots: [archive]) } catch is IndexError { refused += 1 } catch is ImageError { refused += 1 }
+                do { _ = try ImageIndex(roots: [archive]) } catch is IndexError { refused += 1 } catch is ImageError {
+                    refused += 1
+                }
             }
             #expect(refused > 50)
         }

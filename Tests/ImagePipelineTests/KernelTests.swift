@@ -84,7 +84,8 @@ import Testing
         for sample in 0..<25 {
             let batch = try transform.views(of: bytes, epoch: 2, sample: sample)
             for (view, pixels) in [batch.view1, batch.view2].enumerated() {
-                let draw = transform.draw(view: view, width: image.width, height: image.height, epoch: 2, sample: sample)
+                let draw = transform.draw(
+                    view: view, width: image.width, height: image.height, epoch: 2, sample: sample)
                 let twin = Twin.view(Twin.Picture(image), draw, size: size)
                 // A pixel on the edge of solarising may fall to either side of it.
                 let far = zip(pixels.array, twin).count { abs(Double($0) - $1) > 1e-4 }
@@ -97,7 +98,9 @@ import Testing
 /// Decoding large pictures at a fraction of their size.
 @Suite struct CoarseDecodingTests {
     /// `decodingScale` says how exact: over photographs 0.6 to 1.1 levels in the mean, 99 of 100 pixels within 6.
-    @Test(arguments: [(60, 2), (32, 2), (30, 4)]) func resultsAreCloseToThoseOfFullSize(_ size: Int, _ divisor: Int) throws {
+    @Test(arguments: [(60, 2), (32, 2), (30, 4)]) func resultsAreCloseToThoseOfFullSize(_ size: Int, _ divisor: Int)
+        throws
+    {
         var differences: [Double] = []
         for seed in 0..<6 {
             let picture = photograph(seed)
@@ -126,8 +129,10 @@ import Testing
     private func photograph(_ seed: Int) -> RGBImage {
         var generator = KeyedGenerator(UInt64(seed), 77)
         let shapes = (0..<30).map { _ in
-            (x: generator.uniform(0, 260), y: generator.uniform(0, 260), radius: generator.uniform(4, 60),
-             color: [generator.uniform(0, 255), generator.uniform(0, 255), generator.uniform(0, 255)])
+            (
+                x: generator.uniform(0, 260), y: generator.uniform(0, 260), radius: generator.uniform(4, 60),
+                color: [generator.uniform(0, 255), generator.uniform(0, 255), generator.uniform(0, 255)]
+            )
         }
         let noise = (0..<260 * 260).map { _ in 6 * generator.normal() }
         return RGBImage(

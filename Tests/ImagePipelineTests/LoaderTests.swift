@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct LoaderTests {
     private func batches(
-        _ index: ImageIndex, threads: Int, prefetch: Int = 2, _ requests: [[Int]] = [[0, 3, 5], [1, 2, 4], [7, 8, 9]]
+        _ index: ImageIndex, threads: Int, prefetch: Int = 2,
+        _ requests: [[Int]] = [[0, 3, 5], [1, 2, 4], [7, 8, 9]]
     ) throws -> (batches: [[Float]], failures: [String]) {
         let transform = TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 3)
         var remaining = requests[...]

@@ -141,7 +141,8 @@ func withPictures(_ count: Int = 12, _ body: (String) throws -> Void) throws {
 
     @Test(arguments: [
         ("brightness", PillowFixtures.brighter, Float(1.01)), ("contrast", PillowFixtures.flatter, 1.01),
-        ("saturation", PillowFixtures.duller, 1.6), ("hue", PillowFixtures.turned, 6), ("gray", PillowFixtures.gray, 1.01),
+        ("saturation", PillowFixtures.duller, 1.6), ("hue", PillowFixtures.turned, 6),
+        ("gray", PillowFixtures.gray, 1.01),
         ("solarize", PillowFixtures.solarized, 0.01),
     ]) func coloursAreTorchvisions(_ name: String, _ expected: [Float], _ tolerance: Float) {
         let planes = planes, count = PillowFixtures.width * PillowFixtures.height

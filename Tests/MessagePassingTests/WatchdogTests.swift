@@ -1,8 +1,7 @@
 import Foundation
+import MessagePassing
 import TestSupport
 import Testing
-
-import MessagePassing
 
 /// Jobs that would hang for ever end soon, and say who was missing from what.
 @Suite(.serialized) struct WatchdogTests {
@@ -59,7 +58,8 @@ import MessagePassing
         let wrong = try MPILauncher.run("rank-checks", ranks: 3, ["other-order"], timeLimit: 20)
         #expect(wrong.status == errorExitStatus && wrong.seconds < 10, "\(wrong)")
         #expect(
-            wrong.errorOutput.contains("ranks 0, 2 in call 1: gradients MPI_Allreduce of 2 elements; rank 1 in call 1: ")
+            wrong.errorOutput.contains(
+                "ranks 0, 2 in call 1: gradients MPI_Allreduce of 2 elements; rank 1 in call 1: ")
                 && wrong.errorOutput.contains("gradients MPI_Barrier of 0 elements (saving step 3)"), "\(wrong)")
         let right = try MPILauncher.run("rank-checks", ranks: 3, ["same-order"], timeLimit: 20)
         #expect(right.status == 0, "\(right)")
@@ -70,7 +70,9 @@ import MessagePassing
             rank: 3, host: "node3", phase: .save, detail: "step 12", seconds: 1.5, isExpired: true,
             positions: [.init(channel: 2, communicator: "gradients", number: 7, call: "MPI_Allreduce of 8 elements")])
         #expect(Heartbeat(line: heartbeat.line) == heartbeat)
-        for line in ["", "x", "1\tnode", "1\tn\tsave\t\t1\twell\t2", "1\tn\tsave\t\tx\twell"] { #expect(Heartbeat(line: line) == nil) }
+        for line in ["", "x", "1\tnode", "1\tn\tsave\t\t1\twell\t2", "1\tn\tsave\t\tx\twell"] {
+            #expect(Heartbeat(line: line) == nil)
+        }
     }
 
     private func beat(
@@ -88,14 +90,17 @@ import MessagePassing
         table.heard(beat(1, number: 3, call: ""), now: now)
         #expect(table.reason(WatchdogLimits(), now: now) == nil)
         table.heard(beat(1, number: 3, call: "", expired: true), now: now)
-        #expect(table.reason(WatchdogLimits(), now: now)?.contains("no progress for 40 s in phase step (step 9)") == true)
+        #expect(
+            table.reason(WatchdogLimits(), now: now)?.contains("no progress for 40 s in phase step (step 9)") == true)
         #expect(table.report(now: now).contains("missing from it: rank 1 (node1): in no collective"))
     }
 
     @Test func allInOneCallIsTheNetwork() {
         let now = ContinuousClock.now
         var table = RankTable(hosts: ["node0", "node1"], now: now)
-        for rank in 0...1 { table.heard(beat(rank, number: 4, call: "MPI_Bcast of 8 elements", expired: true), now: now) }
+        for rank in 0...1 {
+            table.heard(beat(rank, number: 4, call: "MPI_Bcast of 8 elements", expired: true), now: now)
+        }
         #expect(table.reason(WatchdogLimits(), now: now) != nil)
         #expect(table.report(now: now).contains("no rank is missing: the network"))
     }

@@ -27,7 +27,8 @@ let operations: [OperationCase] = [
         layer.scale.value.copy(from: randomTensor([5], key: 11))
         return { try layer($0, $1) }
     },
-    .init(description: "batch normalisation, residual and rectifier", inputShape: [3, 4, 4, 5], tolerance: 3e-2) { state in
+    .init(description: "batch normalisation, residual and rectifier", inputShape: [3, 4, 4, 5], tolerance: 3e-2) {
+        state in
         let layer = BatchNormalization(Scope(state), channels: 5)
         layer.shift.value.copy(from: randomTensor([5], key: 12))
         return { try layer($0, residual: $0, rectify: true, $1) }

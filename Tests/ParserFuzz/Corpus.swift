@@ -44,7 +44,8 @@ struct Corpus {
 
     private static func tensors() -> [NamedTensor] {
         [
-            NamedTensor(name: "encoder.conv1.weight", tensor: Tensor([2, 3, 3, 3], [Float](repeating: 0.5, count: 54))),
+            NamedTensor(
+                name: "encoder.conv1.weight", tensor: Tensor([2, 3, 3, 3], [Float](repeating: 0.5, count: 54))),
             NamedTensor(name: "bias", tensor: Tensor([7], [Float](repeating: 1, count: 7))),
             NamedTensor(name: "empty", tensor: Tensor([0, 4])), NamedTensor(name: "counter", integers: [3, -1]),
         ]
@@ -68,7 +69,9 @@ struct Corpus {
             architecture: ["architecture": "resnet18"], counters: ["epoch": 3, "samplesInEpoch": 8])
         let manifest = CheckpointManifest(
             facts: facts,
-            shards: [CheckpointManifest.Shard(file: "shard-00001-of-00001.safetensors", byteCount: 400, checksum: "0123abcd")],
+            shards: [
+                CheckpointManifest.Shard(file: "shard-00001-of-00001.safetensors", byteCount: 400, checksum: "0123abcd")
+            ],
             tensors: tensors().map {
                 CheckpointManifest.StoredTensor(name: $0.name, elementType: $0.elementType, shape: $0.shape, shard: 0)
             })
@@ -85,7 +88,8 @@ struct Corpus {
 
     private static func jpeg() throws -> Parser {
         let samples = try [
-            encodeJPEG(rgb: picture(40), width: 40, height: 40), encodeJPEG(rgb: picture(33), width: 33, height: 33, quality: 20),
+            encodeJPEG(rgb: picture(40), width: 40, height: 40),
+            encodeJPEG(rgb: picture(33), width: 33, height: 33, quality: 20),
             encodeJPEG(gray: Array(picture(24).prefix(576)), width: 24, height: 24),
         ]
         return Parser(name: "JPEG", samples: samples, read: readPicture)
@@ -135,11 +139,14 @@ struct Corpus {
         let images = scratch + "/images/cat"
         try FileManager.default.createDirectory(atPath: images, withIntermediateDirectories: true)
         for name in ["a.jpg", "b.jpg"] {
-            try Data(encodeJPEG(rgb: picture(16), width: 16, height: 16)).write(to: URL(fileURLWithPath: images + "/" + name))
+            try Data(encodeJPEG(rgb: picture(16), width: 16, height: 16)).write(
+                to: URL(fileURLWithPath: images + "/" + name))
         }
         _ = try packShards(
             index: ImageIndex(roots: [scratch + "/images"]), into: scratch + "/packed", maximumBytes: 1 << 20)
-        let name = try FileManager.default.contentsOfDirectory(atPath: scratch + "/packed").first { $0.hasSuffix(".tar") }!
+        let name = try FileManager.default.contentsOfDirectory(atPath: scratch + "/packed").first {
+            $0.hasSuffix(".tar")
+        }!
         let sample = Array(try Data(contentsOf: URL(fileURLWithPath: scratch + "/packed/" + name)))
         let path = scratch + "/input.tar"
         return Parser(name: "tar", samples: [sample]) { bytes in
@@ -151,7 +158,8 @@ struct Corpus {
 
     private static func yaml() -> Parser {
         var samples = [RunConfiguration().yaml(), "run: {directory: runs/a, seed: 1}\ndata: {roots: [a, b]}\n"]
-        samples.append("evaluation:\n  segmentation: {classes: 3, train: {images: a, labels: b}}\n# ü\nprecision: auto\n")
+        samples.append(
+            "evaluation:\n  segmentation: {classes: 3, train: {images: a, labels: b}}\n# ü\nprecision: auto\n")
         return Parser(name: "YAML", samples: samples.map { Array($0.utf8) }) { bytes in
             guard let text = String(validating: bytes, as: UTF8.self) else { throw NoTextError() }
             _ = try RunConfiguration.parse(yaml: text, name: "fuzz.yaml")

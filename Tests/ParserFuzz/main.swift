@@ -23,7 +23,9 @@ struct UsageError: Error, CustomStringConvertible {
 }
 
 let arguments = CommandLine.arguments
-guard arguments.count >= 3, let mutations = Int(arguments[1]), let seed = UInt64(arguments[2]) else { throw UsageError() }
+guard arguments.count >= 3, let mutations = Int(arguments[1]), let seed = UInt64(arguments[2]) else {
+    throw UsageError()
+}
 let corpus = try Corpus(folder: arguments.count > 3 ? arguments[3] : nil)
 defer { corpus.removeScratch() }
 
@@ -77,7 +79,10 @@ func mutate(_ samples: [[UInt8]], _ generator: inout KeyedGenerator) -> [UInt8] 
         case 3: bytes.removeSubrange(place..<end)
         case 4: bytes.insert(contentsOf: (place..<end).map { _ in UInt8(generator.integer(below: 256)) }, at: place)
         case 5: bytes.insert(contentsOf: Array(bytes[place..<end]), at: generator.integer(below: bytes.count))
-        case 6: for index in place..<end { bytes[index] = [0, 0xFF, UInt8(ascii: "9"), UInt8(ascii: "\"")][generator.integer(below: 4)] }
+        case 6:
+            for index in place..<end {
+                bytes[index] = [0, 0xFF, UInt8(ascii: "9"), UInt8(ascii: "\"")][generator.integer(below: 4)]
+            }
         case 7:
             let other = samples[generator.integer(below: samples.count)]
             guard !other.isEmpty else { continue }

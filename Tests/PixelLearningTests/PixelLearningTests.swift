@@ -142,9 +142,11 @@ import Testing
     @Test func theMomentumEncoderStartsEqualAndFollows() throws {
         let model = PixPro(settings, seed: 1)
         let online = model.online.parameters, twin = model.momentum.parameters
-        #expect(twin.map(\.name) == online.prefix(twin.count).map {
-            $0.name.replacing("encoder.", with: "encoder_k.").replacing("projector.", with: "projector_k.")
-        })
+        #expect(
+            twin.map(\.name)
+                == online.prefix(twin.count).map {
+                    $0.name.replacing("encoder.", with: "encoder_k.").replacing("projector.", with: "projector_k.")
+                })
         for (a, b) in zip(online, twin) { #expect(a.value.array == b.value.array) }
         online[0].value.fill(1)
         twin[0].value.fill(0)

@@ -38,7 +38,8 @@ private func checkSegmentationProbe(_ runtime: MPIRuntime, _ arguments: [String]
         let (map, labels) = picture(index)
         return ProbePicture(
             upright: ProbeSample(map: map, labels: labels, scheme: scheme),
-            mirrored: ProbeSample(map: map.mirrored, labels: labels.mirrored, scheme: scheme), isHeldOut: index % 10 == 0)
+            mirrored: ProbeSample(map: map.mirrored, labels: labels.mirrored, scheme: scheme),
+            isHeldOut: index % 10 == 0)
     }
     let probe = try SegmentationProbe(pictures: pictures, classes: classes, channels: channels, communicator: world)
     var confusion = ConfusionMatrix(classes: classes)
@@ -54,7 +55,8 @@ private func checkSegmentationProbe(_ runtime: MPIRuntime, _ arguments: [String]
     // What one rank's progress throws ends the training on all.
     var agreed: AgreedError?
     do {
-        _ = try SegmentationProbe(pictures: pictures, classes: classes, channels: channels, communicator: world) { done, _ in
+        _ = try SegmentationProbe(pictures: pictures, classes: classes, channels: channels, communicator: world) {
+            done, _ in
             if done == 3 && world.rank == world.size - 1 { throw CheckFailure("enough") }
         }
     } catch let error as AgreedError { agreed = error }

@@ -75,7 +75,9 @@ private func checkExchange(_ runtime: MPIRuntime, _: [String]) throws {
         let half = try communicator.split(color: rank % 2, name: "half")!
         try require(half.size == (size + 1 - rank % 2) / 2 && half.rank == rank / 2, "split")
         try half.free()
-        try require((try communicator.split(color: rank == 0 ? 0 : nil, name: "first") == nil) == (rank != 0), "split without color")
+        try require(
+            (try communicator.split(color: rank == 0 ? 0 : nil, name: "first") == nil) == (rank != 0),
+            "split without color")
     }
     try require(try runtime.world.allGather(runtime.hostName).allSatisfy { !$0.isEmpty }, "host names")
 }

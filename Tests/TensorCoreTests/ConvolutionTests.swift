@@ -20,7 +20,8 @@ private struct PlainConvolution {
                             for o in 0..<g.outputChannels {
                                 for i in 0..<groupIn {
                                     body(
-                                        ((n * g.height + y) * g.width + x) * g.inputChannels + o / groupOut * groupIn + i,
+                                        ((n * g.height + y) * g.width + x) * g.inputChannels + o / groupOut * groupIn
+                                            + i,
                                         ((o * g.kernel + ky) * g.kernel + kx) * groupIn + i,
                                         ((n * g.outputHeight + oy) * g.outputWidth + ox) * g.outputChannels + o)
                                 }
@@ -47,10 +48,12 @@ private let geometries: [ConvolutionGeometry] = [
 
 /// 3×3 convolutions with odd and even sides, in one block of tiles and in several, with full and half panels.
 private let winogradGeometries: [ConvolutionGeometry] = [
-    (2, 8, 6, 32, 64), (1, 7, 5, 64, 32), (3, 1, 1, 32, 32), (1, 1, 4, 96, 32), (2, 31, 17, 64, 96), (3, 5, 7, 160, 224),
+    (2, 8, 6, 32, 64), (1, 7, 5, 64, 32), (3, 1, 1, 32, 32), (1, 1, 4, 96, 32), (2, 31, 17, 64, 96),
+    (3, 5, 7, 160, 224),
 ].map { batch, height, width, inputs, outputs in
     .init(
-        batch: batch, height: height, width: width, inputChannels: inputs, outputChannels: outputs, kernel: 3, padding: 1)
+        batch: batch, height: height, width: width, inputChannels: inputs, outputChannels: outputs, kernel: 3,
+        padding: 1)
 }
 
 /// In one run of rows and in several, with rows that are moved, and with patches.
@@ -77,7 +80,10 @@ private struct EngineCase: Sendable, CustomStringConvertible {
         [ConvolutionEngines.matrix, ConvolutionEngines.exact].map { EngineCase(engine: $0, type: .float32) }
         + [EngineCase(engine: WideningConvolution(ConvolutionEngines.matrix), type: .bfloat16)]
         + (ConvolutionEngines.oneDNN.map { oneDNN in
-            [EngineCase(engine: oneDNN, type: .float32), EngineCase(engine: WideningConvolution(oneDNN), type: .bfloat16)]
+            [
+                EngineCase(engine: oneDNN, type: .float32),
+                EngineCase(engine: WideningConvolution(oneDNN), type: .bfloat16),
+            ]
                 + (Processor.has(["avx512bw"]) ? [EngineCase(engine: oneDNN, type: .bfloat16)] : [])
         } ?? [])
 }

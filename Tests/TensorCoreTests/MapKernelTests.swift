@@ -11,7 +11,8 @@ import Testing
 
     @Test func bfloat16RoundsToNearestEven() {
         let cases: [(Float, Float)] = [
-            (1, 1), (1 + 0x1p-8, 1), (1 + 3 * 0x1p-8, 1 + 0x1p-6), (1 + 0x1.01p-8, 1 + 0x1p-7), (-1 - 0x1.01p-8, -1 - 0x1p-7),
+            (1, 1), (1 + 0x1p-8, 1), (1 + 3 * 0x1p-8, 1 + 0x1p-6), (1 + 0x1.01p-8, 1 + 0x1p-7),
+            (-1 - 0x1.01p-8, -1 - 0x1p-7),
             (.infinity, .infinity), (0x1.fep127, 0x1.fep127), (.greatestFiniteMagnitude, .infinity), (0, 0),
         ]
         for (value, expected) in cases {
@@ -30,7 +31,8 @@ import Testing
     }
 
     @Test(arguments: ElementType.allCases, [19, 32]) func affineColumns(_ type: ElementType, _ channels: Int) {
-        let x = randomTensor([37, channels], key: 1).cast(to: type), r = randomTensor([37, channels], key: 2).cast(to: type)
+        let x = randomTensor([37, channels], key: 1).cast(to: type),
+            r = randomTensor([37, channels], key: 2).cast(to: type)
         let scale = randomTensor([channels], key: 3), shift = randomTensor([channels], key: 4)
         for (residual, rectify) in [(nil, false), (nil, true), (r, true)] as [(Tensor?, Bool)] {
             let y = Tensor(x.shape, type)
@@ -45,7 +47,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ElementType.allCases, [8, 32]) func rectifiedAffineLetsNaNThrough(_ type: ElementType, _ channels: Int) {
+    @Test(arguments: ElementType.allCases, [8, 32]) func rectifiedAffineLetsNaNThrough(
+        _ type: ElementType, _ channels: Int
+    ) {
         let one = Tensor([channels], [Float](repeating: 1, count: channels))
         let x = Tensor([1, channels], [.nan] + [Float](repeating: 1, count: channels - 1)).cast(to: type)
         let y = Tensor(x.shape, type)
@@ -66,9 +70,12 @@ import Testing
         let wideX = values(x), wideDY = values(dy), wideOutput = values(output)
         for (rectifier, gate) in [
             (.none, { _ in true }),
-            (.ofAffine(scale: scale, shift: shift), { i in
-                Double(wideX[i]) * Double(scale.array[i % channels]) + Double(shift.array[i % channels]) > 0
-            }),
+            (
+                .ofAffine(scale: scale, shift: shift),
+                { i in
+                    Double(wideX[i]) * Double(scale.array[i % channels]) + Double(shift.array[i % channels]) > 0
+                }
+            ),
             (.ofOutput(output), { i in wideOutput[i] > 0 }),
         ] as [(NormalizationRectifier, (Int) -> Bool)] {
             let gated = wideDY.indices.map { gate($0) ? wideDY[$0] : 0 }
@@ -97,7 +104,8 @@ import Testing
         let (y, winners) = x.maxPooled(kernel: 3, stride: 2, padding: 1)
         let dx = dy.maxPooledGradient(winners: winners, inputShape: x.shape, kernel: 3, stride: 2, padding: 1)
         let wide = values(x), gradient = values(dy)
-        var expected = [Float](repeating: -.infinity, count: dy.count), expectedGradient = [Float](repeating: 0, count: x.count)
+        var expected = [Float](repeating: -.infinity, count: dy.count),
+            expectedGradient = [Float](repeating: 0, count: x.count)
         for n in 0..<2 {
             for oy in 0..<size.h {
                 for ox in 0..<size.w {

@@ -19,7 +19,8 @@ private final class Screen: Sendable {
     var text: String { shown.withLock { $0 } }
 
     func console(isTerminal: Bool, columns: Int = 80) -> Console {
-        Console(isTerminal: isTerminal, columns: { columns }) { text in self.shown.withLock { $0 += text } }
+        Console(
+            isTerminal: isTerminal, columns: { columns }, output: { text in self.shown.withLock { $0 += text } })
     }
 
     func advance(_ by: Double) { seconds.withLock { $0 += by } }

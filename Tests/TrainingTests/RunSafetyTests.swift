@@ -1,11 +1,10 @@
 import Foundation
 import MessagePassing
 import NeuralNetwork
+import PixelLearning
 import TensorCore
 import TestSupport
 import Testing
-
-import PixelLearning
 import Training
 
 @Suite struct RunSafetyTests {

@@ -134,7 +134,8 @@ final class HeartbeatClient: @unchecked Sendable {
         }
         let limit = isExpired ? RankTable.noticeableSilence : limits.silence > 0 ? limits.silence : .infinity
         guard silence > limit else { return nil }
-        return "nothing was heard from rank 0 (\(host)) for \(Int(silence)) s: its process is stopped, or a host or the "
+        return
+            "nothing was heard from rank 0 (\(host)) for \(Int(silence)) s: its process is stopped, or a host or the "
             + "network is down"
     }
 }

@@ -34,10 +34,15 @@ final class LineSocket {
 
     func flush() {
         while !outgoing.isEmpty && !isClosed {
-            let count = outgoing.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = outgoing.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             if count < 0 && errno == EINTR { continue }
             if count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) { return }
-            guard count > 0 else { return isClosed = true }
+            guard count > 0 else {
+                isClosed = true
+                return
+            }
             outgoing.removeFirst(count)
         }
     }

@@ -70,7 +70,9 @@ package struct RankTable {
         heartbeat.positions.contains { waiting in
             !waiting.call.isEmpty
                 && rows.contains { row in
-                    guard let other = row.heartbeat, !other.isExpired, row.closed == nil, !row.hasFinished else { return false }
+                    guard let other = row.heartbeat, !other.isExpired, row.closed == nil, !row.hasFinished else {
+                        return false
+                    }
                     let number = other.positions.first { $0.channel == waiting.channel }?.number ?? 0
                     return number < waiting.number
                 }
@@ -119,7 +121,9 @@ package struct RankTable {
     private func waitingCalls(except isSilent: [Bool]) -> [WaitingCall] {
         var byChannel: [Int: [(rank: Int, position: Heartbeat.Position)]] = [:]
         for (rank, row) in rows.enumerated() {
-            for position in row.heartbeat?.positions ?? [] { byChannel[position.channel, default: []].append((rank, position)) }
+            for position in row.heartbeat?.positions ?? [] {
+                byChannel[position.channel, default: []].append((rank, position))
+            }
         }
         let present = rows.indices.filter { rows[$0].heartbeat != nil && !rows[$0].hasFinished && !isSilent[$0] }
         return byChannel.sorted { $0.key < $1.key }.compactMap { _, entries in
@@ -146,7 +150,8 @@ package struct RankTable {
 
     private func names(_ ranks: [Int]) -> String {
         let listed = ranks.prefix(16).map { "\($0) (\(rows[$0].host))" }.joined(separator: ", ")
-        return (ranks.count == 1 ? "rank " : "ranks ") + listed + (ranks.count > 16 ? " and \(ranks.count - 16) more" : "")
+        return (ranks.count == 1 ? "rank " : "ranks ") + listed
+            + (ranks.count > 16 ? " and \(ranks.count - 16) more" : "")
     }
 }
 

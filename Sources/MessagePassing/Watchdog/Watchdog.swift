@@ -234,7 +234,8 @@ public final class Watchdog: Sendable {
             Self.makeDirectories(directory)
             let file = open("\(directory)/\(name)", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
             guard file >= 0 else { return }
-            let head = (text.map { $0 + "\n\n" } ?? "") + "rank \(rank) on \(host)\n\nlatest collectives:\n"
+            let head =
+                (text.map { $0 + "\n\n" } ?? "") + "rank \(rank) on \(host)\n\nlatest collectives:\n"
                 + CollectiveLog.shared.description() + "\nthreads:\n"
             let bytes = Array(head.utf8)
             _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }

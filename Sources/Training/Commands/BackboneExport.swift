@@ -59,7 +59,8 @@ public struct BackboneExport {
 
     private func writeExample(_ picture: String, _ tensors: [NamedTensor], to path: String) throws {
         let run = try RunConfiguration.parse(
-            yaml: reader.manifest.facts.configuration, name: reader.directory).configuration
+            yaml: reader.manifest.facts.configuration, name: reader.directory
+        ).configuration
         let byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
         let state = ModelState(seed: 0)
         let network = ResNet(run.model.architecture, Scope(state))
@@ -94,7 +95,8 @@ public struct BackboneExport {
             "format": "pt", "producer": "pixpro", "architecture": run.model.architecture.rawValue,
             "layout": "torchvision ResNet v1.5 without fc; OIHW", "encoder": encoder.rawValue,
             "color": "RGB in 0…1, then (x - mean) / std", "mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225",
-            "trained_image_size": "\(run.data.imageSize)", "output": "C5, stride 32, "
+            "trained_image_size": "\(run.data.imageSize)",
+            "output": "C5, stride 32, "
                 + "\(run.model.architecture.outputChannels) channels",
             "method": "\(run.method.name.rawValue), dialect \(run.method.dialect.rawValue)",
             "steps": "\(facts.step)", "images_seen": "\(facts.samplesSeen)", "seed": "\(facts.seed)",

@@ -28,7 +28,11 @@ public struct DoctorReport: Sendable {
         let host = try HostLayout(runtime)
         let names = try world.allGather(runtime.hostName)
         let hosts = names.reduce(into: [(String, Int)]()) { list, name in
-            if let index = list.firstIndex(where: { $0.0 == name }) { list[index].1 += 1 } else { list.append((name, 1)) }
+            if let index = list.firstIndex(where: { $0.0 == name }) {
+                list[index].1 += 1
+            } else {
+                list.append((name, 1))
+            }
         }
         add(.ok, "MPI", MPIRuntime.libraryVersion.split(separator: ",").prefix(1).joined() + ", thread level multiple")
         add(
@@ -121,7 +125,8 @@ public struct DoctorReport: Sendable {
             let megabytes = (Int(space.f_bavail) * Int(space.f_frsize)) >> 20
             add(
                 megabytes >= 64 ? .ok : .look, "/dev/shm", "\(megabytes) MiB free",
-                megabytes >= 64 ? "" : "Open MPI passes messages of one host through it: enlarge it (docker --shm-size 1g)")
+                megabytes >= 64
+                    ? "" : "Open MPI passes messages of one host through it: enlarge it (docker --shm-size 1g)")
         }
     }
 

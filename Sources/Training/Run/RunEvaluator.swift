@@ -31,7 +31,9 @@ final class RunEvaluator {
         plan.seed = UInt64(configuration.run.seed)
         let size = configuration.data.imageSize
         if let sets = configuration.evaluation.classification { plan.classification = try classification(sets, size) }
-        if let sets = configuration.evaluation.segmentation { plan.segmentation = try segmentation(sets, verify: isRoot) }
+        if let sets = configuration.evaluation.segmentation {
+            plan.segmentation = try segmentation(sets, verify: isRoot)
+        }
         if configuration.evaluation.correspondence { plan.correspondence = pairs(index, configuration) }
         return plan
     }
@@ -103,11 +105,13 @@ final class RunEvaluator {
     }
 
     /// Collective; the same report on all ranks.
-    func evaluate(_ encoder: ResNet, progress: @escaping EvaluationProgress = { _, _, _ in }) throws -> EvaluationReport {
+    func evaluate(_ encoder: ResNet, progress: @escaping EvaluationProgress = { _, _, _ in }) throws -> EvaluationReport
+    {
         if floor == nil {
             let random = try makeRandomEncoder(
                 configuration.model.architecture, seed: UInt64(configuration.run.seed), pictures: calibration,
-                communicator: communicator) { try progress("random weights", $0, $1) }
+                communicator: communicator
+            ) { try progress("random weights", $0, $1) }
             floor = try Evaluation.evaluate(random, plan: plan, communicator: communicator) {
                 try progress("random weights: \($0)", $1, $2)
             }

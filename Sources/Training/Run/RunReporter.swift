@@ -174,7 +174,8 @@ final class RunReporter {
         guard isRoot else { return }
         attempt {
             for curve in curves(of: try MetricsFile.read(directory.metrics).records) {
-                let png = try encodePNG(rgb: curve.canvas.pixels, width: curve.canvas.width, height: curve.canvas.height)
+                let png = try encodePNG(
+                    rgb: curve.canvas.pixels, width: curve.canvas.width, height: curve.canvas.height)
                 try TextFile.write(png, to: "\(directory.curves)/\(curve.name).png")
             }
         }
@@ -188,7 +189,9 @@ final class RunReporter {
         note(
             "finished after \(position.step) steps and \(position.samples) images; peak memory of a rank "
                 + "\(significant(Double(peakMemory) / 1e9)) GB; curves in \(directory.curves)")
-        if !namedUnreadable.isEmpty { note("\(namedUnreadable.count) unreadable files, listed in \(directory.skipped)") }
+        if !namedUnreadable.isEmpty {
+            note("\(namedUnreadable.count) unreadable files, listed in \(directory.skipped)")
+        }
     }
 
     func note(_ text: String) { log?.info(text) }
@@ -225,7 +228,8 @@ private struct CollapseWatch {
     mutating func add(_ spread: Double, step: Int) -> String? {
         steps = spread < Self.limit ? steps + 1 : 0
         guard steps == Self.patience else { return nil }
-        return "the features have collapsed: their spread is \(significant(spread)) for \(Self.patience) steps up to step "
+        return
+            "the features have collapsed: their spread is \(significant(spread)) for \(Self.patience) steps up to step "
             + "\(step) (0 is one vector for everything); lower optimizer.baseLearningRate, lengthen schedule.warmupEpochs "
             + "or raise method.baseMomentum, and go back to an earlier checkpoint"
     }

@@ -40,8 +40,10 @@ package struct StartChecks {
         guard let other = all.indices.first(where: { all[$0] != all[0] }) else { return }
         let first = try RunConfiguration.parse(yaml: all[0], name: hosts[0]).configuration
         let second = try RunConfiguration.parse(yaml: all[other], name: hosts[other]).configuration
-        let difference = second.differences(from: first).first.map { "\($0.key) is \($0.before) on \(hosts[0]) (rank 0) "
-            + "and \($0.after) on \(hosts[other]) (rank \(other))" }
+        let difference = second.differences(from: first).first.map {
+            "\($0.key) is \($0.before) on \(hosts[0]) (rank 0) "
+                + "and \($0.after) on \(hosts[other]) (rank \(other))"
+        }
         throw TrainingError(
             "the configuration is not the same on all hosts: \(difference ?? "\(hosts[0]) and \(hosts[other]) differ"); "
                 + "give every rank the same --config file and --set values")

@@ -44,7 +44,8 @@ struct StepSummary: Sendable {
         ]
         let start = message.count
         message += [Double](repeating: 0, count: own.count * communicator.size)
-        message.replaceSubrange(start + own.count * communicator.rank..<start + own.count * (communicator.rank + 1), with: own)
+        message.replaceSubrange(
+            start + own.count * communicator.rank..<start + own.count * (communicator.rank + 1), with: own)
         message += outcome.features.sums
         let sums = try communicator.sum(message)
         loss = sums[0]
@@ -61,7 +62,8 @@ struct StepSummary: Sendable {
         self.times = StepTimes(
             total: perRank.reduce(0) { $0 + $1.total } / ranks, data: perRank.reduce(0) { $0 + $1.data } / ranks,
             communication: perRank.reduce(0) { $0 + $1.communication } / ranks)
-        featureSpread = FeatureMoments(rows: Int(sums[7]), sums: Array(sums[(start + own.count * communicator.size)...]))
+        featureSpread =
+            FeatureMoments(rows: Int(sums[7]), sums: Array(sums[(start + own.count * communicator.size)...]))
             .spread
     }
 }

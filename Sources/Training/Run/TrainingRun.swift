@@ -67,7 +67,8 @@ public final class TrainingRun {
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
         guard index.count >= batch.global else {
             let remedy =
-                configuration.batch.global == nil ? "lower batch.perRank, or start fewer ranks" : "or lower batch.global"
+                configuration.batch.global == nil
+                ? "lower batch.perRank, or start fewer ranks" : "or lower batch.global"
             throw TrainingError(
                 "\(index.count) images are fewer than one batch of \(batch.global) (\(world.size) ranks × "
                     + "\(batch.perRank)): add images, \(remedy)")
@@ -127,7 +128,9 @@ public final class TrainingRun {
         try trace?.finish()
         if position.step > savedStep { try save() }
         if let outcome = try finishSave() {
-            if case .failed(let reason) = outcome { throw TrainingError("the last checkpoint was not saved: \(reason)") }
+            if case .failed(let reason) = outcome {
+                throw TrainingError("the last checkpoint was not saved: \(reason)")
+            }
         }
         guard stopSignal == 0 else {
             reporter.stopped(position, by: StopRequest.name(stopSignal))
@@ -284,7 +287,8 @@ public final class TrainingRun {
         savedStep = position.step
         let isThere = try communicator.minimum([lock?.isInPlace ?? true ? 1 : 0])[0] == 1
         guard isThere else {
-            let reason = "\(configuration.run.directory) is no longer the directory that this run began in: it was "
+            let reason =
+                "\(configuration.run.directory) is no longer the directory that this run began in: it was "
                 + "removed, replaced or unmounted; bring it back, and the next checkpoint will be saved there"
             unsaved = reason
             return reporter.saved(.failed(reason))
@@ -321,7 +325,8 @@ public final class TrainingRun {
         }
         if let reader {
             try communicator.agree(on: "comparing configurations") {
-                let saved = try RunConfiguration.parse(yaml: reader.manifest.facts.configuration, name: reader.directory)
+                let saved = try RunConfiguration.parse(
+                    yaml: reader.manifest.facts.configuration, name: reader.directory)
                 let changes = configuration.differences(from: saved.configuration)
                 let forbidden = changes.filter { $0.rule == .mustMatch }
                 guard forbidden.isEmpty else {

@@ -14,9 +14,10 @@ struct TrainingState {
     ///
     /// Vectors share the model's memory; kernels are copies, because files hold OIHW.
     func tensors() -> [NamedTensor] {
-        entries.map { NamedTensor(name: $0.name, tensor: $0.read()) } + counters.map {
-            NamedTensor(name: $0.name, scalar: Int64($0.statistics.batchesTracked))
-        }
+        entries.map { NamedTensor(name: $0.name, tensor: $0.read()) }
+            + counters.map {
+                NamedTensor(name: $0.name, scalar: Int64($0.statistics.batchesTracked))
+            }
     }
 
     /// Fills model and optimizer from an open checkpoint. Collective.

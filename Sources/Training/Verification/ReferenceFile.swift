@@ -42,7 +42,8 @@ struct ReferenceFile {
         }
         func parsed<Value>(_ key: String, _ parse: (String) -> Value?) throws -> Value {
             guard let value = parse(try text(key)) else {
-                throw ReferenceError(description: "\(path): metadata '\(key)' is '\(try text(key))', which cannot be read")
+                throw ReferenceError(
+                    description: "\(path): metadata '\(key)' is '\(try text(key))', which cannot be read")
             }
             return value
         }

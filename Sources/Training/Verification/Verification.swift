@@ -190,6 +190,8 @@ extension Tensor {
     /// Σ (self − other)², in double precision.
     fileprivate func squaredDistance(to other: Tensor) -> Double {
         precondition(count == other.count, "cannot compare \(shape) with \(other.shape)")
-        return zip(floats, other.floats).reduce(0) { $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1)) }
+        return zip(floats, other.floats).reduce(0) {
+            $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1))
+        }
     }
 }
