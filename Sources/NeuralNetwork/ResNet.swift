@@ -1,12 +1,18 @@
 import TensorCore
 
 /// The residual networks of He et al. 2016 in torchvision's layout and names (v1.5: the stride is on the 3×3).
-public enum ResNetArchitecture: String, CaseIterable, Sendable {
+public enum ResNetArchitecture: String, Sendable {
     case resnet18, resnet34, resnet50, resnet101, resnet152
+    /// One basic block a stage, 4 to 32 channels: for references that are small enough to keep. Nothing trains it.
+    case tiny
+
+    /// Those of the paper, which are worth training.
+    public static let published: [ResNetArchitecture] = [.resnet18, .resnet34, .resnet50, .resnet101, .resnet152]
 
     /// Residual blocks in each of the four stages.
     public var blocks: [Int] {
         switch self {
+        case .tiny: [1, 1, 1, 1]
         case .resnet18: [2, 2, 2, 2]
         case .resnet34, .resnet50: [3, 4, 6, 3]
         case .resnet101: [3, 4, 23, 3]
@@ -14,10 +20,18 @@ public enum ResNetArchitecture: String, CaseIterable, Sendable {
         }
     }
 
-    public var usesBottlenecks: Bool { self != .resnet18 && self != .resnet34 }
+    public var usesBottlenecks: Bool {
+        switch self {
+        case .tiny, .resnet18, .resnet34: false
+        case .resnet50, .resnet101, .resnet152: true
+        }
+    }
+
+    /// Channels inside the blocks of a stage, 1 to 4; the first layer has those of stage 1.
+    public func width(stage: Int) -> Int { (self == .tiny ? 4 : 64) << (stage - 1) }
 
     /// Output channels of a stage, 1 to 4.
-    public func channels(stage: Int) -> Int { (64 << (stage - 1)) * (usesBottlenecks ? 4 : 1) }
+    public func channels(stage: Int) -> Int { width(stage: stage) * (usesBottlenecks ? 4 : 1) }
 
     /// Channels of C5, the last stage.
     public var outputChannels: Int { channels(stage: 4) }
@@ -101,18 +115,18 @@ public final class ResNet {
 
     public init(_ architecture: ResNetArchitecture, _ scope: Scope) {
         self.architecture = architecture
-        conv1 = Convolution2D(scope.child("conv1"), inputs: 3, outputs: 64, kernel: 7, stride: 2, padding: 3)
-        bn1 = BatchNormalization(scope.child("bn1"), channels: 64)
-        var inputs = 64
+        var inputs = architecture.width(stage: 1)
+        conv1 = Convolution2D(scope.child("conv1"), inputs: 3, outputs: inputs, kernel: 7, stride: 2, padding: 3)
+        bn1 = BatchNormalization(scope.child("bn1"), channels: inputs)
         stages = architecture.blocks.enumerated().map { index, count in
-            let stage = index + 1
+            let stage = index + 1, width = architecture.width(stage: stage)
             return (0..<count).map { block -> any ResidualBlock in
                 defer { inputs = architecture.channels(stage: stage) }
                 let place = scope.child("layer\(stage)").child("\(block)")
                 let stride = stage > 1 && block == 0 ? 2 : 1
                 return architecture.usesBottlenecks
-                    ? Bottleneck(place, inputs: inputs, width: 64 << index, stride: stride)
-                    : BasicBlock(place, inputs: inputs, width: 64 << index, stride: stride)
+                    ? Bottleneck(place, inputs: inputs, width: width, stride: stride)
+                    : BasicBlock(place, inputs: inputs, width: width, stride: stride)
             }
         }
     }

@@ -5,6 +5,8 @@ import TensorCore
 public struct PixProSettings: Sendable, Equatable {
     public var architecture = ResNetArchitecture.resnet50
     public var projectorWidth = 4096
+    /// Channels that the projector makes and the propagation keeps: the paper's 256, fewer in small references.
+    public var projectionChannels = 256
     public var transformLayers = 1
     public var gamma = 2.0
     public var clamp = 0.0
@@ -16,21 +18,20 @@ public struct PixProSettings: Sendable, Equatable {
     public init() {}
 }
 
-/// 1×1 convolution, normalisation, rectifier, 1×1 convolution to 256 channels; both convolutions have a bias.
+/// 1×1 convolution, normalisation, rectifier, 1×1 convolution to the projection; both convolutions have a bias.
 public final class Projector {
     private let linear1, linear2: Convolution2D
     private let bn1: BatchNormalization
 
-    public init(_ scope: Scope, inputs: Int, width: Int) {
+    public init(_ scope: Scope, inputs: Int, width: Int, outputs: Int) {
         linear1 = Convolution2D(
             scope.child("linear1"), inputs: inputs, outputs: width, bias: true, start: .pytorchDefault)
         bn1 = BatchNormalization(scope.child("bn1"), channels: width)
         linear2 = Convolution2D(
-            scope.child("linear2"), inputs: width, outputs: PixelPropagation.channels, bias: true,
-            start: .pytorchDefault)
+            scope.child("linear2"), inputs: width, outputs: outputs, bias: true, start: .pytorchDefault)
     }
 
-    /// C5 [N, H, W, C] → float32 [N, H, W, 256].
+    /// C5 [N, H, W, C] → float32 [N, H, W, outputs].
     public func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
         cast(linear2(try bn1(linear1(x, pass), rectify: true, pass), pass), to: .float32, pass)
     }
@@ -58,15 +59,17 @@ public final class PixPro {
         online = ModelState(seed: seed)
         momentum = ModelState(seed: nil)
         let root = Scope(online), twin = Scope(momentum)
-        let width = settings.projectorWidth, channels = settings.architecture.outputChannels
+        let width = settings.projectorWidth, projection = settings.projectionChannels
+        let channels = settings.architecture.outputChannels
         encoder = ResNet(settings.architecture, root.child("encoder"))
-        projector = Projector(root.child("projector"), inputs: channels, width: width)
+        projector = Projector(root.child("projector"), inputs: channels, width: width, outputs: projection)
         followed = online.parameters
         propagation = PixelPropagation(
-            root.child("value_transform"), layers: settings.transformLayers, gamma: settings.gamma,
-            clamp: settings.clamp, dialect: settings.dialect)
+            root.child("value_transform"), channels: projection, layers: settings.transformLayers,
+            gamma: settings.gamma, clamp: settings.clamp, dialect: settings.dialect)
         momentumEncoder = ResNet(settings.architecture, twin.child("encoder_k"))
-        momentumProjector = Projector(twin.child("projector_k"), inputs: channels, width: width)
+        momentumProjector = Projector(
+            twin.child("projector_k"), inputs: channels, width: width, outputs: projection)
         for (target, source) in zip(momentum.parameters, followed) { target.value.copy(from: source.value) }
     }
 
@@ -77,7 +80,7 @@ public final class PixPro {
         }
     }
 
-    /// The momentum encoder's unit projection of a view: [N, S, S, 3] → [N, H, W, 256], without gradient.
+    /// The momentum encoder's unit projection of a view: [N, S, S, 3] → [N, H, W, projectionChannels], without gradient.
     public func target(
         _ view: Tensor, statistics: any StatisticsReducing, convolutions: Convolutions = Convolutions()
     ) throws -> Tensor {

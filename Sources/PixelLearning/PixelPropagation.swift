@@ -5,7 +5,6 @@ import TensorCore
 ///
 /// y_i = Σ_j max(cos(x_i, x_j), clamp)^γ · g(x_j) (PixPro, Eq. 3 and 4); the official dialect normalises g(x_j).
 public final class PixelPropagation {
-    public static let channels = 256
     private let transform: Transform
     private let gamma: Float
     private let clamp: Float
@@ -18,8 +17,7 @@ public final class PixelPropagation {
         case twoLayers(Convolution2D, BatchNormalization, Convolution2D)
     }
 
-    public init(_ scope: Scope, layers: Int, gamma: Double, clamp: Double, dialect: Dialect) {
-        let channels = Self.channels
+    public init(_ scope: Scope, channels: Int, layers: Int, gamma: Double, clamp: Double, dialect: Dialect) {
         func linear(_ scope: Scope) -> Convolution2D {
             Convolution2D(scope, inputs: channels, outputs: channels, bias: true, start: .pytorchDefault)
         }
@@ -37,7 +35,7 @@ public final class PixelPropagation {
         self.dialect = dialect
     }
 
-    /// Projections [N, H, W, 256] → propagated pixels of the same shape.
+    /// Projections [N, H, W, channels] → propagated pixels of the same shape.
     public func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
         var values = try transformed(x, pass)
         if dialect.normalizesValues { values = normalizeRows(values, pass) }

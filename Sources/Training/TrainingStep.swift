@@ -40,7 +40,7 @@ public final class TrainingStep {
     ) throws -> BatchOutcome {
         Trace.span("momentum update") { model.updateMomentumEncoder(momentum) }
         reducer.begin()
-        var outcome = BatchOutcome()
+        var outcome = BatchOutcome(channels: model.settings.projectionChannels)
         onlineConvolutions.forgetWeights()
         for index in 0..<count {
             let batch = try Trace.span("data") { try next() }
@@ -107,12 +107,14 @@ public struct BatchOutcome: Sendable {
     public var losses: [Double] = []
     public var loss: Double { losses.reduce(0, +) }
     /// Of the momentum projections of the first views.
-    public var features = FeatureMoments(channels: PixelPropagation.channels)
+    public var features: FeatureMoments
     public var images = 0
     /// Pairs of cells that show the same place.
     public var positives = 0
     /// Image pairs whose views have no such cell.
     public var withoutOverlap = 0
+
+    public init(channels: Int) { features = FeatureMoments(channels: channels) }
 
     mutating func count(_ pairs: PositivePairs) {
         images += pairs.counts.count

@@ -98,10 +98,10 @@ struct KernelBenchmark: ParsableCommand {
             if uses[geometry] == nil { order.append(geometry) }
             uses[geometry, default: 0] += 1
         }
-        add(imageSize, 3, 64, kernel: 7, stride: 2)
-        var size = (imageSize + 3) / 4, inputs = 64
+        var size = (imageSize + 3) / 4, inputs = architecture.width(stage: 1)
+        add(imageSize, 3, inputs, kernel: 7, stride: 2)
         for (index, count) in architecture.blocks.enumerated() {
-            let width = 64 << index, outputs = architecture.channels(stage: index + 1)
+            let width = architecture.width(stage: index + 1), outputs = architecture.channels(stage: index + 1)
             for block in 0..<count {
                 let stride = index > 0 && block == 0 ? 2 : 1
                 let outputSize = (size + stride - 1) / stride

@@ -93,4 +93,6 @@ struct StepBenchmark: ParsableCommand {
     }
 }
 
-extension ResNetArchitecture: ExpressibleByArgument {}
+extension ResNetArchitecture: ExpressibleByArgument {
+    public static var allValueStrings: [String] { published.map(\.rawValue) }
+}

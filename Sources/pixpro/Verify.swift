@@ -9,16 +9,27 @@ struct Verify: ParsableCommand {
             All steps run with products summed in double precision, so that nothing but the method is compared; the \
             first runs with this machine's training kernels as well. The reference holds inputs, weights and what double \
             precision makes of them. An error may be four times the drift of the reference's own float32 run; past that \
-            the exit status is 1. Under mpirun the ranks share the images, which proves the cluster's collectives too.
+            the exit status is 1. Under mpirun the ranks share the images, which proves the cluster's collectives too. A \
+            rank computes with as many threads as train would give it.
             """)
 
     @Option(help: "The reference, a safetensors file.")
     var reference: String
 
+    @Option(help: "Compute threads of each rank; its part of the cores if left out.")
+    var threads: Int?
+
+    func validate() throws {
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads \(threads): from 1 to 1024 are possible")
+        }
+    }
+
     func run() throws {
         var passed = false
         runOnAllRanks { runtime in
             runtime.watchdog.begin(.other)
+            try startComputeThreads(threads, on: runtime)
             let report = try Verification(path: reference, communicator: runtime.world).run()
             passed = report.passed
             if runtime.world.isRoot { print(report.text) }

@@ -52,7 +52,7 @@ import Testing
         #expect(byName["layer1.0.bn2.weight"]!.array.allSatisfy { $0 == 0 })
     }
 
-    @Test(arguments: [(ResNetArchitecture.resnet18, 64, 2), (.resnet50, 96, 3), (.resnet18, 100, 4)])
+    @Test(arguments: [(ResNetArchitecture.resnet18, 64, 2), (.resnet50, 96, 3), (.resnet18, 100, 4), (.tiny, 64, 2)])
     func mapsHaveTheirStrides(_ architecture: ResNetArchitecture, _ size: Int, _ side: Int) throws {
         let net = ResNet(architecture, Scope(ModelState(seed: 1)))
         let maps = try net.maps(Variable(randomTensor([1, size, size, 3], key: 1)), Pass(mode: .training))

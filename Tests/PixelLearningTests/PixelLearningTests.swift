@@ -65,7 +65,7 @@ import Testing
     @Test(arguments: [(2.0, 0.0, Dialect.official), (1.0, 0.0, .official), (3.0, -0.2, .paper)])
     func agreesWithItsPlainTwin(_ gamma: Double, _ clamp: Double, _ dialect: Dialect) throws {
         let propagation = PixelPropagation(
-            Scope(ModelState(seed: 1)), layers: 0, gamma: gamma, clamp: clamp, dialect: dialect)
+            Scope(ModelState(seed: 1)), channels: 256, layers: 0, gamma: gamma, clamp: clamp, dialect: dialect)
         let x = randomTensor([1, 3, 4, 256], key: 1)
         let y = try propagation(Variable(x), Pass(mode: .training)).value
         let expected = plain(x, 12, gamma: gamma, clamp: clamp, normalize: dialect == .official)
@@ -75,7 +75,7 @@ import Testing
     @Test(arguments: [0, 1, 2]) func gradientAgreesWithADirectionalDifference(_ layers: Int) throws {
         let state = ModelState(seed: 1)
         let propagation = PixelPropagation(
-            Scope(state), layers: layers, gamma: 2, clamp: 0, dialect: .official)
+            Scope(state), channels: 256, layers: layers, gamma: 2, clamp: 0, dialect: .official)
         state.allocateGradients()
         let x = randomTensor([2, 2, 2, 256], key: 1), weights = randomTensor([2, 2, 2, 256], key: 2)
         let input = Variable(x, needsGradient: true)

@@ -197,6 +197,7 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         ("optimizer: {momentum: 1}", ">= 0.0 and < 1.0, not '1'"),
         ("optimizer: {name: adam}", "must be lars or sgd, not 'adam'"),
         ("model: {architecture: resnet9}", "resnet18, resnet34, resnet50, resnet101 or resnet152"),
+        ("model: {architecture: tiny}", "must be resnet18, resnet34, resnet50, resnet101 or resnet152, not 'tiny'"),
         ("parallel: {oversubscribe: maybe}", "true or false"),
         ("schedule: {epochs: null}", "must be a whole number >= 1, not null"),
         ("schedule: {epochs: [1]}", "not a list"), ("schedule: {epochs: {a: 1}}", "not a section"),

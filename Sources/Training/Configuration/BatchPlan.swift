@@ -89,6 +89,7 @@ extension RunConfiguration {
     var activationBytesPerImage: Int {
         let millionBytesAt224 =
             switch model.architecture {
+            case .tiny: 1
             case .resnet18: 40
             case .resnet34: 60
             case .resnet50: 150

@@ -158,23 +158,35 @@ extension AutomaticCount: SettingValue {
 }
 
 /// A choice of names.
-protocol ChoiceValue: SettingValue, CaseIterable, RawRepresentable where RawValue == String {}
+protocol ChoiceValue: SettingValue, RawRepresentable where RawValue == String {
+    /// What a configuration may say, in the order in which messages list it.
+    static var choices: [Self] { get }
+}
+
+extension ChoiceValue where Self: CaseIterable {
+    static var choices: [Self] { Array(allCases) }
+}
 
 extension ChoiceValue {
     static var expectation: String {
-        let names = allCases.map(\.rawValue)
+        let names = choices.map(\.rawValue)
         return names.count == 1 ? names[0] : names.dropLast().joined(separator: ", ") + " or " + names.last!
     }
 
     init?(yaml node: Node) {
-        guard let text = String(yaml: node), let value = Self(rawValue: text) else { return nil }
+        guard let text = String(yaml: node), let value = Self.choices.first(where: { $0.rawValue == text }) else {
+            return nil
+        }
         self = value
     }
 
     var yaml: String { rawValue }
 }
 
-extension ResNetArchitecture: ChoiceValue {}
+extension ResNetArchitecture: ChoiceValue {
+    static var choices: [ResNetArchitecture] { published }
+}
+
 extension RunConfiguration.MethodName: ChoiceValue {}
 extension Dialect: ChoiceValue {}
 extension RunConfiguration.OptimizerName: ChoiceValue {}

@@ -12,13 +12,16 @@ import TensorCore
 /// - `input.view1|view2` [K, N, 3, H, W] and `input.box1|box2` [K, N, 4], as (x0, y0, x1, y1) in 0…1, x0 > x1 where
 ///   flipped;
 /// - `weights.<name>`: every parameter and running statistic before the first step;
-/// - `expected.loss` [K]; `expected.gradient.<name>` of the first step, before decay; `expected.weights.<name>` after the
-///   last; `expected.features.encoder1|projection1|propagated1` of the first step's first view;
+/// - `expected.loss` [K] and its terms, here `expected.loss.pixel` alone; `expected.gradient.<name>` of the first step,
+///   before decay; `expected.weights.<name>` after the last;
+///   `expected.features.encoder1|projection1|propagated1` of the first step's first view;
 /// - `drift.<the same names>` [1] (`drift.loss` [K]): how far the reference's own float32 run was from it, relative to
 ///   |expected| + 1e-6 of its kind's largest norm (the loss: absolutely).
 ///
-/// Metadata, all texts: `arch`, `hidden` (width of the projector), `gamma`, `clamp`, `threshold`, `base_momentum`,
-/// `total_steps`, `lr` (one for each step, with commas), `weight_decay`, `sgd_momentum`, `trust`, `dialect`.
+/// Metadata, all texts: `arch` (a published ResNet, or `tiny`), `hidden` (width of the projector), `gamma`, `clamp`,
+/// `threshold`, `base_momentum`, `total_steps`, `lr` (one for each step, with commas), `weight_decay`, `sgd_momentum`,
+/// `trust`, `dialect`; `projection` (channels that the projector makes) where they are not 256; and where they are there
+/// `method` is `pixpro`, `instance` is `none`, `pyramid_levels` is empty.
 struct ReferenceFile {
     let file: SafetensorsFile
     let settings: PixProSettings
@@ -28,60 +31,84 @@ struct ReferenceFile {
     let weightDecay: Double
     let sgdMomentum: Double
     let trustCoefficient: Double
-    /// Steps, images, height and width of the inputs.
-    let steps, images, height, width: Int
+    /// Steps, images and side of the inputs.
+    let steps, images, size: Int
+    /// The parts of the loss that the file has beside the loss itself: none, or the only one of PixPro's.
+    let lossTerms: [String]
+    /// The drift of each tensor of a kind, by the tensor's name.
+    let drifts: [String: [String: Double]]
+
+    /// A kind whose median drift is above this says nothing: a rectifier fell on the other side of zero early.
+    static let largestMedianDrift = 1e-4
 
     init(path: String) throws {
         let file = try SafetensorsFile(path: path)
         self.file = file
-        func text(_ key: String) throws -> String {
-            guard let value = file.metadata[key] else {
-                throw ReferenceError(description: "\(path): no '\(key)' in its metadata; is it a reference file?")
-            }
-            return value
-        }
-        func parsed<Value>(_ key: String, _ parse: (String) -> Value?) throws -> Value {
-            guard let value = parse(try text(key)) else {
-                throw ReferenceError(
-                    description: "\(path): metadata '\(key)' is '\(try text(key))', which cannot be read")
-            }
-            return value
-        }
-        var settings = PixProSettings()
-        settings.architecture = try parsed("arch", ResNetArchitecture.init(rawValue:))
-        settings.projectorWidth = try parsed("hidden", Int.init)
-        settings.gamma = try parsed("gamma", Double.init)
-        settings.clamp = try parsed("clamp", Double.init)
-        settings.threshold = try parsed("threshold", Double.init)
-        settings.dialect = try parsed("dialect", Dialect.init(rawValue:))
-        settings.transformLayers = 1
-        self.settings = settings
-        baseMomentum = try parsed("base_momentum", Double.init)
-        totalSteps = try parsed("total_steps", Int.init)
-        learningRates = try parsed("lr") { text in
+        let metadata = ReferenceMetadata(path: path, texts: file.metadata)
+        settings = try metadata.settings()
+        baseMomentum = try metadata.parsed("base_momentum", Double.init)
+        totalSteps = try metadata.parsed("total_steps", Int.init)
+        learningRates = try metadata.parsed("lr") { text in
             let rates = text.split(separator: ",").map { Double($0) }
             return rates.contains { $0 == nil } ? nil : rates.compactMap { $0 }
         }
-        weightDecay = try parsed("weight_decay", Double.init)
-        sgdMomentum = try parsed("sgd_momentum", Double.init)
-        trustCoefficient = try parsed("trust", Double.init)
-
-        guard settings.projectorWidth > 0, settings.gamma >= 0, settings.threshold >= 0, totalSteps > 0 else {
-            throw ReferenceError(
-                description: "\(path): metadata 'hidden' and 'total_steps' must be positive, 'gamma' and 'threshold' "
-                    + "not negative")
+        weightDecay = try metadata.parsed("weight_decay", Double.init)
+        sgdMomentum = try metadata.parsed("sgd_momentum", Double.init)
+        trustCoefficient = try metadata.parsed("trust", Double.init)
+        guard totalSteps > 0 else {
+            throw ReferenceError(description: "\(path): metadata 'total_steps' must be positive")
         }
         guard let shape = file.description(of: "input.view1")?.shape, shape.count == 5, shape[2] == 3,
-            shape[0] == learningRates.count, shape.allSatisfy({ $0 > 0 })
+            shape[0] == learningRates.count, shape[3] == shape[4], shape.allSatisfy({ $0 > 0 })
         else {
             throw ReferenceError(
-                description: "\(path): 'input.view1' must be [steps, images, 3, height, width] with one learning rate "
-                    + "for each of the steps")
+                description: "\(path): 'input.view1' must be [steps, images, 3, size, size] with one learning rate for "
+                    + "each of the steps")
         }
-        (steps, images, height, width) = (shape[0], shape[1], shape[3], shape[4])
-        try require("input.view2", shape: shape)
+        (steps, images, size) = (shape[0], shape[1], shape[3])
+        lossTerms = file.tensors.map(\.name).filter { $0.hasPrefix("expected.loss.") }.map { String($0.dropFirst(14)) }
+        drifts = try Self.drifts(file)
+        try checkShapes()
+    }
+
+    /// Throws unless inputs and losses are whole, and the projector as wide as the metadata says: a model of that width
+    /// is made next.
+    private func checkShapes() throws {
+        try require("input.view2", shape: [steps, images, 3, size, size])
         for name in ["input.box1", "input.box2"] { try require(name, shape: [steps, images, 4]) }
-        for name in ["expected.loss", "drift.loss"] { try require(name, shape: [steps]) }
+        if let strange = lossTerms.first(where: { $0 != "pixel" }) {
+            throw ReferenceError(
+                description: "\(file.path): 'expected.loss.\(strange)' is nothing that PixPro's loss has")
+        }
+        for term in [""] + lossTerms.map({ "." + $0 }) {
+            for name in ["expected.loss\(term)", "drift.loss\(term)"] { try require(name, shape: [steps]) }
+        }
+        let (hidden, projection) = (settings.projectorWidth, settings.projectionChannels)
+        try require("weights.projector.linear1.bias", shape: [hidden])
+        try require("weights.projector.linear2.weight", shape: [projection, hidden, 1, 1])
+    }
+
+    /// The drifts of features, gradients and weights; throws where they are no numbers or their median is too large.
+    private static func drifts(_ file: SafetensorsFile) throws -> [String: [String: Double]] {
+        var drifts: [String: [String: Double]] = [:]
+        for kind in ["features", "gradient", "weights"] {
+            let prefix = "drift.\(kind)."
+            for tensor in file.tensors where tensor.name.hasPrefix(prefix) {
+                let values = try file.readTensor(tensor.name).array
+                guard values.count == 1, values[0] >= 0, values[0].isFinite else {
+                    throw ReferenceError(
+                        description: "\(file.path): '\(tensor.name)' must be one finite number, not negative")
+                }
+                drifts[kind, default: [:]][String(tensor.name.dropFirst(prefix.count))] = Double(values[0])
+            }
+            if let median = drifts[kind]?.values.median, median > largestMedianDrift {
+                throw ReferenceError(
+                    description: "\(file.path): the median drift of its \(kind) is \(significant(median)), above "
+                        + "\(largestMedianDrift): its float32 run went another way than its exact one, and so would any "
+                        + "other; write the reference anew with another seed")
+            }
+        }
+        return drifts
     }
 
     /// Throws unless the file has this tensor in this shape.
@@ -114,10 +141,10 @@ struct ReferenceFile {
     /// The images `range` of a step, in this program's layout.
     func batch(step: Int, images range: Range<Int>) throws -> TwoViewBatch {
         func view(_ name: String) throws -> Tensor {
-            let all = try file.readTensor(name).reshaped([steps * images, 3, height, width])
+            let all = try file.readTensor(name).reshaped([steps * images, 3, size, size])
             let mine = all.rows(step * images + range.lowerBound..<step * images + range.upperBound)
-            return mine.permutedInner(outer: range.count, rows: 3, columns: height * width)
-                .reshaped([range.count, height, width, 3])
+            return mine.permutedInner(outer: range.count, rows: 3, columns: size * size)
+                .reshaped([range.count, size, size, 3])
         }
         func boxes(_ name: String) throws -> Tensor {
             let all = try file.readTensor(name).reshaped([steps * images, 4])
@@ -129,14 +156,52 @@ struct ReferenceFile {
     }
 
     func floats(_ name: String) throws -> [Float] { try file.readTensor(name).array }
+}
 
-    /// The drift of each tensor of a kind ("gradient", "weights", "features"), by the tensor's name.
-    func drifts(of kind: String) throws -> [String: Double] {
-        let prefix = "drift.\(kind)."
-        return try Dictionary(
-            uniqueKeysWithValues: file.tensors.map(\.name).filter { $0.hasPrefix(prefix) }.map {
-                ($0.dropFirst(prefix.count).description, Double(try floats($0)[0]))
-            })
+extension Collection<Double> {
+    /// The upper one of the two in the middle where their count is even; nil without any.
+    var median: Double? { isEmpty ? nil : sorted()[count / 2] }
+}
+
+/// The settings in a reference's header.
+private struct ReferenceMetadata {
+    let path: String
+    let texts: [String: String]
+
+    func parsed<Value>(_ key: String, _ parse: (String) -> Value?) throws -> Value {
+        guard let text = texts[key] else {
+            throw ReferenceError(description: "\(path): no '\(key)' in its metadata; is it a reference file?")
+        }
+        guard let value = parse(text) else {
+            throw ReferenceError(description: "\(path): metadata '\(key)' is '\(text)', which cannot be read")
+        }
+        return value
+    }
+
+    func settings() throws -> PixProSettings {
+        for (key, only) in [("method", "pixpro"), ("instance", "none"), ("pyramid_levels", "")] {
+            if let text = texts[key], text != only {
+                throw ReferenceError(
+                    description: "\(path): metadata '\(key)' is '\(text)', but only '\(only)' can be verified")
+            }
+        }
+        var settings = PixProSettings()
+        settings.architecture = try parsed("arch", ResNetArchitecture.init(rawValue:))
+        settings.projectorWidth = try parsed("hidden", Int.init)
+        if texts["projection"] != nil { settings.projectionChannels = try parsed("projection", Int.init) }
+        settings.gamma = try parsed("gamma", Double.init)
+        settings.clamp = try parsed("clamp", Double.init)
+        settings.threshold = try parsed("threshold", Double.init)
+        settings.dialect = try parsed("dialect", Dialect.init(rawValue:))
+        settings.transformLayers = 1
+        guard settings.projectorWidth > 0, settings.projectionChannels > 0, settings.gamma >= 0, settings.threshold >= 0
+        else {
+            throw ReferenceError(
+                description:
+                    "\(path): metadata 'hidden' and 'projection' must be positive, 'gamma' and 'threshold' not "
+                    + "negative")
+        }
+        return settings
     }
 }
 

@@ -4,6 +4,8 @@ import Foundation
 public struct VerificationReport: Sendable {
     public struct Loss: Sendable {
         public let step: Int
+        /// The part of the loss; empty for the whole.
+        public let term: String
         public let loss: Double
         public let expected: Double
         public let allowed: Double
@@ -27,8 +29,12 @@ public struct VerificationReport: Sendable {
         }
     }
 
+    /// Compute threads of each rank.
+    public let threads: [Int]
     public var losses: [Loss] = []
     public var tensors: [TensorError] = []
+
+    init(threads: [Int]) { self.threads = threads }
 
     public var passed: Bool { losses.allSatisfy(\.passed) && tensors.allSatisfy(\.passed) && !losses.isEmpty }
 
@@ -39,7 +45,7 @@ public struct VerificationReport: Sendable {
             lines.append(
                 String(
                     format: "%4d  %14.9f  %14.9f   %.2e  %.2e  %@", loss.step, loss.loss, loss.expected, loss.error,
-                    loss.allowed, mark(loss.passed)))
+                    loss.allowed, mark(loss.passed)) + "  " + loss.term)
         }
         lines += ["", "tensors of              count  worst error  allowed   where"]
         for (key, rows) in groups {
@@ -54,9 +60,18 @@ public struct VerificationReport: Sendable {
         lines.append("")
         lines.append(
             passed
-                ? "verified: \(losses.count) losses and \(tensors.count) tensors agree with the reference"
-                : "NOT verified: \(failed) of \(losses.count + tensors.count) figures are past their tolerance")
+                ? "verified on \(ranks): \(losses.count) losses and \(tensors.count) tensors agree with the reference"
+                : "NOT verified on \(ranks): \(failed) of \(losses.count + tensors.count) figures are past their "
+                    + "tolerance")
         return lines.joined(separator: "\n")
+    }
+
+    /// "2 ranks with 1 thread each".
+    private var ranks: String {
+        let (least, most) = (threads.min()!, threads.max()!)
+        let count = least == most ? "\(most)" : "\(least) to \(most)"
+        return "\(threads.count) rank\(threads.count == 1 ? "" : "s") with \(count) thread\(most == 1 ? "" : "s")"
+            + (threads.count == 1 ? "" : " each")
     }
 
     private var groups: [(String, [TensorError])] {

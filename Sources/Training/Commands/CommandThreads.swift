@@ -1,0 +1,19 @@
+import MessagePassing
+import TensorCore
+
+/// Starts the compute threads of a command that reads no configuration: as training plans them where no thread loads
+/// and none communicates, all of this rank's part of its host's cores.
+///
+/// - Parameter threads: as many instead, more than cores if it must be.
+///
+/// Collective.
+public func startComputeThreads(_ threads: Int? = nil, on runtime: MPIRuntime) throws {
+    var configuration = RunConfiguration()
+    configuration.data.workers = .count(0)
+    configuration.parallel.communication = .inline
+    configuration.parallel.oversubscribe = true
+    if let threads { configuration.parallel.threads = .count(threads) }
+    let host = try HostLayout(runtime)
+    let plan = try CorePlan(masks: host.masks, ranksInJob: runtime.world.size, configuration: configuration)
+    ComputeThreads.start(threads: plan.ranks[host.rank].compute)
+}
