@@ -59,7 +59,11 @@ public enum SyntheticImages {
         try write(Array((["background"] + names).joined(separator: "\n").utf8 + [10]), to: folder + "/classes.txt")
     }
 
-    private static func fourDigits(_ number: Int) -> String { String(String(10_000 + number).dropFirst()) }
+    /// More digits for larger numbers.
+    private static func fourDigits(_ number: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
 
     private static func makeFolder(_ path: String) throws -> String {
         var partial = path.hasPrefix("/") ? "" : "."

@@ -9,7 +9,7 @@ struct AllReduceBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "allreduce", abstract: "Times sums over all ranks; start it under mpirun.")
 
-    @Option(help: "Repetitions; the median counts.") var repetitions = 7
+    @Option(help: "Repetitions; the median counts.", transform: repetitionCount) var repetitions = 7
     @OptionGroup var output: OutputOptions
 
     func run() throws {

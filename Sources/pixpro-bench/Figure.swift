@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Training
 
 /// One line of output: what was timed, with what settings, and what came out, each number with its unit.
 struct Figure {
@@ -61,6 +62,12 @@ struct OutputOptions: ParsableArguments {
         FileHandle.standardOutput.write(Data(((json ? figure.json : figure.line) + "\n").utf8))
     }
 }
+
+// The ranges of counts that several benchmarks take.
+let repetitionCount = wholeNumber(in: 1...10_000)
+let viewSide = wholeNumber(in: 32...2048)
+let batchSize = wholeNumber(in: 1...4096)
+let threadCount = wholeNumber(in: 1...1024)
 
 /// The middle of a list of times.
 func median(_ values: [Double]) -> Double {

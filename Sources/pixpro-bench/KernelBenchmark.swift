@@ -10,11 +10,11 @@ struct KernelBenchmark: ParsableCommand {
         commandName: "kernels", abstract: "Times each convolution shape of a ResNet in GFLOP/s.")
 
     @Option(help: "resnet18, 34, 50, 101 or 152.") var architecture = ResNetArchitecture.resnet50
-    @Option(help: "Side of the views in pixels.") var imageSize = 224
-    @Option(help: "Images.") var batch = 4
-    @Option(help: "Compute threads.") var threads = 1
+    @Option(help: "Side of the views in pixels.", transform: viewSide) var imageSize = 224
+    @Option(help: "Images.", transform: batchSize) var batch = 4
+    @Option(help: "Compute threads.", transform: threadCount) var threads = 1
     @Option(help: "float32 or bfloat16.") var precision = ElementType.float32
-    @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    @Option(help: "Repetitions; the median counts.", transform: repetitionCount) var repetitions = 3
     @OptionGroup var output: OutputOptions
 
     func run() throws {

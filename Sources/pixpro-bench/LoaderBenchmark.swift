@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import ImagePipeline
+import Training
 
 /// Decoding, and decoding with both views, on one core without threads: what the peer's `loader_speed.py` times.
 struct LoaderBenchmark: ParsableCommand {
@@ -8,9 +9,10 @@ struct LoaderBenchmark: ParsableCommand {
         commandName: "loader", abstract: "Times decoding and the two views of each picture, on one core.")
 
     @Argument(help: "Folders of JPEGs, PNGs or tar shards.") var images: [String]
-    @Option(help: "Side of the views in pixels.") var imageSize = 224
-    @Option(help: "At most so many pictures, the first by name.") var limit = 400
-    @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    @Option(help: "Side of the views in pixels.", transform: viewSide) var imageSize = 224
+    @Option(help: "At most so many pictures, the first by name.", transform: wholeNumber(in: 1...1_000_000))
+    var limit = 400
+    @Option(help: "Repetitions; the median counts.", transform: repetitionCount) var repetitions = 3
     @OptionGroup var output: OutputOptions
 
     func run() throws {

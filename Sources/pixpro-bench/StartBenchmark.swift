@@ -8,8 +8,8 @@ struct StartBenchmark: ParsableCommand {
         commandName: "start", abstract: "Times the start of a run: from mpirun to its first finished step.")
 
     @Option(name: .shortAndLong, help: "The run's configuration.") var config: String
-    @Option(help: "Ranks.") var ranks = 2
-    @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    @Option(help: "Ranks.", transform: wholeNumber(in: 1...1024)) var ranks = 2
+    @Option(help: "Repetitions; the median counts.", transform: repetitionCount) var repetitions = 3
     @Option(name: .customLong("set"), parsing: .singleValue, help: "One key over the file; may be repeated.")
     var settings: [String] = []
     @Argument(help: "Folders of images; replaces data.roots.") var images: [String] = []

@@ -15,12 +15,14 @@ struct StepBenchmark: ParsableCommand {
         commandName: "step", abstract: "Times training steps on random views; start it under mpirun for several ranks.")
 
     @Option(help: "resnet18, 34, 50, 101 or 152.") var architecture = ResNetArchitecture.resnet50
-    @Option(help: "Side of the views in pixels.") var imageSize = 224
-    @Option(help: "Image pairs on each rank.") var batch = 8
-    @Option(help: "Compute threads of each rank.") var threads = 1
+    @Option(help: "Side of the views in pixels.", transform: viewSide) var imageSize = 224
+    @Option(help: "Image pairs on each rank.", transform: batchSize) var batch = 8
+    @Option(help: "Compute threads of each rank.", transform: threadCount) var threads = 1
     @Option(help: "float32 or bfloat16.") var precision = ElementType.float32
-    @Option(help: "Steps that are timed, after two that are not.") var steps = 5
-    @Option(help: "Report so many allocations of 4 KiB or more after the second step, with their callers.")
+    @Option(help: "Steps that are timed, after two that are not.", transform: repetitionCount) var steps = 5
+    @Option(
+        help: "Report so many allocations of 4 KiB or more after the second step, with their callers.",
+        transform: wholeNumber(in: 0...1_000_000))
     var reportAllocations = 0
     @Option(help: ArgumentHelp("Write the first \(StepTrace.steps) timed steps as a Chrome trace.", valueName: "file"))
     var trace: String?

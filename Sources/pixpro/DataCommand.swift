@@ -1,5 +1,6 @@
 import ArgumentParser
 import ImagePipeline
+import Training
 
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,13 +15,21 @@ struct DataCommand: ParsableCommand {
         @Argument(help: "The folder to make.")
         var directory: String
 
-        @Option(help: "Pictures of each class to train on.") var trainPerClass = 100
-        @Option(help: "Pictures of each class to score on.") var validationPerClass = 20
-        @Option(help: "Labelled pictures to train a segmentation head on.") var segmentationTrain = 80
-        @Option(help: "Labelled pictures to score segmentation on.") var segmentationValidation = 40
-        @Option(help: "Classes, at most 10.") var classes = 10
-        @Option(help: "Side of the pictures in pixels.") var size = 160
+        @Option(help: "Pictures of each class to train on.", transform: pictures)
+        var trainPerClass = 100
+        @Option(help: "Pictures of each class to score on.", transform: pictures)
+        var validationPerClass = 20
+        @Option(help: "Labelled pictures to train a segmentation head on.", transform: pictures)
+        var segmentationTrain = 80
+        @Option(help: "Labelled pictures to score segmentation on.", transform: pictures)
+        var segmentationValidation = 40
+        @Option(help: "Classes, at most 10.", transform: wholeNumber(in: 2...10))
+        var classes = 10
+        @Option(help: "Side of the pictures in pixels.", transform: wholeNumber(in: 16...4096))
+        var size = 160
         @Option(help: "Another seed draws other pictures.") var seed: UInt64 = 1
+
+        private static let pictures = wholeNumber(in: 0...1_000_000)
 
         func run() throws {
             try SyntheticImages.write(
@@ -47,8 +56,9 @@ struct DataCommand: ParsableCommand {
     struct Pack: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Packs folders into tar shards (WebDataset's layout) with an index.",
-            discussion:
-                "A million small files slow a shared file system down for everyone; a few hundred shards do not.")
+            discussion: """
+                A million small files slow a shared file system down for everyone; a few hundred shards do not.
+                """)
 
         @Argument(help: "Folders of images.")
         var roots: [String]
@@ -56,7 +66,8 @@ struct DataCommand: ParsableCommand {
         @Option(name: .shortAndLong, help: "The folder for the shards.")
         var output: String
 
-        @Option(help: "Size of a shard in MiB.") var shardSize = 256
+        @Option(help: "Size of a shard in MiB.", transform: wholeNumber(in: 1...1_048_576))
+        var shardSize = 256
 
         func run() throws {
             let index = try ImageIndex(roots: roots)

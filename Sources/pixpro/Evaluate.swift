@@ -14,7 +14,9 @@ struct Evaluate: ParsableCommand {
     @Argument(help: "The run's directory.")
     var directory: String
 
-    @Option(help: "The step of the checkpoint to score; the newest if left out.")
+    @Option(
+        help: "The step of the checkpoint to score; the newest if left out.",
+        transform: wholeNumber(in: 0...1_000_000_000))
     var step: Int?
 
     @OptionGroup var options: ConfigurationOptions

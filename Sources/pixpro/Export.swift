@@ -21,7 +21,9 @@ struct Export: ParsableCommand {
     @Option(help: "Which network: online or momentum.")
     var encoder = BackboneExport.Encoder.online
 
-    @Option(help: "The step of the checkpoint to take; the newest if left out.")
+    @Option(
+        help: "The step of the checkpoint to take; the newest if left out.",
+        transform: wholeNumber(in: 0...1_000_000_000))
     var step: Int?
 
     @Option(help: "A picture; it and its C5 features go into a file beside, to check other loaders against.")

@@ -13,7 +13,7 @@ struct PlanCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Option(help: "Ranks there could be.")
+    @Option(help: "Ranks there could be.", transform: wholeNumber(in: 1...1_000_000))
     var ranks: Int
 
     @Argument(help: "Folders of images, which change nothing here.")

@@ -33,9 +33,7 @@ struct Train: ParsableCommand {
         var isRoot = true
         runOnAllRanks { runtime in
             isRoot = runtime.world.isRoot
-            let roots = images.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }
-            let loaded = try options.load(
-                runtime.world, roots.isEmpty ? [] : ["data.roots=[\(roots.joined(separator: ", "))]"])
+            let loaded = try options.load(runtime.world, roots: images)
             end = try TrainingRun(loaded, runtime: runtime, trace: trace).run()
         }
         // One rank's status is the job's.

@@ -156,13 +156,28 @@ struct Corpus {
         }
     }
 
+    /// Files, and every third input as the value of a key on the command line. What is read is planned, and what is
+    /// written of it reads back equal.
     private static func yaml() -> Parser {
-        var samples = [RunConfiguration().yaml(), "run: {directory: runs/a, seed: 1}\ndata: {roots: [a, b]}\n"]
-        samples.append(
-            "evaluation:\n  segmentation: {classes: 3, train: {images: a, labels: b}}\n# ü\nprecision: auto\n")
+        let samples = [
+            RunConfiguration().yaml(), "run: {directory: runs/a, seed: 1}\ndata: {roots: [a, b]}\n",
+            "evaluation:\n  segmentation: {classes: 3, train: {images: a, labels: b}}\n# ü\nprecision: auto\n",
+            "x-base: &base {momentum: 0.5, <<: {weightDecay: 0}}\noptimizer: {<<: [*base, {name: sgd}], momentum: 0.1}\n",
+            "x-0: &a {seed: 1}\nx-1: &b {<<: [*a, *a]}\nx-2: &c {<<: [*b, *b]}\nrun: {<<: *c}\n",
+            "run: {directory: !literal \"~/\\e[31m\\uFEFF\\U0001F600\\L #\"}\ndata: {roots: ['~', ~/a, \"null\", 'it''s']}\n",
+            "data: {minimumCrop: 1.0e-300}\nbatch: {perRank: 9}\n",
+            "\"a b\"", "'it''s'", "[a, \"b c\", ~/d]", "~/runs/#1: &x", "schedule: {epochs: 9223372036854775807}\n",
+        ]
         return Parser(name: "YAML", samples: samples.map { Array($0.utf8) }) { bytes in
             guard let text = String(validating: bytes, as: UTF8.self) else { throw NoTextError() }
-            _ = try RunConfiguration.parse(yaml: text, name: "fuzz.yaml")
+            let isValue = bytes.count % 3 == 0
+            let overrides = isValue ? ["run.directory=\(text)", "data.roots=\(text)"] : []
+            let configuration = try RunConfiguration.parse(
+                yaml: isValue ? "" : text, name: "fuzz.yaml", overrides: overrides
+            ).configuration
+            let readBack = try RunConfiguration.parse(yaml: configuration.yaml(), name: "fuzz.yaml").configuration
+            precondition(readBack == configuration, "a configuration that does not read back equal")
+            _ = try BatchPlan(configuration: configuration, ranks: 3)
         }
     }
 }

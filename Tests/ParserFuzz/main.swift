@@ -19,13 +19,13 @@ let memoryLimit = 2 << 30
 let secondsPerInput: UInt32 = 20
 
 struct UsageError: Error, CustomStringConvertible {
-    let description = "usage: parser-fuzz MUTATIONS SEED [FOLDER]"
+    let description = "usage: parser-fuzz MUTATIONS SEED [FOLDER], with 1 to 1000000000 mutations"
 }
 
 let arguments = CommandLine.arguments
-guard arguments.count >= 3, let mutations = Int(arguments[1]), let seed = UInt64(arguments[2]) else {
-    throw UsageError()
-}
+guard arguments.count >= 3, let mutations = Int(arguments[1]), (1...1_000_000_000).contains(mutations),
+    let seed = UInt64(arguments[2])
+else { throw UsageError() }
 let corpus = try Corpus(folder: arguments.count > 3 ? arguments[3] : nil)
 defer { corpus.removeScratch() }
 

@@ -125,8 +125,8 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
             #expect(reference.contains(key), "\(key)")
         }
         #expect(reference.contains("optimizer.momentum: a number >= 0.0 and < 1.0, default 0.9"))
-        #expect(reference.contains("schedule.steps: a whole number >= 1 or null, default null"))
-        #expect(reference.contains("optimizer.weightDecay: a number >= 0.0, default 1.0e-05"))
+        #expect(reference.contains("schedule.steps: a whole number from 1 to 1000000000 or null, default null"))
+        #expect(reference.contains("optimizer.weightDecay: a number from 0.0 to 10.0, default 1.0e-05"))
         #expect(reference.contains("evaluation.segmentation.classes: a whole number from 2 to 256, required"))
     }
 
@@ -190,8 +190,8 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         ("run: {directory: }", "'run.directory' must be text that is not empty, not empty"),
         ("data: {roots: []}", "with at least one entry"),
         ("data: {roots: [a, [b]]}", "must be text or a list of texts"),
-        ("data: {imageSize: 16}", "must be a whole number >= 32"),
-        ("data: {workers: many}", "must be auto or a whole number >= 0, not 'many'"),
+        ("data: {imageSize: 16}", "must be a whole number from 32 to 2048, not '16'"),
+        ("data: {workers: many}", "must be auto or a whole number from 0 to 256, not 'many'"),
         ("data: {minimumCrop: 0}", "> 0.0 and <= 1.0"),
         ("optimizer: {momentum: nan}", "must be a number"),
         ("optimizer: {momentum: 1}", ">= 0.0 and < 1.0, not '1'"),
@@ -199,7 +199,7 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         ("model: {architecture: resnet9}", "resnet18, resnet34, resnet50, resnet101 or resnet152"),
         ("model: {architecture: tiny}", "must be resnet18, resnet34, resnet50, resnet101 or resnet152, not 'tiny'"),
         ("parallel: {oversubscribe: maybe}", "true or false"),
-        ("schedule: {epochs: null}", "must be a whole number >= 1, not null"),
+        ("schedule: {epochs: null}", "must be a whole number from 1 to 1000000, not null"),
         ("schedule: {epochs: [1]}", "not a list"), ("schedule: {epochs: {a: 1}}", "not a section"),
         ("optimizer: 5", "run.yaml:1:12: 'optimizer' is a section, not a value"),
         ("precision: float16", "run.yaml:1:12: 'precision' must be auto, float32 or bfloat16, not 'float16'"),

@@ -35,7 +35,7 @@ public struct BatchPlan: Sendable, Equatable {
             microBatch = min(count, perRank)
             let images = perRank
             guard images.isMultiple(of: microBatch) else {
-                let divisors = Self.neighbours(of: count) { images.isMultiple(of: $0) }
+                let divisors = Self.divisors(of: images, around: count)
                 throw ConfigurationError([
                     .init(
                         "batch.microBatch",
@@ -53,33 +53,36 @@ public struct BatchPlan: Sendable, Equatable {
 
     /// The most of `available` ranks that the batch can be planned for.
     public static func mostRanks(_ configuration: RunConfiguration, available: Int) throws -> Int {
-        for ranks in stride(from: available, to: 1, by: -1) {
-            do {
-                _ = try BatchPlan(configuration: configuration, ranks: ranks)
-                return ranks
-            } catch is ConfigurationError {
-                continue
-            }
+        var ranks = available
+        if case .global(let images) = configuration.batch.size {
+            ranks =
+                stride(from: min(available, images), to: 1, by: -1).first { ranks in
+                    let perRank = images / ranks, microBatch = configuration.batch.microBatch.count ?? 1
+                    return images.isMultiple(of: ranks) && perRank.isMultiple(of: min(microBatch, perRank))
+                } ?? 1
         }
-        _ = try BatchPlan(configuration: configuration, ranks: 1)
-        return 1
+        return try BatchPlan(configuration: configuration, ranks: ranks).ranks
     }
 
     private static func indivisible(_ key: String, _ images: Int, by ranks: Int, _ what: String) -> ConfigurationError {
-        let batches = neighbours(of: images) { $0.isMultiple(of: ranks) }
-        let counts = neighbours(of: ranks) { images.isMultiple(of: $0) }
+        let below = images / ranks * ranks
+        let batches = nearest(below > 0 ? below : nil, below + ranks)
         return ConfigurationError([
             .init(
                 key, "\(images) images cannot be divided by \(ranks) \(what)",
-                remedy: "set \(key) to \(batches), or start \(counts) \(what)")
+                remedy: "set \(key) to \(batches), or start \(divisors(of: images, around: ranks)) \(what)")
         ])
     }
 
-    /// The nearest numbers below and above that fulfil the condition, as text.
-    private static func neighbours(of value: Int, where condition: (Int) -> Bool) -> String {
-        let below = stride(from: value - 1, through: 1, by: -1).first(where: condition)
-        let above = (value + 1...2 * value + 1).first(where: condition)
-        return [below, above].compactMap { $0.map(String.init) }.joined(separator: " or ")
+    /// The divisors of `images` nearest to `value`, which is none, below and above, as text.
+    private static func divisors(of images: Int, around value: Int) -> String {
+        let below = stride(from: min(value, images), to: 0, by: -1).first(where: images.isMultiple(of:))
+        let above = value < images ? (value...images).first(where: images.isMultiple(of:)) : nil
+        return nearest(below, above)
+    }
+
+    private static func nearest(_ below: Int?, _ above: Int?) -> String {
+        [below, above].compactMap { $0.map(String.init) }.joined(separator: " or ")
     }
 }
 

@@ -1,47 +1,7 @@
 import Yams
 
-/// A configuration with the origin of every value that is not a default.
-public struct LoadedConfiguration: Sendable {
-    public var configuration: RunConfiguration
-    /// Where a key was set, as `run.yaml:14:3` or `--set optimizer.momentum=0.5`, by key.
-    public var origins: [String: String]
-}
-
-extension RunConfiguration {
-    /// Reads a configuration file, or takes the defaults where `file` is nil, and puts `key=value` overrides over it.
-    ///
-    /// - Throws: `ConfigurationError` with everything that is wrong.
-    public static func load(file: String?, overrides: [String] = []) throws -> LoadedConfiguration {
-        guard let file else { return try parse(yaml: "", name: "", overrides: overrides) }
-        let bytes: [UInt8]
-        do {
-            bytes = try TextFile.readBytes(file)
-        } catch let error as TextFileError {
-            throw ConfigurationError([
-                .init(
-                    file, "cannot read the configuration: \(error.reason)",
-                    remedy: "give --config a YAML file that exists")
-            ])
-        }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw ConfigurationError([
-                .init(file, "not a text file in UTF-8", remedy: "give --config a YAML file")
-            ])
-        }
-        return try parse(yaml: text, name: file, overrides: overrides)
-    }
-
-    /// Reads YAML text; `name` stands for the file in messages.
-    public static func parse(yaml: String, name: String, overrides: [String] = []) throws -> LoadedConfiguration {
-        var reader = ConfigurationReader()
-        reader.readFile(yaml, name: name)
-        for override in overrides { reader.readOverride(override) }
-        return try reader.finish()
-    }
-}
-
 /// Collects the values given for known keys, and what is wrong with the rest.
-private struct ConfigurationReader {
+struct ConfigurationReader {
     /// A node given for a key, and where.
     private struct Given {
         let node: Node
@@ -50,6 +10,9 @@ private struct ConfigurationReader {
 
     private var given: [String: Given] = [:]
     private var problems: [ConfigurationError.Problem] = []
+    /// Mappings merged so far.
+    private var merged = 0
+    private static let mergeLimit = 1000
 
     private let settings = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.path, $0) })
     private let sections = Dictionary(uniqueKeysWithValues: Section.all.map { ($0.path, $0) })
@@ -71,17 +34,31 @@ private struct ConfigurationReader {
         }
     }
 
+    mutating func readRoots(_ roots: [String]) {
+        given["data.roots"] = Given(node: Node(roots.map(Node.init(text:))), place: "image folders")
+    }
+
     mutating func readOverride(_ override: String) {
-        let place = "--set \(override)"
+        let place = "--set \(override.inOneLine)"
         guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
             problem(place, "not of the form key=value", "write for example --set optimizer.momentum=0.9")
             return
         }
         let path = trimmed(override[..<equals])
+        var value = override[override.index(after: equals)...]
+        // Written as "key = value", the space before the value is not part of it.
+        if override[..<equals].last == " ", value.first == " " { value.removeFirst() }
         do {
-            let null = Node("", Tag(.null), .plain)
-            let value = try Yams.compose(yaml: trimmed(override[override.index(after: equals)...])) ?? null
-            read(value, at: path, keyPlace: place) { _ in place }
+            let node: Node
+            if let setting = settings[path] {
+                node = try setting.node(String(value))
+            } else if sections[path] != nil {
+                node = try Node(yaml: String(value))
+            } else {
+                // The key is the fault to name, whatever its value.
+                node = (try? Node(yaml: String(value))) ?? Node(text: String(value))
+            }
+            read(node, at: path, keyPlace: place) { _ in place }
         } catch {
             notYAML(error, place)
         }
@@ -118,10 +95,40 @@ private struct ConfigurationReader {
     // MARK: Walk
 
     private mutating func read(_ mapping: Node.Mapping, under parent: String, place: (Node) -> String) {
-        for (key, value) in mapping {
+        for (key, value) in pairs(of: mapping, place: place) {
             let name = key.string ?? "?"
+            // Mappings that are there to be merged elsewhere.
+            if parent.isEmpty, name.hasPrefix("x-") { continue }
             read(value, at: parent.isEmpty ? name : "\(parent).\(name)", keyPlace: place(key), place: place)
         }
+    }
+
+    /// A mapping's own pairs, and those of the mappings that its merge key (`<<`) names; the first of a name counts.
+    private mutating func pairs(of mapping: Node.Mapping, place: (Node) -> String) -> [(key: Node, value: Node)] {
+        var pairs = mapping.filter { !$0.key.isMergeKey }
+        var names = Set(pairs.map(\.key.string))
+        for (key, value) in mapping where key.isMergeKey {
+            let nodes = value.sequence.map(Array.init) ?? [value]
+            guard nodes.allSatisfy({ $0.mapping != nil }) else {
+                problem(
+                    place(key), "'<<' merges a mapping or a list of mappings, not \(shown(value))",
+                    "write for example '<<: *name', where '&name' stands before a mapping")
+                continue
+            }
+            for node in nodes where mayMerge(place(key)) {
+                pairs += self.pairs(of: node.mapping!, place: place).filter { names.insert($0.key.string).inserted }
+            }
+        }
+        return pairs
+    }
+
+    /// False once there were too many: merged mappings that merge others double with each.
+    private mutating func mayMerge(_ place: String) -> Bool {
+        merged += 1
+        if merged == Self.mergeLimit + 1 {
+            problem(place, "more than \(Self.mergeLimit) mappings are merged", "merge fewer, or write keys out")
+        }
+        return merged <= Self.mergeLimit
     }
 
     private mutating func read(_ node: Node, at path: String, keyPlace: String, place: (Node) -> String) {
@@ -159,21 +166,24 @@ private struct ConfigurationReader {
 
     private mutating func unknown(_ path: String, _ node: Node, keyPlace: String, place: (Node) -> String) {
         if case .mapping(let mapping) = node, let section = KeySuggestion.section(for: path) {
-            problem(keyPlace, "unknown section '\(path)'", "did you mean '\(section.path)'?")
+            problem(keyPlace, "unknown section '\(path.inOneLine)'", "did you mean '\(section.path)'?")
             // Its keys may be mistyped too: say so now rather than after the next run.
-            for (key, value) in mapping where settings["\(section.path).\(key.string ?? "?")"] == nil {
+            for (key, value) in pairs(of: mapping, place: place)
+            where settings["\(section.path).\(key.string ?? "?")"] == nil {
                 unknown("\(path).\(key.string ?? "?")", value, keyPlace: place(key), place: place)
             }
         } else if let setting = KeySuggestion.setting(for: path) {
             let value = setting.isRequired ? "" : " (default \(setting.defaultValue))"
-            problem(keyPlace, "unknown key '\(path)'", "did you mean '\(setting.path)'\(value)?")
+            problem(keyPlace, "unknown key '\(path.inOneLine)'", "did you mean '\(setting.path)'\(value)?")
         } else if let section = KeySuggestion.section(for: path) {
-            problem(keyPlace, "unknown section '\(path)'", "did you mean '\(section.path)'?")
+            problem(keyPlace, "unknown section '\(path.inOneLine)'", "did you mean '\(section.path)'?")
         } else {
             let parent = path.split(separator: ".").dropLast().joined(separator: ".")
             let known = sections[parent] != nil
             let keys = children(of: known ? parent : "").joined(separator: ", ")
-            problem(keyPlace, "unknown key '\(path)'", "the keys of \(known ? "'\(parent)'" : "the file") are \(keys)")
+            problem(
+                keyPlace, "unknown key '\(path.inOneLine)'",
+                "the keys of \(known ? "'\(parent)'" : "the file") are \(keys)")
         }
     }
 
@@ -201,8 +211,7 @@ private struct ConfigurationReader {
             if !setting.read(value.node, &configuration) {
                 problem(
                     value.place, "'\(setting.path)' must be \(setting.expectation), not \(shown(value.node))",
-                    "\(setting.summary.first!.lowercased())\(setting.summary.dropFirst())"
-                        .withoutFinalStop + (setting.isRequired ? "" : " (default \(setting.defaultValue))"))
+                    setting.remedy(value.node) ?? setting.meaning)
             }
         }
         configuration.applyDialectDefaults(except: Set(given.keys))
@@ -251,7 +260,7 @@ private struct ConfigurationReader {
     private func shown(_ node: Node) -> String {
         switch node {
         case .scalar(let scalar) where node.isNull: scalar.string.isEmpty ? "empty" : "null"
-        case .scalar(let scalar) where node.plainText == nil: "the text \"\(scalar.string)\""
+        case .scalar(let scalar) where node.plainText == nil: "the text \(scalar.string.quoted)"
         case .scalar(let scalar): "'\(scalar.string)'"
         case .sequence: "a list"
         case .mapping: "a section"
@@ -260,6 +269,11 @@ private struct ConfigurationReader {
     }
 }
 
-extension String {
-    fileprivate var withoutFinalStop: String { hasSuffix(".") ? String(dropLast()) : self }
+extension Setting {
+    /// The summary and the default, as they follow a message.
+    fileprivate var meaning: String {
+        let text = summary.first!.lowercased() + summary.dropFirst()
+        return (text.hasSuffix(".") ? String(text.dropLast()) : text)
+            + (isRequired ? "" : " (default \(defaultValue))")
+    }
 }

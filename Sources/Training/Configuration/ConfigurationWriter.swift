@@ -21,11 +21,11 @@ extension RunConfiguration {
         var lines: [String] = []
         func add(_ indent: Int, _ key: String, _ value: String, _ comment: String) {
             let text = String(repeating: "  ", count: indent) + key + ":" + (value.isEmpty ? "" : " " + value)
-            lines.append(text.padding(to: 36) + "  # " + comment.replacing("\n", with: " "))
+            lines.append(text.padding(to: 36) + "  # " + comment)
         }
         func addSection(_ parent: String, indent: Int) {
             for setting in Setting.all where setting.parent == parent && setting.isPresent(in: self) {
-                let origin = origins[setting.path].map { " [\($0)]" } ?? ""
+                let origin = origins[setting.path].map { " [\($0.inOneLine)]" } ?? ""
                 add(indent, setting.name, setting.write(self), setting.summary + origin)
             }
             for section in Section.all where section.parent == parent {
@@ -40,7 +40,11 @@ extension RunConfiguration {
 
     /// Every key with its type, default and meaning, and the differences between the dialects, as plain text.
     public static var reference: String {
-        var lines = ["Configuration keys (YAML file with --config, or --set key=value)"]
+        var lines = [
+            "Configuration keys (YAML file with --config, or --set key=value)",
+            "  '<<: *name' merges a mapping; at the top of the file, keys that begin with x- only hold mappings to merge.",
+            "  A path may begin with ~/ for the home folder.",
+        ]
         for section in [nil] + Section.all.map(Optional.some) {
             let settings = Setting.all.filter { $0.parent == section?.path ?? "" }
             guard !settings.isEmpty || section?.setPresent != nil else { continue }

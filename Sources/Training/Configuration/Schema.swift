@@ -30,6 +30,9 @@ extension Setting {
     static let all: [Setting] =
         runAndData + modelAndMethod + optimization + execution + safety + checkpointAndLog + evaluation
 
+    /// In seconds; a longer wait is a slip.
+    private static let year = 31_536_000.0
+
     private static let runAndData: [Setting] = [
         Setting(
             "run.directory", \.run.directory, in: .notEmpty, synonyms: ["output", "outputDir", "workDir"],
@@ -42,13 +45,13 @@ extension Setting {
             synonyms: ["data", "dataset", "path", "images", "root"],
             "Folders searched for images (JPEG, PNG, tar shards), class folders or not."),
         Setting(
-            "data.imageSize", \.data.imageSize, in: .atLeast(32), onResume: .changesTraining,
+            "data.imageSize", \.data.imageSize, in: .within(32...2048), onResume: .changesTraining,
             synonyms: ["size", "resolution", "cropSize"], "Side of the two crops in pixels."),
         Setting(
             "data.minimumCrop", \.data.minimumCrop, in: .above(0, upTo: 1), onResume: .changesTraining,
             synonyms: ["crop", "minScale"], "Smallest area of a crop as a share of the image."),
         Setting(
-            "data.workers", \.data.workers, in: .atLeast(0), synonyms: ["numWorkers", "loaderThreads"],
+            "data.workers", \.data.workers, in: .within(0...256), synonyms: ["numWorkers", "loaderThreads"],
             "Threads per rank that load images; 0 loads between steps on the compute threads."),
     ]
 
@@ -57,7 +60,7 @@ extension Setting {
             "model.architecture", \.model.architecture, onResume: .mustMatch,
             synonyms: ["arch", "backbone", "encoder", "model"], "The backbone."),
         Setting(
-            "model.projectorWidth", \.model.projectorWidth, in: .atLeast(1), onResume: .mustMatch,
+            "model.projectorWidth", \.model.projectorWidth, in: .within(1...65_536), onResume: .mustMatch,
             synonyms: ["hidden", "projectorHidden"],
             "Hidden channels of the projector; 2048 by default with the paper's dialect."),
         Setting("method.name", \.method.name, onResume: .mustMatch, "What is learned from pixels."),
@@ -65,13 +68,13 @@ extension Setting {
             "method.dialect", \.method.dialect, onResume: .mustMatch,
             "Follow the published program or the paper where they differ."),
         Setting(
-            "method.gamma", \.method.gamma, in: .above(0), onResume: .changesTraining,
+            "method.gamma", \.method.gamma, in: .above(0, upTo: 100), onResume: .changesTraining,
             "Exponent of the similarity in the pixel propagation."),
         Setting(
             "method.clamp", \.method.clamp, in: .from(0, below: 1), onResume: .changesTraining,
             "Similarities below it count as this much in the pixel propagation."),
         Setting(
-            "method.threshold", \.method.threshold, in: .above(0), onResume: .changesTraining,
+            "method.threshold", \.method.threshold, in: .above(0, upTo: 1000), onResume: .changesTraining,
             synonyms: ["posRatio"],
             "Two cells are a positive pair below this distance, in cell diagonals."),
         Setting(
@@ -88,44 +91,46 @@ extension Setting {
             "optimizer.name", \.optimizer.name, onResume: .mustMatch,
             "The rule of updates: LARS or SGD, both with momentum."),
         Setting(
-            "optimizer.baseLearningRate", \.optimizer.baseLearningRate, in: .above(0), onResume: .changesTraining,
+            "optimizer.baseLearningRate", \.optimizer.baseLearningRate, in: .above(0, upTo: 1000),
+            onResume: .changesTraining,
             synonyms: ["lr", "baseLr", "learningRate"],
             "Learning rate at a global batch of 256; the rate used is this times global batch / 256."),
         Setting(
             "optimizer.momentum", \.optimizer.momentum, in: .from(0, below: 1), onResume: .changesTraining,
             "Momentum of the updates."),
         Setting(
-            "optimizer.weightDecay", \.optimizer.weightDecay, in: .atLeast(0), onResume: .changesTraining,
+            "optimizer.weightDecay", \.optimizer.weightDecay, in: .within(0...10), onResume: .changesTraining,
             synonyms: ["wd"], "Weight decay; biases and normalisation have none."),
         Setting(
-            "optimizer.trustCoefficient", \.optimizer.trustCoefficient, in: .above(0), onResume: .changesTraining,
+            "optimizer.trustCoefficient", \.optimizer.trustCoefficient, in: .above(0, upTo: 1000),
+            onResume: .changesTraining,
             synonyms: ["eta"], "Size of a LARS update as a share of the weights' length; SGD has no use for it."),
         Setting(
-            "schedule.epochs", \.schedule.epochs, in: .atLeast(1), onResume: .changesTraining,
+            "schedule.epochs", \.schedule.epochs, in: .within(1...1_000_000), onResume: .changesTraining,
             synonyms: ["maxEpochs", "numEpochs"], "Passes over the images."),
         Setting(
-            "schedule.warmupEpochs", \.schedule.warmupEpochs, in: .atLeast(0), onResume: .changesTraining,
+            "schedule.warmupEpochs", \.schedule.warmupEpochs, in: .within(0...1_000_000), onResume: .changesTraining,
             synonyms: ["warmup"], "Epochs in which the learning rate rises, before it falls along a cosine."),
         Setting(
-            "schedule.steps", \.schedule.steps, in: .atLeast(1), synonyms: ["maxSteps"],
+            "schedule.steps", \.schedule.steps, in: .within(1...1_000_000_000), synonyms: ["maxSteps"],
             "Stops after this many updates in all, on the schedule of all epochs; null trains all epochs."),
         Setting(
-            "batch.global", \.batch.global, in: .atLeast(1), onResume: .changesTraining,
+            "batch.global", \.batch.global, in: .within(1...1_048_576), onResume: .changesTraining,
             synonyms: ["batchSize", "globalBatchSize"], "Images of an update over all ranks."),
         Setting(
-            "batch.perRank", \.batch.perRank, in: .atLeast(1), onResume: .changesTraining,
+            "batch.perRank", \.batch.perRank, in: .within(1...1_048_576), onResume: .changesTraining,
             synonyms: ["batchSizePerGpu", "localBatchSize"],
             "Images of an update on each rank: the global batch grows with the ranks."),
     ]
 
     private static let execution: [Setting] = [
         Setting(
-            "batch.microBatch", \.batch.microBatch, in: .atLeast(1), onResume: .changesTraining,
+            "batch.microBatch", \.batch.microBatch, in: .within(1...65_536), onResume: .changesTraining,
             synonyms: ["accumulation"],
             "Images that a rank holds at once; gradients accumulate over a larger batch, and batch normalisation "
                 + "sees the micro-batches of all ranks."),
         Setting(
-            "parallel.threads", \.parallel.threads, in: .atLeast(1), synonyms: ["computeThreads", "numThreads"],
+            "parallel.threads", \.parallel.threads, in: .within(1...1024), synonyms: ["computeThreads", "numThreads"],
             "Compute threads per rank."),
         Setting(
             "parallel.communication", \.parallel.communication,
@@ -148,44 +153,46 @@ extension Setting {
             "numbers.nonFinite", \.numbers.nonFinite, synonyms: ["nan", "skipNonFinite"],
             "What a loss or gradient that is not finite does: skip its update, or stop the run."),
         Setting(
-            "numbers.skipLimit", \.numbers.skipLimit, in: .atLeast(1),
+            "numbers.skipLimit", \.numbers.skipLimit, in: .within(1...1_000_000),
             "Updates that may be skipped in a row; one more stops the run."),
         Setting(
-            "watchdog.startSeconds", \.watchdog.startSeconds, in: .atLeast(0), synonyms: ["timeout"],
+            "watchdog.startSeconds", \.watchdog.startSeconds, in: .within(0...year), synonyms: ["timeout"],
             "From the start to the first update: listing images, loading a checkpoint."),
         Setting(
-            "watchdog.stepSeconds", \.watchdog.stepSeconds, in: .atLeast(0), synonyms: ["hangTimeout"],
+            "watchdog.stepSeconds", \.watchdog.stepSeconds, in: .within(0...year), synonyms: ["hangTimeout"],
             "For one micro-batch with its update."),
         Setting(
-            "watchdog.saveSeconds", \.watchdog.saveSeconds, in: .atLeast(0),
+            "watchdog.saveSeconds", \.watchdog.saveSeconds, in: .within(0...year),
             "For waiting until a checkpoint is written."),
         Setting(
-            "watchdog.evaluateSeconds", \.watchdog.evaluateSeconds, in: .atLeast(0),
+            "watchdog.evaluateSeconds", \.watchdog.evaluateSeconds, in: .within(0...year),
             "For one batch of pictures or one step of a probe in an evaluation."),
         Setting(
-            "watchdog.silenceSeconds", \.watchdog.silenceSeconds, in: .atLeast(0), synonyms: ["heartbeat"],
+            "watchdog.silenceSeconds", \.watchdog.silenceSeconds, in: .within(0...year), synonyms: ["heartbeat"],
             "How long nothing may be heard from a rank, apart from MPI: it is stopped, or its host or network is down."),
     ]
 
     private static let checkpointAndLog: [Setting] = [
         Setting(
-            "checkpoint.everySteps", \.checkpoint.everySteps, in: .atLeast(1), synonyms: ["saveFrequency"],
+            "checkpoint.everySteps", \.checkpoint.everySteps, in: .within(1...1_000_000_000),
+            synonyms: ["saveFrequency"],
             "Updates between checkpoints; one more is written at the end and on a signal."),
         Setting(
-            "checkpoint.keep", \.checkpoint.keep, in: .atLeast(1), "Newest checkpoints that are kept."),
+            "checkpoint.keep", \.checkpoint.keep, in: .within(1...1_000_000), "Newest checkpoints that are kept."),
         Setting(
             "checkpoint.resume", \.checkpoint.resume,
             "auto goes on from the newest valid checkpoint in run.directory; never refuses a directory that has one."),
         Setting(
-            "log.everySeconds", \.log.everySeconds, in: .above(0), synonyms: ["logInterval"],
+            "log.everySeconds", \.log.everySeconds, in: .above(0, upTo: year), synonyms: ["logInterval"],
             "Seconds between progress lines in the log, and off a terminal."),
         Setting(
-            "log.everySteps", \.log.everySteps, in: .atLeast(1), "Updates between records in metrics.jsonl."),
+            "log.everySteps", \.log.everySteps, in: .within(1...1_000_000_000),
+            "Updates between records in metrics.jsonl."),
     ]
 
     private static let evaluation: [Setting] = [
         Setting(
-            "evaluation.everyEpochs", \.evaluation.everyEpochs, in: .atLeast(0), synonyms: ["evalFrequency"],
+            "evaluation.everyEpochs", \.evaluation.everyEpochs, in: .within(0...1_000_000), synonyms: ["evalFrequency"],
             "Epochs between evaluations, the last epoch included; 0 never evaluates."),
         Setting(
             "evaluation.correspondence", \.evaluation.correspondence,

@@ -24,6 +24,10 @@ struct Setting: Sendable {
     let isRequired: Bool
     /// Stores the node's value; false where it does not fit `expectation`.
     let read: @Sendable (Node, inout RunConfiguration) -> Bool
+    /// What the characters after `key=` on a command line stand for.
+    let node: @Sendable (String) throws -> Node
+    /// What to do about a node that `read` refused, where that is more than the setting's range and summary.
+    let remedy: @Sendable (Node) -> String?
     /// The value as YAML. The optional group that holds the key must be there.
     let write: @Sendable (RunConfiguration) -> String
 
@@ -43,6 +47,8 @@ struct Setting: Sendable {
             configuration[keyPath: keyPath] = value
             return true
         }
+        self.node = Value.node(ofArgument:)
+        self.remedy = Value.remedy(for:)
         self.write = { $0[keyPath: keyPath].yaml }
     }
 
@@ -63,7 +69,6 @@ struct ValueRange<Value: SettingValue>: Sendable {
 
 extension ValueRange where Value: Comparable & Sendable {
     static func atLeast(_ bound: Value) -> Self { Self(text: ">= \(bound.yaml)") { $0 >= bound } }
-    static func above(_ bound: Value) -> Self { Self(text: "> \(bound.yaml)") { $0 > bound } }
 
     static func within(_ range: ClosedRange<Value>) -> Self {
         Self(text: "from \(range.lowerBound.yaml) to \(range.upperBound.yaml)") { range.contains($0) }
@@ -79,16 +84,14 @@ extension ValueRange where Value: Comparable & Sendable {
 }
 
 extension ValueRange where Value == Int? {
-    static func atLeast(_ bound: Int) -> Self { Self(text: ">= \(bound)") { $0.map { $0 >= bound } ?? true } }
-
     static func within(_ range: ClosedRange<Int>) -> Self {
         Self(text: "from \(range.lowerBound) to \(range.upperBound)") { $0.map(range.contains) ?? true }
     }
 }
 
 extension ValueRange where Value == AutomaticCount {
-    static func atLeast(_ bound: Int) -> Self {
-        Self(text: ">= \(bound)") { $0.count.map { $0 >= bound } ?? true }
+    static func within(_ range: ClosedRange<Int>) -> Self {
+        Self(text: "from \(range.lowerBound) to \(range.upperBound)") { $0.count.map(range.contains) ?? true }
     }
 }
 

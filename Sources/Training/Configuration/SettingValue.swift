@@ -12,18 +12,32 @@ protocol SettingValue: Sendable, Equatable {
     /// Nil where the node is of another type.
     init?(yaml node: Node)
     var yaml: String { get }
+    /// What the characters after `key=` on a command line stand for.
+    static func node(ofArgument argument: String) throws -> Node
+    /// What to do about a node that does not fit, where its type has more to say than the setting.
+    static func remedy(for node: Node) -> String?
 }
 
 extension SettingValue {
     static var alternative: String { "" }
+    static func node(ofArgument argument: String) throws -> Node { try Node(yaml: argument) }
+    static func remedy(for node: Node) -> String? { nil }
 }
 
 extension Node {
+    /// Reads YAML; no text at all is null.
+    init(yaml: String) throws { self = try Yams.compose(yaml: yaml) ?? Node("", Tag(.null), .plain) }
+
+    /// Text as it stands, which is never a number, a truth value or null.
+    init(text: String) { self.init(text, .implicit, .doubleQuoted) }
+
     /// The text of an unquoted scalar: what may be a number, a truth value or null.
     var plainText: String? {
         guard case .scalar(let scalar) = self, scalar.style == .plain || scalar.style == .any else { return nil }
         return scalar.string
     }
+
+    var isMergeKey: Bool { plainText == "<<" }
 
     var isNull: Bool {
         guard let text = plainText else { return false }
@@ -69,61 +83,6 @@ extension Bool: SettingValue {
     var yaml: String { description }
 }
 
-extension String: SettingValue {
-    static var expectation: String { "text" }
-
-    init?(yaml node: Node) {
-        guard case .scalar(let scalar) = node, !node.isNull else { return nil }
-        self = scalar.string
-    }
-
-    /// Plain where YAML cannot take it for anything else, double-quoted otherwise.
-    var yaml: String {
-        let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+")
-        // Words that other YAML readers take for null or a truth value.
-        let words: Set = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
-        if allSatisfy(plain.contains), let first, first.isLetter || first == "/" || first == "." || first == "_",
-            !words.contains(lowercased())
-        {
-            return self
-        }
-        var quoted = "\""
-        for scalar in unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case "\t": quoted += "\\t"
-            case "\u{2028}": quoted += "\\L"
-            case "\u{2029}": quoted += "\\P"
-            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
-                let hexadecimal = String(scalar.value, radix: 16)
-                quoted += "\\x" + (hexadecimal.count < 2 ? "0" : "") + hexadecimal
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
-    }
-}
-
-extension Array: SettingValue where Element == String {
-    static var expectation: String { "text or a list of texts" }
-
-    init?(yaml node: Node) {
-        if let single = String(yaml: node) {
-            self = [single]
-        } else if case .sequence(let sequence) = node {
-            let elements = sequence.compactMap(String.init(yaml:))
-            guard elements.count == sequence.count else { return nil }
-            self = elements
-        } else {
-            return nil
-        }
-    }
-
-    var yaml: String { "[" + map(\.yaml).joined(separator: ", ") + "]" }
-}
-
 extension Optional: SettingValue where Wrapped: SettingValue {
     static var expectation: String { Wrapped.expectation }
     static var alternative: String { " or null" }
@@ -139,6 +98,13 @@ extension Optional: SettingValue where Wrapped: SettingValue {
     }
 
     var yaml: String { self?.yaml ?? "null" }
+
+    static func node(ofArgument argument: String) throws -> Node {
+        let plain = Node(argument, .implicit, .plain)
+        return plain.isNull ? plain : try Wrapped.node(ofArgument: argument)
+    }
+
+    static func remedy(for node: Node) -> String? { Wrapped.remedy(for: node) }
 }
 
 extension AutomaticCount: SettingValue {

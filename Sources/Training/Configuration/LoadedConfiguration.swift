@@ -1,0 +1,45 @@
+/// A configuration with the origin of every value that is not a default.
+public struct LoadedConfiguration: Sendable {
+    public var configuration: RunConfiguration
+    /// Where a key was set, as `run.yaml:14:3` or `--set optimizer.momentum=0.5`, by key.
+    public var origins: [String: String]
+}
+
+extension RunConfiguration {
+    /// Reads a configuration file, or takes the defaults where `file` is nil, and puts over it the image folders of the
+    /// command line, if any, and `key=value` overrides.
+    ///
+    /// - Throws: `ConfigurationError` with everything that is wrong.
+    public static func load(
+        file: String?, roots: [String] = [], overrides: [String] = []
+    ) throws -> LoadedConfiguration {
+        guard let file else { return try parse(yaml: "", name: "", roots: roots, overrides: overrides) }
+        let bytes: [UInt8]
+        do {
+            bytes = try TextFile.readBytes(file)
+        } catch let error as TextFileError {
+            throw ConfigurationError([
+                .init(
+                    file, "cannot read the configuration: \(error.reason)",
+                    remedy: "give --config a YAML file that exists")
+            ])
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw ConfigurationError([
+                .init(file, "not a text file in UTF-8", remedy: "give --config a YAML file")
+            ])
+        }
+        return try parse(yaml: text, name: file, roots: roots, overrides: overrides)
+    }
+
+    /// Reads YAML text; `name` stands for the file in messages.
+    public static func parse(
+        yaml: String, name: String, roots: [String] = [], overrides: [String] = []
+    ) throws -> LoadedConfiguration {
+        var reader = ConfigurationReader()
+        reader.readFile(yaml, name: name)
+        if !roots.isEmpty { reader.readRoots(roots) }
+        for override in overrides { reader.readOverride(override) }
+        return try reader.finish()
+    }
+}

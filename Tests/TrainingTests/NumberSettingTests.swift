@@ -1,0 +1,117 @@
+import Foundation
+import TestSupport
+import Testing
+import Training
+
+/// A key as the reference has it.
+private struct Key: Sendable, CustomTestStringConvertible {
+    let path: String
+    let expectation: String
+    var testDescription: String { path }
+
+    /// Every key.
+    static let all: [Key] = RunConfiguration.reference.split(separator: "\n").compactMap { line in
+        guard let match = line.wholeMatch(of: /\ \ ([a-z][\w.]*): (.+), (?:default .*|required)/) else { return nil }
+        return Key(path: String(match.1), expectation: String(match.2))
+    }
+
+    var isNumber: Bool { expectation.contains("number") }
+
+    /// The largest value that the range names.
+    var largest: String? {
+        expectation.firstMatch(of: /(?:to|<=|<) ([\d.]+)/).map { String($0.1) }
+    }
+
+    /// What else the key's section needs.
+    var company: [String] {
+        guard path.hasPrefix("evaluation.segmentation.") else { return [] }
+        return [
+            "train.images=a", "train.labels=a", "validation.images=a", "validation.labels=a", "classes=9", "void=null",
+        ]
+        .map { "evaluation.segmentation." + $0 }
+    }
+}
+
+/// Plans all that a run's configuration decides; what cannot be planned is an error, and never a trap.
+private func plan(_ configuration: RunConfiguration) throws {
+    for ranks in [1, 3, 1_000_000] {
+        for memory in [1, 8 << 30] {
+            do {
+                _ = try BatchPlan(configuration: configuration, ranks: ranks, memoryPerRank: memory)
+            } catch is ConfigurationError {}
+        }
+        do { _ = try BatchPlan.mostRanks(configuration, available: ranks) } catch is ConfigurationError {}
+    }
+    for mask in [CoreMask(cores: [0]), CoreMask(cores: Array(0..<200), quota: 1e-9)] {
+        do {
+            _ = try CorePlan(masks: [mask, mask], ranksInJob: 1_000_000, configuration: configuration).summary
+        } catch is ConfigurationError {}
+    }
+}
+
+@Suite struct NumberSettingTests {
+    static let extremes = [
+        "9223372036854775807", "-9223372036854775808", "99999999999999999999", "0", "-0", "1", "-1", "1e300", "-1e300",
+        "1e-300",
+        "nan", "inf", "-inf", "0.5",
+    ]
+
+    @Test(arguments: Key.all)
+    fileprivate func noNumberOfAKeyTraps(_ key: Key) throws {
+        #expect(Key.all.count > 50, "the reference is not read")
+        for value in Self.extremes + [key.largest].compactMap(\.self) {
+            do {
+                let loaded = try RunConfiguration.parse(
+                    yaml: "", name: "", overrides: key.company + ["\(key.path)=\(value)"])
+                try plan(loaded.configuration)
+                #expect(
+                    try RunConfiguration.parse(yaml: loaded.configuration.yaml(), name: "").configuration
+                        == loaded.configuration)
+            } catch let error as ConfigurationError {
+                #expect("\(error)".contains(key.path), "\(error)")
+            }
+        }
+    }
+
+    @Test(arguments: Key.all.filter(\.isNumber))
+    fileprivate func everyNumberHasALargest(_ key: Key) throws {
+        // Any seed is one.
+        guard key.path != "run.seed" else { return }
+        let largest = try #require(key.largest, "\(key.expectation)")
+        let above = largest.contains(".") ? "\(Double(largest)! + 1)" : "\(Int(largest)! + 1)"
+        for value in [above, "9223372036854775807", "-1"] {
+            let error = #expect(throws: ConfigurationError.self) {
+                try RunConfiguration.parse(yaml: "", name: "", overrides: key.company + ["\(key.path)=\(value)"])
+            }
+            #expect(
+                error?.description.contains("'\(key.path)' must be \(key.expectation), not '\(value)'") == true,
+                "\(value)")
+        }
+    }
+
+    @Test func allNumbersAtTheirLargestArePlanned() throws {
+        let settings = Key.all.filter { $0.isNumber && $0.path != "batch.perRank" && !$0.path.contains("evaluation") }
+            .compactMap { key in
+                key.largest.map { "\(key.path)=\(key.expectation.contains("<") && $0 == "1.0" ? "0.5" : $0)" }
+            }
+        for batch in [[], ["batch.global=null", "batch.perRank=1048576"]] {
+            let loaded = try RunConfiguration.parse(
+                yaml: "", name: "", overrides: settings + ["schedule.warmupEpochs=999999"] + batch)
+            #expect(loaded.configuration.data.imageSize == 2048)
+            try plan(loaded.configuration)
+        }
+    }
+
+    @Test func theMostRanksOfALargeBatchAreFoundAtOnce() throws {
+        func most(_ settings: [String], _ available: Int) throws -> Int {
+            try BatchPlan.mostRanks(
+                RunConfiguration.parse(yaml: "", name: "", overrides: settings).configuration, available: available)
+        }
+        #expect(try most(["batch.global=1048573"], 1_000_000) == 1)  // a prime
+        #expect(try most(["batch.global=1048576"], 1_000_000) == 524_288)
+        #expect(try most(["batch.global=24", "batch.microBatch=5"], 7) == 6)
+        #expect(try most(["batch.global=24", "batch.microBatch=8"], 7) == 6)
+        #expect(try most(["batch.perRank=3", "batch.global=null"], 7) == 7)
+        #expect(throws: ConfigurationError.self) { try most(["batch.global=7", "batch.microBatch=2"], 1) }
+    }
+}
