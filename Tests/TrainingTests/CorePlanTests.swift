@@ -43,6 +43,13 @@ private func shared(_ cores: Int, ranks: Int, quota: Double? = nil) -> [CoreMask
         #expect(try plan(shared(64, ranks: 2, quota: 4)).shares == [2, 2])
         #expect(try plan(shared(64, ranks: 1, quota: 1.5)).shares == [1])
         #expect(try plan(shared(2, ranks: 1, quota: 8)).shares == [2])
+        // Half a core is enough for one rank, not for two.
+        #expect(try plan(shared(2, ranks: 1, quota: 0.5)).ranks == [.init(compute: 1, loader: 0, communication: 0)])
+        let two = #expect(throws: ConfigurationError.self) { try plan(shared(2, ranks: 2, quota: 0.5)) }
+        #expect(two?.description.contains("start at most 1 rank on this host") == true)
+        // Ranks in groups of their own have a quota each.
+        let apart = ["a", "b", "b"].map { CoreMask(cores: Array(0..<6), quota: 2, group: $0) }
+        #expect(try plan(apart).shares == [2, 1, 1])
     }
 
     @Test func requestsAreFollowed() throws {

@@ -85,6 +85,12 @@ public struct DoctorReport: Sendable {
                 "mpirun binds 1 or 2 ranks to one core each: use --map-by slot:PE=\(online / max(host.masks.count, 1)) "
                     + "--bind-to core, or --bind-to none")
         }
+        if let quota = host.quota, quota.amount < Double(used) {
+            add(
+                quota.amount < 1 ? .look : .ok, "quota",
+                "control group \(quota.group.inOneLine) grants its processes the time of \(significant(quota.amount)) cores",
+                quota.amount < 1 ? "less than one core: allow the control group (container, batch job) more" : "")
+        }
         do {
             let plan = try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
             add(.ok, "threads", "\n" + plan.summary)
@@ -94,10 +100,13 @@ public struct DoctorReport: Sendable {
     }
 
     private mutating func addMemory(_ host: HostLayout) {
-        let gigabytes = host.memoryPerRank >> 30
+        let isEnough = host.memoryPerRank >= 2 << 30
         add(
-            gigabytes >= 2 ? .ok : .look, "memory", "\(gigabytes) GiB for each rank",
-            gigabytes >= 2 ? "" : "ResNet-50 at 224 px wants 2 GiB and more: start fewer ranks on each host")
+            isEnough ? .ok : .look, "memory", host.memorySummary,
+            isEnough
+                ? ""
+                : "ResNet-50 at 224 px wants 2 GiB and more: start fewer ranks on each host"
+                    + (host.memoryGroup == nil ? "" : ", or allow the control group (container, batch job) more"))
     }
 
     /// Times sums of 16 MiB, the size of a gradient bucket.
@@ -140,7 +149,12 @@ public struct DoctorReport: Sendable {
                 + (finding.remedy.isEmpty ? [] : [indent + "→ " + finding.remedy])
         }
         let faults = findings.count { $0.level == .bad }
-        return (lines + [faults == 0 ? "nothing is wrong" : "\(faults) fault\(faults == 1 ? "" : "s")"])
-            .joined(separator: "\n")
+        let looks = findings.count { $0.level == .look }
+        func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+        let end =
+            faults > 0
+            ? counted(faults, "fault")
+            : looks > 0 ? "no fault, \(counted(looks, "thing")) to look at" : "nothing is wrong"
+        return (lines + [end]).joined(separator: "\n")
     }
 }

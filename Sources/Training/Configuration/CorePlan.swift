@@ -4,23 +4,28 @@ import Glibc
 public struct CoreMask: Sendable, Equatable {
     /// Numbers of the processors, ascending.
     public let cores: [Int]
-    /// Processors' worth of time that the container grants all ranks in it, nil without a limit.
+    /// Processors' worth of time that a control group (a container, say) grants all ranks in it, nil without a limit.
     public let quota: Double?
+    /// The control group of the quota.
+    public let group: String
 
-    public init(cores: [Int], quota: Double? = nil) {
+    public init(cores: [Int], quota: Double? = nil, group: String = "") {
         precondition(!cores.isEmpty, "a rank without cores")
         self.cores = cores.sorted()
         self.quota = quota
+        self.group = group
     }
 
-    /// What this process may use: its affinity mask (as mpirun or Slurm bound it) and its control group's limit.
-    public static func ofThisProcess() -> CoreMask {
+    /// What this process may use: its affinity mask (as mpirun or Slurm bound it) and its control groups' limit.
+    public static func ofThisProcess(_ limits: ControlGroupLimits = .ofThisProcess()) -> CoreMask {
         // The mask of sched_getaffinity as the kernel prints it; where /proc is missing, all processors that are online.
         let status = (try? TextFile.read("/proc/self/status")) ?? ""
         let list = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
         let cores = list.map { processors(in: $0.dropFirst("Cpus_allowed_list:".count)) } ?? []
         let online = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        return CoreMask(cores: cores.isEmpty ? Array(0..<online) : cores, quota: controlGroupQuota())
+        return CoreMask(
+            cores: cores.isEmpty ? Array(0..<online) : cores, quota: limits.processors?.amount,
+            group: limits.processors?.group ?? "")
     }
 
     /// The numbers in a list such as "0-3,8".
@@ -30,15 +35,6 @@ public struct CoreMask: Sendable, Equatable {
             guard let first = ends.first, let last = ends.last, first <= last else { return [] }
             return Array(first...last)
         }
-    }
-
-    /// The limit of /sys/fs/cgroup/cpu.max ("200000 100000" is two processors), nil for "max" or without the file.
-    private static func controlGroupQuota() -> Double? {
-        // Version 1 of control groups, or none: then there is no limit to read.
-        guard let text = try? TextFile.read("/sys/fs/cgroup/cpu.max") else { return nil }
-        let numbers = text.split(whereSeparator: \.isWhitespace).map { Double($0) }
-        guard numbers.count == 2, let quota = numbers[0], let period = numbers[1], period > 0 else { return nil }
-        return quota / period
     }
 }
 
@@ -81,13 +77,17 @@ public struct CorePlan: Sendable, Equatable {
         precondition(!masks.isEmpty && ranksInJob >= masks.count, "\(masks.count) ranks here of \(ranksInJob)")
         var users: [Int: Int] = [:]
         for mask in masks { for core in mask.cores { users[core, default: 0] += 1 } }
-        let quota = masks.compactMap(\.quota).min() ?? .infinity
-        let granted = min(1, quota / Double(users.count))
-        cores = max(1, Int((Double(users.count) * granted).rounded(.down)))
-        shares = masks.map { mask in
-            let share = mask.cores.reduce(0) { $0 + 1 / Double(users[$1]!) } * granted
-            return Int((share + 1e-6).rounded(.down))  // thirds must sum to one
+        let unlimited = masks.map { mask in mask.cores.reduce(0) { $0 + 1 / Double(users[$1]!) } }
+        // The ranks of a control group share its quota.
+        var wanted: [String: Double] = [:]
+        for (mask, share) in zip(masks, unlimited) where mask.quota != nil { wanted[mask.group, default: 0] += share }
+        let granted = zip(masks, unlimited).map { mask, share in
+            mask.quota.map { share * min(1, $0 / wanted[mask.group]!) } ?? share
         }
+        func whole(_ cores: Double) -> Int { Int((cores + 1e-6).rounded(.down)) }  // thirds must sum to one
+        cores = max(1, whole(granted.reduce(0, +)))
+        // A rank alone has a thread, however little of a core it may use.
+        shares = granted.map { max(whole($0), masks.count == 1 ? 1 : 0) }
         ranks = shares.map { Self.threads(cores: $0, isAlone: ranksInJob == 1, configuration) }
         if isOversubscribed, !configuration.parallel.oversubscribe { throw refusal(configuration) }
     }

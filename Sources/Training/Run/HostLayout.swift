@@ -1,4 +1,5 @@
 import MessagePassing
+import TensorCore
 
 #if canImport(Glibc)
     import Glibc
@@ -14,6 +15,10 @@ struct HostLayout {
     let masks: [CoreMask]
     /// Bytes of memory for each rank, the least of all hosts, so that all ranks plan alike.
     let memoryPerRank: Int
+    /// The control group, and its host, that allows no more memory; nil where a host has no more.
+    let memoryGroup: String?
+    /// The control group that limits this process's time on its cores; nil without a limit.
+    let quota: ControlGroupLimits.Limit<Double>?
 
     /// Collective.
     init(_ runtime: MPIRuntime) throws {
@@ -21,16 +26,40 @@ struct HostLayout {
         let names = try world.allGather(runtime.hostName)
         let here = names.indices.filter { names[$0] == runtime.hostName }
         rank = here.firstIndex(of: world.rank)!
-        let own = CoreMask.ofThisProcess()
-        // Numbers of the cores, and last the container's limit in thousandths of a core (0 for none).
-        let all = try world.allGather(own.cores.map(Int64.init) + [Int64((own.quota ?? 0) * 1000)])
+        let limits = ControlGroupLimits.ofThisProcess()
+        quota = limits.processors
+        let own = CoreMask.ofThisProcess(limits)
+        let cores = try world.allGather(own.cores), quotas = try world.allGather([own.quota ?? .infinity])
+        let groups = try world.allGather(own.group)
         masks = here.map { rank in
-            CoreMask(
-                cores: all[rank].dropLast().map(Int.init),
-                quota: all[rank].last! > 0 ? Double(all[rank].last!) / 1000 : nil)
+            let quota = quotas[rank][0]
+            return CoreMask(cores: cores[rank], quota: quota.isFinite ? quota : nil, group: groups[rank])
         }
+        let memoryGroups = try world.allGather(limits.memory?.group ?? "")
+        let sharing = here.count { memoryGroups[$0] == memoryGroups[world.rank] }
         let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-        memoryPerRank = Int(try world.minimum([Int64(physical / here.count)])[0])
+        let shares = try world.allGather([
+            physical / here.count, limits.memory.map { $0.amount / sharing } ?? .max,
+        ])
+        let least = shares.indices.min { shares[$0].min()! < shares[$1].min()! }!
+        memoryPerRank = shares[least].min()!
+        memoryGroup = shares[least][1] < shares[least][0] ? "\(memoryGroups[least].inOneLine) on \(names[least])" : nil
+    }
+
+    /// What each rank may use, and who says so.
+    var memorySummary: String {
+        "\(gibibytes(memoryPerRank)) of memory for each rank"
+            + (memoryGroup.map { ", as much as control group \($0) allows" } ?? "")
+    }
+
+    /// A warning where a micro-batch takes more memory than a rank may use.
+    func memoryWarning(_ configuration: RunConfiguration, _ batch: BatchPlan, _ elementType: ElementType) -> String? {
+        let bytes = configuration.activationBytesPerImage / (elementType == .bfloat16 ? 2 : 1) * batch.microBatch
+        guard bytes > memoryPerRank else { return nil }
+        return
+            "\(batch.microBatch) image\(batch.microBatch == 1 ? "" : "s") at \(configuration.data.imageSize) px take about "
+            + "\(gibibytes(bytes)), and there are \(memorySummary): lower batch.microBatch or data.imageSize, or start "
+            + "fewer ranks on each host"
     }
 
     /// The most memory that this process has had resident.
@@ -40,3 +69,5 @@ struct HostLayout {
         return usage.ru_maxrss * 1024
     }
 }
+
+private func gibibytes(_ bytes: Int) -> String { "\(significant(Double(bytes) / 0x1p30)) GiB" }

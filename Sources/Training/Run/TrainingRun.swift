@@ -101,6 +101,8 @@ public final class TrainingRun {
         }
         self.trace = try trace.map { try StepTrace(path: $0, communicator: world) }
         try checks.clockWarnings().forEach(reporter.warn)
+        if host.memoryGroup != nil { reporter.note(host.memorySummary) }
+        if let warning = host.memoryWarning(configuration, batch, settings.elementType) { reporter.warn(warning) }
         try resume(threads: threads, directory: directory)
     }
 
