@@ -66,7 +66,10 @@ package final class Resizer {
     package init() {}
 
     /// What `resize` will do: `crop`, in pixels of the whole picture, to `width` × `height`.
-    package func set(_ decoded: DecodedRegion, crop: PixelRegion, width: Int, height: Int, mirrored: Bool = false) {
+    package func set(
+        _ decoded: DecodedRegion, crop: PixelRegion, width: Int, height: Int, mirrored: Bool = false,
+        upsideDown: Bool = false
+    ) {
         func interval(_ start: Int, _ length: Int, _ origin: Double, _ scale: Double, _ limit: Int) -> (Double, Double)
         {
             let low = (Double(start) - origin) * scale
@@ -76,7 +79,7 @@ package final class Resizer {
         let (left, right) = interval(crop.x, crop.width, decoded.originX, decoded.scaleX, image.width)
         let (top, bottom) = interval(crop.y, crop.height, decoded.originY, decoded.scaleY, image.height)
         x.set(low: left, high: right, limit: image.width, outputs: width, mirrored: mirrored)
-        y.set(low: top, high: bottom, limit: image.height, outputs: height)
+        y.set(low: top, high: bottom, limit: image.height, outputs: height, mirrored: upsideDown)
         self.width = width
         columns = x.starts.min()!..<min(x.starts.max()! + x.taps, image.width)
         let rowCount = (columns.count + x.taps) * 3 + 4

@@ -1,17 +1,22 @@
 import TensorCore
 
-/// An image's bytes to its two views: crop, resize, flip, colour, blur, solarise, normalise (the published recipes).
+/// An image's bytes to its two views: crop, resize, flip, colour, blur, solarise, normalise.
 ///
 /// Every draw is keyed by (seed, epoch, sample, view): views do not depend on ranks, threads or order.
 public struct TwoViewTransform: Sendable {
     public let imageSize: Int
     public let seed: UInt64
+    private let augmentation: Augmentation
     private let sampler: CropSampler
 
-    public init(imageSize: Int, minimumCrop: Double, seed: UInt64) {
+    /// - Parameter minimumCrop: least area of a crop as a share of the image.
+    public init(imageSize: Int, minimumCrop: Double, augmentation: Augmentation = Augmentation(), seed: UInt64) {
         self.imageSize = imageSize
         self.seed = seed
-        sampler = CropSampler(minimumScale: minimumCrop)
+        self.augmentation = augmentation
+        sampler = CropSampler(
+            scale: minimumCrop...augmentation.maximumCrop,
+            aspect: augmentation.minimumAspect...augmentation.maximumAspect)
     }
 
     /// Fills place `position` of `batch`. The picture is decoded once, as far as the two crops reach.
@@ -36,7 +41,9 @@ public struct TwoViewTransform: Sendable {
     /// All that chance decides about a view of a picture of `width` × `height`.
     package func draw(view: Int, width: Int, height: Int, epoch: Int, sample: Int) -> ViewDraw {
         var generator = KeyedGenerator(seed, UInt64(epoch), UInt64(sample), UInt64(view), Self.key)
-        return ViewDraw(width: width, height: height, sampler: sampler, view: view, &generator)
+        return ViewDraw(
+            width: width, height: height, sampler: sampler, augmentation,
+            view: view == 0 ? augmentation.view1 : augmentation.view2, &generator)
     }
 
     private func write(_ box: [Float], to boxes: Tensor, _ position: Int) {
@@ -48,13 +55,16 @@ public struct TwoViewTransform: Sendable {
 }
 
 extension ViewDraw {
-    /// The crop's first and last pixel as shares of the image's width and height; flipping exchanges left and right.
+    /// The crop's first and last pixel as shares of the image's width and height; flipping exchanges left and right, or
+    /// top and bottom.
     func box(width: Int, height: Int) -> [Float] {
         // An image one pixel wide has its whole width at 0.
-        let right = Double(max(width - 1, 1)), bottom = Double(max(height - 1, 1))
-        let x0 = Float(Double(crop.x) / right), x1 = Float(Double(crop.x + crop.width - 1) / right)
-        let y0 = Float(Double(crop.y) / bottom), y1 = Float(Double(crop.y + crop.height - 1) / bottom)
-        return flips ? [x1, y0, x0, y1] : [x0, y0, x1, y1]
+        let lastX = Double(max(width - 1, 1)), lastY = Double(max(height - 1, 1))
+        var x = [Float(Double(crop.x) / lastX), Float(Double(crop.x + crop.width - 1) / lastX)]
+        var y = [Float(Double(crop.y) / lastY), Float(Double(crop.y + crop.height - 1) / lastY)]
+        if flips { x.swapAt(0, 1) }
+        if flipsVertically { y.swapAt(0, 1) }
+        return [x[0], y[0], x[1], y[1]]
     }
 }
 

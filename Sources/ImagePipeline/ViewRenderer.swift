@@ -19,7 +19,8 @@ final class ViewRenderer {
 
     /// Writes a view, normalised [size, size, 3], to `target`.
     func render(_ draw: ViewDraw, from decoded: DecodedRegion, into target: UnsafeMutablePointer<Float>) {
-        resizer.set(decoded, crop: draw.crop, width: size, height: size, mirrored: draw.flips)
+        resizer.set(
+            decoded, crop: draw.crop, width: size, height: size, mirrored: draw.flips, upsideDown: draw.flipsVertically)
         let steps = draw.colorSteps, contrast = steps.firstIndex(where: \.needsMean) ?? steps.endIndex
         var graySum = 0.0
         for y in 0..<size {

@@ -34,6 +34,31 @@ func withPictures(_ count: Int = 12, _ body: (String) throws -> Void) throws {
         #expect(reference.allSatisfy { $0.isFinite && abs($0) < 3 })
     }
 
+    /// A change of these numbers changes the pictures of every run that goes on, and those of the reference.
+    @Test func theDrawsOfTheDefaultsStay() {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a, 64 bits
+        func add(_ word: UInt64) {
+            for byte in 0..<8 { hash = (hash ^ (word >> (8 * byte) & 255)) &* 0x100_0000_01b3 }
+        }
+        for sample in 0..<500 {
+            for view in 0..<2 {
+                let draw = transform.draw(view: view, width: 90 + sample % 7, height: 70, epoch: 3, sample: sample)
+                for number in [draw.crop.x, draw.crop.y, draw.crop.width, draw.crop.height] { add(UInt64(number)) }
+                for flag in [draw.flips, draw.grayscale, draw.solarizes] { add(flag ? 1 : 0) }
+                for step in draw.colorSteps {
+                    switch step {
+                    case .brightness(let value): add(UInt64(value.bitPattern))
+                    case .contrast(let value): add(1 << 32 + UInt64(value.bitPattern))
+                    case .saturation(let value): add(2 << 32 + UInt64(value.bitPattern))
+                    case .hue(let value): add(3 << 32 + UInt64(value.bitPattern))
+                    }
+                }
+                add(draw.blur?.bitPattern ?? 0)
+            }
+        }
+        #expect(hash == 10_622_210_904_191_649_888)
+    }
+
     @Test func boxesLieInTheImageAndTellTheFlip() throws {
         let bytes = try encodeJPEG(rgb: testPicture(120, 80).pixels, width: 120, height: 80)
         var flipped = 0, area = 0.0
@@ -77,6 +102,117 @@ func withPictures(_ count: Int = 12, _ body: (String) throws -> Void) throws {
             stride(from: c, to: view.count, by: 3).allSatisfy {
                 view.floats[$0] * PixelNormalization.deviation[c] + PixelNormalization.mean[c] <= 0.51
             }
+        }
+    }
+
+    /// The draws of many samples with settings.
+    private func draws(_ augmentation: Augmentation, view: Int = 0, minimumCrop: Double = 0.08) -> [ViewDraw] {
+        let transform = TwoViewTransform(imageSize: 32, minimumCrop: minimumCrop, augmentation: augmentation, seed: 7)
+        return (0..<300).map { transform.draw(view: view, width: 200, height: 150, epoch: 0, sample: $0) }
+    }
+
+    @Test func probabilitiesOfZeroAndOneAreNeverAndAlways() {
+        for always in [false, true] {
+            var chances = Augmentation()
+            let chance = always ? 1.0 : 0
+            (chances.flip, chances.verticalFlip, chances.colorJitter, chances.grayscale) = (
+                chance, chance, chance, chance
+            )
+            (chances.view1.blur, chances.view1.solarize) = (chance, 1 - chance)
+            (chances.view2.blur, chances.view2.solarize) = (1 - chance, chance)
+            for draw in draws(chances) {
+                #expect(draw.flips == always && draw.flipsVertically == always && draw.grayscale == always)
+                #expect(draw.colorSteps.isEmpty != always)
+                #expect((draw.blur != nil) == always && draw.solarizes != always)
+            }
+            for draw in draws(chances, view: 1) { #expect((draw.blur != nil) != always && draw.solarizes == always) }
+        }
+    }
+
+    @Test func strengthsAreTheRangesOfTheirDraws() {
+        var chances = Augmentation()
+        chances.colorJitter = 1
+        (chances.brightness, chances.contrast, chances.saturation, chances.hue) = (0.1, 1.5, 0.7, 0.3)
+        (chances.minimumBlur, chances.maximumBlur) = (3, 5)
+        var seen: [String: ClosedRange<Double>] = [:]
+        func see(_ name: String, _ value: Double) {
+            let old = seen[name] ?? value...value
+            seen[name] = min(old.lowerBound, value)...max(old.upperBound, value)
+        }
+        for draw in draws(chances) {
+            see("blur", draw.blur ?? 0)
+            for step in draw.colorSteps {
+                switch step {
+                case .brightness(let value): see("brightness", Double(value))
+                case .contrast(let value): see("contrast", Double(value))
+                case .saturation(let value): see("saturation", Double(value))
+                case .hue(let value): see("hue", Double(value))
+                }
+            }
+        }
+        // 300 draws come near both ends of their range.
+        for (name, range) in [
+            ("brightness", 0.9...1.1), ("contrast", 0...2.5), ("saturation", 0.3...1.7), ("hue", -0.3...0.3),
+            ("blur", 3...5),
+        ] {
+            let length = range.upperBound - range.lowerBound
+            #expect(abs(seen[name]!.lowerBound - range.lowerBound) < 0.05 * length, "\(name)")
+            #expect(abs(seen[name]!.upperBound - range.upperBound) < 0.05 * length, "\(name)")
+            #expect(
+                seen[name]!.lowerBound > range.lowerBound - 1e-6 && seen[name]!.upperBound < range.upperBound + 1e-6)
+        }
+    }
+
+    @Test func cropsHaveAreasAndShapesOfTheirRanges() {
+        var chances = Augmentation()
+        (chances.maximumCrop, chances.minimumAspect, chances.maximumAspect) = (0.3, 2, 2.5)
+        for draw in draws(chances, minimumCrop: 0.2) {
+            let area = Double(draw.crop.width * draw.crop.height) / 30_000
+            #expect(area > 0.19 && area < 0.31)
+            let aspect = Double(draw.crop.width) / Double(draw.crop.height)
+            #expect(aspect > 1.93 && aspect < 2.6)
+        }
+        // No crop of the whole area can be so wide: the middle, as wide as allowed.
+        (chances.maximumCrop, chances.minimumAspect) = (1, 2.5)
+        #expect(draws(chances, minimumCrop: 1)[0].crop == PixelRegion(x: 0, y: 35, width: 200, height: 80))
+    }
+
+    @Test func aChangedProbabilityLeavesTheOtherDraws() {
+        var chances = Augmentation()
+        (chances.flip, chances.view1.solarize, chances.verticalFlip, chances.colorJitter) = (0, 1, 1, 1)
+        for (a, b) in zip(draws(Augmentation()), draws(chances)) {
+            #expect(a.crop == b.crop && a.grayscale == b.grayscale && a.blur == b.blur)
+        }
+    }
+
+    @Test func aViewUpsideDownIsTheMirrorOfItsBox() throws {
+        let bytes = try encodeJPEG(rgb: testPicture(90, 70).pixels, width: 90, height: 70)
+        var chances = Augmentation()
+        (chances.colorJitter, chances.grayscale) = (0, 0)
+        chances.view1 = chances.view2
+        (chances.view1.blur, chances.view1.solarize) = (0, 0)
+        func views(_ verticalFlip: Double) throws -> TwoViewBatch {
+            chances.verticalFlip = verticalFlip
+            return try TwoViewTransform(imageSize: 32, minimumCrop: 0.3, augmentation: chances, seed: 1)
+                .views(of: bytes, epoch: 0, sample: 5)
+        }
+        let upright = try views(0), flipped = try views(1)
+        for y in 0..<32 {
+            let row = (0..<96).map { upright.view1.floats[y * 96 + $0] }
+            #expect((0..<96).map { flipped.view1.floats[(31 - y) * 96 + $0] } == row)
+        }
+        let box = upright.box1.array
+        #expect(flipped.box1.array == [box[0], box[3], box[2], box[1]] && box[1] < box[3])
+    }
+
+    @Test func aBlurWiderThanTheViewIsFinite() throws {
+        let bytes = try encodePNG(rgb: testPicture(40, 30).pixels, width: 40, height: 30)
+        var chances = Augmentation()
+        (chances.minimumBlur, chances.maximumBlur) = (0, 100)
+        let transform = TwoViewTransform(imageSize: 32, minimumCrop: 0.08, augmentation: chances, seed: 1)
+        for sample in 0..<20 {
+            let views = try transform.views(of: bytes, epoch: 0, sample: sample)
+            #expect(views.view1.isFinite && views.view1.floats.allSatisfy { abs($0) < 3 })
         }
     }
 

@@ -165,7 +165,7 @@ struct Corpus {
             "x-base: &base {momentum: 0.5, <<: {weightDecay: 0}}\noptimizer: {<<: [*base, {name: sgd}], momentum: 0.1}\n",
             "x-0: &a {seed: 1}\nx-1: &b {<<: [*a, *a]}\nx-2: &c {<<: [*b, *b]}\nrun: {<<: *c}\n",
             "run: {directory: !literal \"~/\\e[31m\\uFEFF\\U0001F600\\L #\"}\ndata: {roots: ['~', ~/a, \"null\", 'it''s']}\n",
-            "data: {minimumCrop: 1.0e-300}\nbatch: {perRank: 9}\n",
+            "data: {minimumCrop: 1.0e-300, augmentation: {view1: {blur: 0}, minimumAspect: 0.5}}\nbatch: {perRank: 9}\n",
             "\"a b\"", "'it''s'", "[a, \"b c\", ~/d]", "~/runs/#1: &x", "schedule: {epochs: 9223372036854775807}\n",
         ]
         return Parser(name: "YAML", samples: samples.map { Array($0.utf8) }) { bytes in

@@ -1,4 +1,5 @@
 import Foundation
+import ImagePipeline
 import TestSupport
 import Testing
 import Training
@@ -47,6 +48,7 @@ private func plan(_ configuration: RunConfiguration) throws {
             _ = try CorePlan(masks: [mask, mask], ranksInJob: 1_000_000, configuration: configuration).summary
         } catch is ConfigurationError {}
     }
+    _ = configuration.viewTransform.draw(view: 0, width: 1 << 16, height: 1, epoch: 1 << 40, sample: 1 << 40)
 }
 
 @Suite struct NumberSettingTests {
@@ -113,5 +115,64 @@ private func plan(_ configuration: RunConfiguration) throws {
         #expect(try most(["batch.global=24", "batch.microBatch=8"], 7) == 6)
         #expect(try most(["batch.perRank=3", "batch.global=null"], 7) == 7)
         #expect(throws: ConfigurationError.self) { try most(["batch.global=7", "batch.microBatch=2"], 1) }
+    }
+}
+
+@Suite struct AugmentationSettingTests {
+    private let keys = Key.all.filter { $0.path.hasPrefix("data.augmentation.") || $0.path == "data.minimumCrop" }
+
+    @Test func everyKeyChangesTheViewsAndWarnsOnResume() throws {
+        let values = [
+            "data.minimumCrop": "0.5", "data.augmentation.maximumCrop": "0.4", "data.augmentation.minimumAspect": "1",
+            "data.augmentation.maximumAspect": "3", "data.augmentation.hue": "0.4",
+            "data.augmentation.minimumBlur": "1",
+            "data.augmentation.maximumBlur": "1", "data.augmentation.view1.blur": "0", "data.augmentation.flip": "1",
+        ]
+        let pixels = (0..<60 * 50 * 3).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 3) }
+        let bytes = try encodePNG(rgb: pixels, width: 60, height: 50)
+        func views(_ configuration: RunConfiguration) throws -> [Float] {
+            try (0..<30).flatMap { sample in
+                let batch = try configuration.viewTransform.views(of: bytes, epoch: 0, sample: sample)
+                return batch.view1.array + batch.view2.array
+            }
+        }
+        let small = ["data.imageSize=32"]
+        let defaults = try RunConfiguration.parse(yaml: "", name: "", overrides: small).configuration
+        let reference = try views(defaults)
+        #expect(keys.count == 18)
+        for key in keys {
+            let value = values[key.path] ?? "0.9"
+            let changed = try RunConfiguration.parse(yaml: "", name: "", overrides: small + ["\(key.path)=\(value)"])
+                .configuration
+            #expect(try views(changed) != reference, "\(key.path)")
+            let differences = changed.differences(from: defaults)
+            #expect(differences.map(\.key) == [key.path] && differences.allSatisfy { $0.rule == .changesTraining })
+        }
+    }
+
+    @Test func rangesThatAreUpsideDownAreNamed() {
+        for (override, words) in [
+            ("data.minimumCrop=0.9", "data.minimumCrop 0.9 is above data.augmentation.maximumCrop 0.5"),
+            ("data.augmentation.minimumAspect=2", "2.0 is above data.augmentation.maximumAspect 1.3333333333333333"),
+            ("data.augmentation.minimumBlur=3", "data.augmentation.minimumBlur 3.0 is above"),
+        ] {
+            let error = #expect(throws: ConfigurationError.self) {
+                try RunConfiguration.parse(
+                    yaml: "", name: "", overrides: ["data.augmentation.maximumCrop=0.5", override])
+            }
+            #expect(
+                error?.description.contains(words) == true && error?.description.contains("--set \(override)") == true)
+        }
+    }
+
+    @Test func theDefaultsAreThePublishedRecipes() {
+        #expect(RunConfiguration().data.augmentation == Augmentation())
+        let reference = RunConfiguration.reference
+        for line in [
+            "data.augmentation.view1.blur: a number from 0.0 to 1.0, default 1.0",
+            "data.augmentation.view2.blur: a number from 0.0 to 1.0, default 0.1",
+            "data.augmentation.view1.solarize: a number from 0.0 to 1.0, default 0.0",
+            "data.augmentation.view2.solarize: a number from 0.0 to 1.0, default 0.2",
+        ] { #expect(reference.contains(line)) }
     }
 }

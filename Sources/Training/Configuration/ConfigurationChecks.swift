@@ -11,6 +11,23 @@ extension RunConfiguration {
                     "\(schedule.warmupEpochs) warm-up epochs leave nothing of \(schedule.epochs) epochs",
                     remedy: "set schedule.warmupEpochs below schedule.epochs (0 trains without warm-up)"))
         }
+        let augmentation = data.augmentation
+        for (low, least, high, most) in [
+            ("data.minimumCrop", data.minimumCrop, "data.augmentation.maximumCrop", augmentation.maximumCrop),
+            (
+                "data.augmentation.minimumAspect", augmentation.minimumAspect, "data.augmentation.maximumAspect",
+                augmentation.maximumAspect
+            ),
+            (
+                "data.augmentation.minimumBlur", augmentation.minimumBlur, "data.augmentation.maximumBlur",
+                augmentation.maximumBlur
+            ),
+        ] where least > most {
+            problems.append(
+                .init(
+                    place(low), "\(low) \(least.yaml) is above \(high) \(most.yaml)",
+                    remedy: "lower \(low), or raise \(high)"))
+        }
         if let segmentation = evaluation.segmentation, let void = segmentation.void, void < segmentation.classes {
             problems.append(
                 .init(

@@ -1,4 +1,5 @@
 import DataParallel
+import ImagePipeline
 import MessagePassing
 import NeuralNetwork
 import PixelLearning
@@ -34,6 +35,7 @@ public struct RunConfiguration: Sendable, Equatable {
         public var roots = ["images"]
         public var imageSize = 224
         public var minimumCrop = 0.08
+        public var augmentation = Augmentation()
         public var workers = AutomaticCount.auto
     }
 

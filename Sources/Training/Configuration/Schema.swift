@@ -3,6 +3,9 @@ extension Section {
     static let all: [Section] = [
         Section("run", "Where the run lives and what makes it repeatable."),
         Section("data", "The training images and the two crops taken of each."),
+        Section("data.augmentation", "What chance does to the two crops; the defaults are the published recipes."),
+        Section("data.augmentation.view1", "What the first crop alone is subject to."),
+        Section("data.augmentation.view2", "What the second crop alone is subject to."),
         Section("model", "The network that is trained."),
         Section("method", "Pixel propagation and its loss."),
         Section("optimizer", "How gradients become updates."),
@@ -28,7 +31,7 @@ extension Section {
 extension Setting {
     /// All keys, in the order of the reference and of the resolved file.
     static let all: [Setting] =
-        runAndData + modelAndMethod + optimization + execution + safety + checkpointAndLog + evaluation
+        runAndData + augmentation + modelAndMethod + optimization + execution + safety + checkpointAndLog + evaluation
 
     /// In seconds; a longer wait is a slip.
     private static let year = 31_536_000.0
@@ -54,6 +57,58 @@ extension Setting {
             "data.workers", \.data.workers, in: .within(0...256), synonyms: ["numWorkers", "loaderThreads"],
             "Threads per rank that load images; 0 loads between steps on the compute threads."),
     ]
+
+    private static let augmentation: [Setting] = [
+        Setting(
+            "data.augmentation.maximumCrop", \.data.augmentation.maximumCrop, in: .above(0, upTo: 1),
+            onResume: .changesTraining, synonyms: ["maxScale"], "Largest area of a crop as a share of the image."),
+        Setting(
+            "data.augmentation.minimumAspect", \.data.augmentation.minimumAspect, in: .within(0.1...10),
+            onResume: .changesTraining, synonyms: ["minRatio"], "Least width of a crop divided by its height."),
+        Setting(
+            "data.augmentation.maximumAspect", \.data.augmentation.maximumAspect, in: .within(0.1...10),
+            onResume: .changesTraining, synonyms: ["maxRatio"], "Most width of a crop divided by its height."),
+        chance("flip", \.data.augmentation.flip, ["horizontalFlip", "hflip"], "exchanging left and right"),
+        chance("verticalFlip", \.data.augmentation.verticalFlip, ["vflip"], "exchanging top and bottom"),
+        chance(
+            "colorJitter", \.data.augmentation.colorJitter, ["jitter"],
+            "changing brightness, contrast, saturation and hue"),
+        Setting(
+            "data.augmentation.brightness", \.data.augmentation.brightness, in: .within(0...2),
+            onResume: .changesTraining, "Brightness is multiplied by 1 more or less this much."),
+        Setting(
+            "data.augmentation.contrast", \.data.augmentation.contrast, in: .within(0...2),
+            onResume: .changesTraining, "Contrast is multiplied by 1 more or less this much."),
+        Setting(
+            "data.augmentation.saturation", \.data.augmentation.saturation, in: .within(0...2),
+            onResume: .changesTraining, "Saturation is multiplied by 1 more or less this much."),
+        Setting(
+            "data.augmentation.hue", \.data.augmentation.hue, in: .within(0...0.5), onResume: .changesTraining,
+            "Hue is turned by up to this share of the colour circle, either way."),
+        chance("grayscale", \.data.augmentation.grayscale, ["gray", "grey"], "losing all colour"),
+        Setting(
+            "data.augmentation.minimumBlur", \.data.augmentation.minimumBlur, in: .within(0...100),
+            onResume: .changesTraining, synonyms: ["minSigma"], "Least deviation of the Gaussian blur in pixels."),
+        Setting(
+            "data.augmentation.maximumBlur", \.data.augmentation.maximumBlur, in: .within(0...100),
+            onResume: .changesTraining, synonyms: ["maxSigma"], "Most deviation of the Gaussian blur in pixels."),
+        chance("view1.blur", \.data.augmentation.view1.blur, ["gaussianBlur"], "blur"),
+        chance("view1.solarize", \.data.augmentation.view1.solarize, [], "inverting all values above the middle"),
+        chance("view2.blur", \.data.augmentation.view2.blur, [], "blur"),
+        chance(
+            "view2.solarize", \.data.augmentation.view2.solarize, ["solarization"],
+            "inverting all values above the middle"),
+    ]
+
+    /// A probability of `data.augmentation`.
+    private static func chance(
+        _ name: String, _ keyPath: any WritableKeyPath<RunConfiguration, Double> & Sendable, _ synonyms: [String],
+        _ what: String
+    ) -> Setting {
+        Setting(
+            "data.augmentation.\(name)", keyPath, in: .within(0...1), onResume: .changesTraining, synonyms: synonyms,
+            "Probability of \(what).")
+    }
 
     private static let modelAndMethod: [Setting] = [
         Setting(

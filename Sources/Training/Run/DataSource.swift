@@ -49,3 +49,12 @@ enum DataSource {
         }
     }
 }
+
+extension RunConfiguration {
+    /// How a picture becomes its two views.
+    package var viewTransform: TwoViewTransform {
+        TwoViewTransform(
+            imageSize: data.imageSize, minimumCrop: data.minimumCrop, augmentation: data.augmentation,
+            seed: UInt64(run.seed))
+    }
+}

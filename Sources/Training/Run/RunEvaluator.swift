@@ -92,9 +92,7 @@ final class RunEvaluator {
 
     /// The two views that training sees, of an epoch that training never reaches.
     private static func pairs(_ index: ImageIndex, _ configuration: RunConfiguration) -> ViewPairSource {
-        let transform = TwoViewTransform(
-            imageSize: configuration.data.imageSize, minimumCrop: configuration.data.minimumCrop,
-            seed: UInt64(configuration.run.seed))
+        let transform = configuration.viewTransform
         return ViewPairSource(count: index.count, name: index.description(of:)) { picture in
             let views = try transform.views(of: try index.bytes(of: picture), epoch: 1 << 40, sample: picture)
             let shape = Array(views.view1.shape.dropFirst())

@@ -209,11 +209,7 @@ public final class TrainingRun {
     private func makeLoader() -> ViewLoader {
         let threads = cores.ranks[0].loader
         return ViewLoader(
-            index: index,
-            transform: TwoViewTransform(
-                imageSize: configuration.data.imageSize, minimumCrop: configuration.data.minimumCrop,
-                seed: UInt64(configuration.run.seed)),
-            threads: threads, prefetch: 2,
+            index: index, transform: configuration.viewTransform, threads: threads, prefetch: 2,
             requests: DataSource.requests(
                 from: position, order: order, plan: batch, rank: communicator.rank,
                 end: { [configuration, totalSteps] in
