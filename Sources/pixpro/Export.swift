@@ -31,6 +31,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         runOnAllRanks { runtime in
+            if example != nil { try startComputeThreads(on: runtime) }
             let summary = try BackboneExport(runDirectory: directory, step: step, communicator: runtime.world)
                 .write(encoder, to: output, example: example)
             if runtime.world.isRoot { print(summary) }

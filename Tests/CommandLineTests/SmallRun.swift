@@ -23,6 +23,12 @@ struct SmallRun {
         return path
     }()
 
+    /// The cores that a rank on its own may use.
+    static var cores: Int {
+        let mask = CoreMask.ofThisProcess()
+        return max(1, Int(min(Double(mask.cores.count), mask.quota ?? .infinity)))
+    }
+
     let directory: String
     /// Where the run keeps its files.
     var run: String { directory + "/run" }

@@ -53,8 +53,11 @@ public struct BackboneExport {
             try SafetensorsFile.write(renamed, metadata: try card(encoder), to: path)
             if let picture { try writeExample(picture, renamed, to: path) }
         }
+        let threads = ComputeThreads.shared.threads
         return "wrote \(path): \(renamed.count) tensors of the \(encoder.rawValue) encoder "
             + "(\(reader.manifest.facts.architecture["architecture"] ?? "?")) at step \(reader.manifest.facts.step)"
+            + (picture.map { "; beside it \($0) and its features, by \(threads) thread\(threads == 1 ? "" : "s")" }
+                ?? "")
     }
 
     private func writeExample(_ picture: String, _ tensors: [NamedTensor], to path: String) throws {
