@@ -45,6 +45,9 @@ public struct Correspondence: Sendable, Equatable {
     var sums: [Double] = []
     var features = 0.0
 
+    /// Of no pictures yet.
+    public init() {}
+
     public var accuracy: Double { Double(hits) / Double(max(cells, 1)) }
 
     /// What guessing gives: matches over candidates.
