@@ -16,14 +16,9 @@ struct Verify: ParsableCommand {
     @Option(help: "The reference, a safetensors file.")
     var reference: String
 
-    @Option(help: "Compute threads of each rank; its part of the cores if left out.")
+    @Option(
+        help: "Compute threads of each rank; its part of the cores if left out.", transform: wholeNumber(in: 1...1024))
     var threads: Int?
-
-    func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads \(threads): from 1 to 1024 are possible")
-        }
-    }
 
     func run() throws {
         var passed = false

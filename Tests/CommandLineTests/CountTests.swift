@@ -4,7 +4,7 @@ import Testing
 /// Counts on command lines that nothing could be done with: an error at once that names the option and its range.
 @Suite struct CountTests {
     @Test(arguments: [
-        ("pixpro", ["plan", "--ranks"]),
+        ("pixpro", ["plan", "--ranks"]), ("pixpro", ["verify", "--reference", "nowhere", "--threads"]),
         ("pixpro", ["data", "pack", "nowhere", "--output", "nowhere", "--shard-size"]),
         ("pixpro", ["data", "synthesize", "nowhere", "--classes"]),
         ("pixpro", ["data", "synthesize", "nowhere", "--size"]),

@@ -35,8 +35,6 @@ import Testing
         #expect(alone.output.contains("verified on 1 rank with \(SmallRun.cores) thread"), "\(alone)")
         let three = try verify(path, ranks: 2, ["--threads", "3"])
         #expect(three.output.contains("verified on 2 ranks with 3 threads each:"), "\(three)")
-        let none = try verify(path, ranks: 1, ["--threads", "0"])
-        #expect(none.status == 64 && none.errorOutput.contains("--threads 0: from 1 to 1024"), "\(none)")
     }
 
     @Test func aChangedReferenceIsNotMet() throws {
