@@ -19,6 +19,7 @@ let hasOneDNN =
     && FileManager.default.fileExists(atPath: "/usr/include/oneapi/dnnl/dnnl.h")
 let oneDNN: [Target] = hasOneDNN ? [.target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")])] : []
 
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// A Swift layer of the program. Targets are listed bottom-up; each names only what lies below it.
@@ -28,7 +29,8 @@ func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies + ["TestSupport"], resources: resources, swiftSettings: swiftSettings)
+        name: name, dependencies: dependencies + ["TestSupport", systemPackage], resources: resources,
+        swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -39,6 +41,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: oneDNN + [
@@ -54,31 +57,35 @@ let package = Package(
         .target(name: "CProcessorPeak"),
         .target(name: "CAllocationCount"),
 
+        layer("Files", [systemPackage]),
         .target(
             name: "TensorCore", dependencies: ["CAVX512", "CVector", "COpenBLAS"] + (hasOneDNN ? ["COneDNN"] : []),
             swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
         layer("MessagePassing", ["CMPI", "CStacks"]),
         layer("NeuralNetwork", ["TensorCore"]),
-        layer("ImagePipeline", ["CJPEG", "CPNG", "TensorCore"]),
+        layer("ImagePipeline", ["CJPEG", "CPNG", "Files", "TensorCore", systemPackage]),
         layer("PixelLearning", ["NeuralNetwork", "TensorCore"]),
         layer("DataParallel", ["MessagePassing", "NeuralNetwork", "TensorCore"]),
         layer("Optimization", ["NeuralNetwork", "TensorCore"]),
-        layer("Checkpointing", ["MessagePassing", "TensorCore"]),
+        layer("Checkpointing", ["Files", "MessagePassing", "TensorCore", systemPackage]),
         layer(
             "Evaluation",
-            ["DataParallel", "ImagePipeline", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore"]),
+            [
+                "DataParallel", "Files", "ImagePipeline", "MessagePassing", "NeuralNetwork", "PixelLearning",
+                "TensorCore",
+            ]),
         layer("Drawing", []),
         layer(
             "Training",
             [
-                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "ImagePipeline", "MessagePassing",
-                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Yams",
+                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "MessagePassing",
+                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Yams", systemPackage,
             ]),
         .executableTarget(
             name: "pixpro",
             dependencies: [
-                "Checkpointing", "Evaluation", "ImagePipeline", "MessagePassing", "NeuralNetwork", "TensorCore",
-                "Training", argumentParser,
+                "Checkpointing", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "NeuralNetwork",
+                "TensorCore", "Training", argumentParser, systemPackage,
             ], swiftSettings: swiftSettings,
             // Stacks in reports name the functions.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
@@ -86,34 +93,38 @@ let package = Package(
             name: "pixpro-bench",
             dependencies: [
                 "CAllocationCount", "CMPI", "CProcessorPeak", "ImagePipeline", "MessagePassing", "NeuralNetwork",
-                "Optimization", "PixelLearning", "TensorCore", "Training", argumentParser,
+                "Optimization", "PixelLearning", "TensorCore", "Training", argumentParser, systemPackage,
             ], swiftSettings: swiftSettings),
 
         .target(
-            name: "TestSupport", dependencies: ["TensorCore"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["TensorCore", systemPackage], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
         tests("PixelLearningTests", ["PixelLearning", "NeuralNetwork", "TensorCore"]),
         tests("MessagePassingTests", ["MessagePassing"]),
         tests("DataParallelTests", ["DataParallel", "NeuralNetwork", "TensorCore"]),
-        tests("CheckpointingTests", ["Checkpointing", "TensorCore"]),
+        tests("FilesTests", ["Files"]),
+        tests("CheckpointingTests", ["Checkpointing", "Files", "TensorCore"]),
         // Checks that run on several ranks; the tests above start it under mpirun.
         .executableTarget(
             name: "rank-checks",
             dependencies: [
-                "Checkpointing", "DataParallel", "Evaluation", "MessagePassing", "NeuralNetwork", "TensorCore",
+                "Checkpointing", "DataParallel", "Evaluation", "Files", "MessagePassing", "NeuralNetwork", "TensorCore",
+                systemPackage,
             ],
             path: "Tests/RankChecks", swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         // Mutated inputs for every parser of outside data; a test runs a few.
         .executableTarget(
-            name: "parser-fuzz", dependencies: ["Checkpointing", "ImagePipeline", "TensorCore", "Training"],
+            name: "parser-fuzz",
+            dependencies: ["Checkpointing", "Files", "ImagePipeline", "TensorCore", "Training", systemPackage],
             path: "Tests/ParserFuzz", swiftSettings: swiftSettings),
         tests("DrawingTests", ["Drawing"]),
         tests("EvaluationTests", ["Evaluation", "TensorCore"]),
         tests(
             "TrainingTests", ["Drawing", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore", "Training"]),
-        tests("ImagePipelineTests", ["ImagePipeline", "TensorCore"]),
+        tests("ImagePipelineTests", ["Files", "ImagePipeline", "TensorCore"]),
         tests(
             "CommandLineTests",
             [

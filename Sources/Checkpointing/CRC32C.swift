@@ -1,3 +1,5 @@
+import Files
+
 /// The Castagnoli checksum (polynomial 0x1EDC6F41, reflected), as used by iSCSI, ext4 and TensorFlow's files.
 ///
 /// Eight bytes per round over eight tables ("slicing by 8", Kounavis and Berry 2005).
@@ -19,6 +21,17 @@ public struct CRC32C: Sendable, Equatable {
         let all = Array(bytes)
         all.withUnsafeBytes { checksum.add($0) }
         return checksum
+    }
+
+    /// Of a whole file, read in pieces.
+    public init(of file: InputFile) throws {
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(max(file.size, 1), 1 << 22), alignment: 64)
+        defer { piece.deallocate() }
+        for start in stride(from: 0, to: file.size, by: piece.count) {
+            let part = UnsafeMutableRawBufferPointer(rebasing: piece.prefix(file.size - start))
+            try file.read(into: part, at: start)
+            add(UnsafeRawBufferPointer(part))
+        }
     }
 
     public mutating func add(_ bytes: UnsafeRawBufferPointer) {

@@ -1,3 +1,6 @@
+import Files
+import SystemPackage
+
 /// The checkpoints of a run directory: `<run>/checkpoints/step-00001200/`.
 ///
 /// Names that end in `.partial` are unfinished, in `.superseded` set aside because the run went on from an earlier
@@ -5,7 +8,7 @@
 public enum CheckpointCatalog {
     public struct Entry {
         public let step: Int
-        public let directory: String
+        public let directory: FilePath
         /// The manifest, or what makes this no checkpoint. Checksums of shards are not computed here (see `verify`).
         public let manifest: Result<CheckpointManifest, any Error>
 
@@ -15,7 +18,7 @@ public enum CheckpointCatalog {
     }
 
     /// What looks like a checkpoint in `runDirectory`, newest first; none when the directory does not exist.
-    public static func list(runDirectory: String) throws -> [Entry] {
+    public static func list(runDirectory: FilePath) throws -> [Entry] {
         try directories(runDirectory: runDirectory).map { step, directory in
             Entry(
                 step: step, directory: directory,
@@ -28,33 +31,35 @@ public enum CheckpointCatalog {
     }
 
     /// The directories with names of checkpoints, newest first, whatever is in them.
-    static func directories(runDirectory: String) throws -> [(step: Int, directory: String)] {
+    static func directories(runDirectory: FilePath) throws -> [(step: Int, directory: FilePath)] {
         let parent = checkpointsDirectory(runDirectory)
         guard FileSystem.exists(parent) else { return [] }
         return try FileSystem.names(in: parent).compactMap { name in
-            step(ofName: name).map { (step: $0, directory: parent + "/" + name) }
+            step(ofName: name.string).map { (step: $0, directory: parent.appending(name)) }
         }.sorted { $0.step > $1.step }
     }
 
     /// Reads every byte of a checkpoint and throws a `CheckpointError` that lists everything wrong with it.
     @discardableResult
-    public static func verify(_ directory: String) throws -> CheckpointManifest {
+    public static func verify(_ directory: FilePath) throws -> CheckpointManifest {
         let manifest = try readManifest(directory).manifest
         var problems: [String] = []
         for shard in manifest.shards.indices {
             do { _ = try openShard(shard, of: manifest, in: directory) } catch { problems.append("\(error)") }
         }
         guard problems.isEmpty else {
-            throw CheckpointError("\(directory) is damaged: " + problems.joined(separator: "; "))
+            throw CheckpointError("\(directory.shown) is damaged: " + problems.joined(separator: "; "))
         }
         return manifest
     }
 
-    public static func checkpointsDirectory(_ runDirectory: String) -> String { runDirectory + "/checkpoints" }
+    public static func checkpointsDirectory(_ runDirectory: FilePath) -> FilePath {
+        runDirectory.appending("checkpoints")
+    }
 
     /// Where the checkpoint of a step is, or would be.
-    public static func directory(runDirectory: String, step: Int) -> String {
-        checkpointsDirectory(runDirectory) + "/" + name(ofStep: step)
+    public static func directory(runDirectory: FilePath, step: Int) -> FilePath {
+        checkpointsDirectory(runDirectory).appending(name(ofStep: step))
     }
 
     static func name(ofStep step: Int) -> String {
@@ -69,6 +74,17 @@ public enum CheckpointCatalog {
         return step
     }
 
+    static let trashPrefix = ".trash-", supersededSuffix = ".superseded"
+
+    /// Left by a save or a removal that a crash cut off.
+    static func isUnfinished(_ name: FilePath.Component) -> Bool {
+        name.hasSuffix(".partial") || name.string.hasPrefix(trashPrefix)
+    }
+
+    static func step(ofSuperseded name: FilePath.Component) -> Int? {
+        name.hasSuffix(supersededSuffix) ? step(ofName: String(name.string.dropLast(supersededSuffix.count))) : nil
+    }
+
     static func shardName(_ index: Int, of count: Int) -> String {
         func padded(_ number: Int) -> String {
             let digits = String(number)
@@ -79,9 +95,9 @@ public enum CheckpointCatalog {
 
     /// The manifest of a checkpoint and its text, when it is sound and, if `step` is given, of that step.
     static func readManifest(
-        _ directory: String, step: Int? = nil
+        _ directory: FilePath, step: Int? = nil
     ) throws -> (manifest: CheckpointManifest, text: [UInt8]) {
-        let path = directory + "/" + CheckpointManifest.fileName
+        let path = directory.appending(CheckpointManifest.fileName)
         let file = try InputFile(path: path)
         guard file.size <= CheckpointManifest.maximumByteCount else {
             throw FileError(path: path, reason: "has \(file.size) bytes, too many for a manifest")
@@ -96,9 +112,9 @@ public enum CheckpointCatalog {
     }
 
     /// Throws unless all shards are there in their full size.
-    private static func checkSizes(of manifest: CheckpointManifest, in directory: String) throws {
+    private static func checkSizes(of manifest: CheckpointManifest, in directory: FilePath) throws {
         for shard in manifest.shards {
-            let path = directory + "/" + shard.file
+            let path = directory.appending(shard.file)
             let size = try FileSystem.size(path)
             guard size == shard.byteCount else {
                 throw FileError(path: path, reason: "has \(size) bytes instead of \(shard.byteCount); it was cut short")
@@ -108,16 +124,16 @@ public enum CheckpointCatalog {
 
     /// Opens a shard after comparing its checksum and its tensors with the manifest.
     static func openShard(
-        _ index: Int, of manifest: CheckpointManifest, in directory: String
+        _ index: Int, of manifest: CheckpointManifest, in directory: FilePath
     ) throws -> SafetensorsFile {
         let shard = manifest.shards[index]
-        let path = directory + "/" + shard.file
+        let path = directory.appending(shard.file)
         let input = try InputFile(path: path)
         guard input.size == shard.byteCount else {
             throw FileError(
                 path: path, reason: "has \(input.size) bytes instead of \(shard.byteCount); it was cut short")
         }
-        let checksum = try input.checksum().text
+        let checksum = try CRC32C(of: input).text
         guard checksum == shard.checksum else {
             throw FileError(
                 path: path, reason: "has CRC-32C \(checksum) instead of \(shard.checksum); its contents were damaged")

@@ -1,17 +1,19 @@
+import Files
 import MessagePassing
+import SystemPackage
 
 /// A checkpoint that all ranks, however many there are, have opened together and found sound.
 ///
 /// Shard s is checked and read by rank s mod N, and its tensors are broadcast: every byte is read from disk once.
 public final class CheckpointReader {
-    public let directory: String
+    public let directory: FilePath
     public let manifest: CheckpointManifest
     public let communicator: Communicator
     /// The shards that this rank reads, by index.
     private let files: [Int: SafetensorsFile]
 
     private init(
-        directory: String, manifest: CheckpointManifest, communicator: Communicator, files: [Int: SafetensorsFile]
+        directory: FilePath, manifest: CheckpointManifest, communicator: Communicator, files: [Int: SafetensorsFile]
     ) {
         self.directory = directory
         self.manifest = manifest
@@ -28,7 +30,7 @@ public final class CheckpointReader {
     /// checkpoint that is passed over, and about files that are waited for. A run whose checkpoints are all damaged is
     /// a `CheckpointError`: starting over silently would be worse.
     public static func openNewest(
-        runDirectory: String, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
+        runDirectory: FilePath, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
         report: (String) -> Void
     ) throws -> CheckpointReader? {
         let candidates = try communicator.agree(on: "looking for checkpoints") {
@@ -37,7 +39,8 @@ public final class CheckpointReader {
         var problems: [String] = []
         let count = try communicator.broadcast([candidates.count])[0]
         for index in 0..<count {
-            let directory = try communicator.broadcast(candidates.isEmpty ? "" : candidates[index].directory)
+            let told = try communicator.broadcast(candidates.isEmpty ? "" : candidates[index].directory.text)
+            let directory = FilePath(text: told)
             do {
                 let reader = try open(
                     directory: directory, step: candidates.isEmpty ? nil : candidates[index].step,
@@ -52,7 +55,7 @@ public final class CheckpointReader {
             try communicator.agree(
                 on: "resuming",
                 failure: "none of the \(problems.count) checkpoints in "
-                    + "\(CheckpointCatalog.checkpointsDirectory(runDirectory)) can be used; restore one, or move that "
+                    + "\(CheckpointCatalog.checkpointsDirectory(runDirectory).shown) can be used; restore one, or move that "
                     + "directory away to start anew: " + problems.joined(separator: "; "))
             return nil
         }
@@ -66,29 +69,29 @@ public final class CheckpointReader {
     ///   - visibilityLimit: seconds that each rank waits for a file that is not there, or not whole yet.
     ///   - report: hears on rank zero about such waiting when it begins.
     public static func open(
-        directory: String, step: Int? = nil, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
+        directory: FilePath, step: Int? = nil, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
         report: (String) -> Void = { _ in }
     ) throws -> CheckpointReader {
-        let action = "opening checkpoint \(directory)"
-        func tell(_ whose: String, _ path: String) {
+        let action = "opening checkpoint \(directory.shown)"
+        func tell(_ whose: String, _ path: FilePath) {
             report(
-                "\(whose)waiting at most \(visibilityLimit.shortText) s for \(path), which is not there or not whole: "
+                "\(whose)waiting at most \(visibilityLimit.shortText) s for \(path.shown), which is not there or not whole: "
                     + "the file system may show it late")
         }
         var visibility = FileVisibility(limit: visibilityLimit)
         let own: [UInt8] = try communicator.agree(on: action) {
             guard communicator.isRoot else { return [] }
-            let path = directory + "/" + CheckpointManifest.fileName
+            let path = directory.appending(CheckpointManifest.fileName)
             if !FileSystem.holds(path, byteCount: 1) { tell("", path) }
             _ = visibility.wait(for: path, byteCount: 1)
             return try CheckpointCatalog.readManifest(directory, step: step).text
         }
         let manifest = try CheckpointManifest(try communicator.broadcast(own))
         let shards = stride(from: communicator.rank, to: manifest.shards.count, by: communicator.size)
-        func path(_ shard: Int) -> String { directory + "/" + manifest.shards[shard].file }
+        func path(_ shard: Int) -> FilePath { directory.appending(manifest.shards[shard].file) }
         let late = shards.first { !FileSystem.holds(path($0), byteCount: manifest.shards[$0].byteCount) }.map(path)
-        for (rank, path) in try communicator.gather(Array((late ?? "").utf8)).enumerated() where !path.isEmpty {
-            tell("rank \(rank): ", String(decoding: path, as: UTF8.self))
+        for (rank, path) in try communicator.gather(late?.bytes ?? []).enumerated() where !path.isEmpty {
+            tell("rank \(rank): ", FilePath(bytes: path))
         }
         let files = try communicator.agree(on: action) {
             var files: [Int: SafetensorsFile] = [:]
@@ -107,7 +110,7 @@ public final class CheckpointReader {
     /// The checkpoint must hold exactly these tensors, in these shapes and types; when `partially`, it may hold more.
     public func read(into targets: [NamedTensor], partially: Bool = false) throws {
         let stored = Dictionary(uniqueKeysWithValues: manifest.tensors.map { ($0.name, $0) })
-        try communicator.agree(on: "loading checkpoint \(directory)") {
+        try communicator.agree(on: "loading checkpoint \(directory.shown)") {
             try compare(targets, with: stored, partially: partially)
             for target in targets {
                 guard let file = files[stored[target.name]!.shard] else { continue }

@@ -1,16 +1,13 @@
+import Files
+import Glibc
 import MessagePassing
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import SystemPackage
 
 /// How a save ended, the same on every rank.
 public enum SaveOutcome: Sendable {
     /// The checkpoint exists. `seconds` count from `beginSave`; `warnings` (on rank zero) tell of old checkpoints that
     /// could not be removed and the like.
-    case committed(directory: String, byteCount: Int, seconds: Double, warnings: [String])
+    case committed(directory: FilePath, byteCount: Int, seconds: Double, warnings: [String])
     /// Nothing was saved; earlier checkpoints are untouched. The text names the ranks, files and causes.
     case failed(String)
 }
@@ -22,8 +19,8 @@ public enum SaveOutcome: Sendable {
 /// synchronized its shard in `step-….partial`; rank zero checks sizes, writes the manifest, synchronizes it, renames the
 /// directory, and tells all. `finishSave` waits for that. All of these are collective.
 public final class CheckpointSaver {
-    public let runDirectory: String
-    private let parent: String
+    public let runDirectory: FilePath
+    private let parent: FilePath
     private let communicator: Communicator
     private let keep: Int
     private let visibilityLimit: Double
@@ -50,7 +47,7 @@ public final class CheckpointSaver {
     ///   - visibilityLimit: seconds that rank zero waits for shards of other hosts to appear on a network file system.
     ///   - observer: is told of every point of every save, for tests.
     public init(
-        runDirectory: String, communicator: Communicator, keep: Int, visibilityLimit: Double = 60,
+        runDirectory: FilePath, communicator: Communicator, keep: Int, visibilityLimit: Double = 60,
         observer: @escaping SaveObserver = { _, _ in }
     ) throws {
         precondition(keep >= 1, "keep \(keep) checkpoints: at least one must remain")
@@ -63,11 +60,11 @@ public final class CheckpointSaver {
         self.parent = parent
         // A limit on file sizes shall make writes fail, not end the process.
         signal(SIGXFSZ, SIG_IGN)
-        try communicator.agree(on: "preparing \(parent)") {
+        try communicator.agree(on: "preparing \(parent.shown)") {
             guard communicator.isRoot else { return }
             try FileSystem.makeDirectories(parent)
-            for name in try FileSystem.names(in: parent) where name.hasSuffix(".partial") || name.hasPrefix(".trash-") {
-                try FileSystem.removeTree(parent + "/" + name)
+            for name in try FileSystem.names(in: parent) where CheckpointCatalog.isUnfinished(name) {
+                try FileSystem.removeTree(parent.appending(name))
             }
         }
     }
@@ -77,9 +74,9 @@ public final class CheckpointSaver {
 
     private var rank: Int { communicator.rank }
 
-    private func finalDirectory(_ step: Int) -> String { parent + "/" + CheckpointCatalog.name(ofStep: step) }
+    private func finalDirectory(_ step: Int) -> FilePath { parent.appending(CheckpointCatalog.name(ofStep: step)) }
 
-    private func partialDirectory(_ step: Int) -> String { finalDirectory(step) + ".partial" }
+    private func partialDirectory(_ step: Int) -> FilePath { finalDirectory(step).appending(suffix: ".partial") }
 
     /// Copies this rank's share of `tensors`, which all ranks hold alike, and starts writing it. No save may be under
     /// way. Does not communicate; the copies take 1/N of the tensors' memory until the share is written.
@@ -94,7 +91,7 @@ public final class CheckpointSaver {
             "format": "pt", "step": String(facts.step), "shard": "\(rank + 1) of \(communicator.size)",
         ]
         let directory = partialDirectory(facts.step)
-        let path = directory + "/" + CheckpointCatalog.shardName(rank, of: communicator.size)
+        let path = directory.appending(CheckpointCatalog.shardName(rank, of: communicator.size))
         current = Save(
             facts: facts,
             tensors: zip(tensors, owners).map {
@@ -102,21 +99,30 @@ public final class CheckpointSaver {
             },
             start: start,
             job: BackgroundJob { [observer, rank] in
-                try Self.writeShard(mine, metadata: metadata, directory: directory, path: path) { observer($0, rank) }
+                do {
+                    return try Self.writeShard(mine, metadata: metadata, directory: directory, path: path) {
+                        observer($0, rank)
+                    }
+                } catch let error as FileError where [ENOSPC, EDQUOT, EFBIG].contains(error.code) {
+                    throw error.advising("or keep fewer checkpoints (checkpoint.keep)")
+                }
             })
     }
 
     /// The writer thread's work: makes no MPI calls.
     private static func writeShard(
-        _ tensors: [NamedTensor], metadata: [String: String], directory: String, path: String,
+        _ tensors: [NamedTensor], metadata: [String: String], directory: FilePath, path: FilePath,
         reached: (SavePoint) -> Void
     ) throws -> ShardSummary {
         try FileSystem.makeDirectories(directory)
         reached(.directoryMade)
         let file = try OutputFile(path: path)
         reached(.shardCreated)
-        var isHalfWritten = false
-        try SafetensorsFile.write(tensors, metadata: metadata, to: file) { done, total in
+        var isHalfWritten = false, checksum = CRC32C()
+        try SafetensorsFile.write(tensors, metadata: metadata) {
+            checksum.add($0)
+            try file.append($0)
+        } progress: { done, total in
             if !isHalfWritten && done * 2 >= total {
                 isHalfWritten = true
                 reached(.shardHalfWritten)
@@ -128,7 +134,7 @@ public final class CheckpointSaver {
         reached(.shardSynchronized)
         try FileSystem.synchronize(directory: directory)
         reached(.shardFinished)
-        return ShardSummary(byteCount: file.size, checksum: file.checksum)
+        return ShardSummary(byteCount: file.size, checksum: checksum)
     }
 
     /// Commits the save under way if all ranks have written their shards; nil while any still writes, or when there is
@@ -212,11 +218,11 @@ public final class CheckpointSaver {
         }
         var visibility = FileVisibility(limit: visibilityLimit)
         for shard in shards {
-            try awaitShard(directory + "/" + shard.file, byteCount: shard.byteCount, &visibility)
+            try awaitShard(directory.appending(shard.file), byteCount: shard.byteCount, &visibility)
         }
         observer(.sizesChecked, rank)
         let manifest = CheckpointManifest(facts: save.facts, shards: shards, tensors: save.tensors)
-        let file = try OutputFile(path: directory + "/" + CheckpointManifest.fileName)
+        let file = try OutputFile(path: directory.appending(CheckpointManifest.fileName))
         try file.append(manifest.encoded)
         observer(.manifestWritten, rank)
         try file.synchronize()
@@ -232,7 +238,7 @@ public final class CheckpointSaver {
     }
 
     /// Waits until rank zero's view of the file system shows a shard as its writer left it.
-    private func awaitShard(_ path: String, byteCount: Int, _ visibility: inout FileVisibility) throws {
+    private func awaitShard(_ path: FilePath, byteCount: Int, _ visibility: inout FileVisibility) throws {
         _ = visibility.wait(for: path, byteCount: byteCount)
         let found = try FileSystem.size(path)
         guard found == byteCount else {
@@ -247,7 +253,7 @@ public final class CheckpointSaver {
     /// kept under another name, so that a resume never picks them.
     private func setAsideSuperseded(from step: Int) throws {
         for entry in try CheckpointCatalog.list(runDirectory: runDirectory) where entry.step >= step {
-            let aside = entry.directory + ".superseded"
+            let aside = entry.directory.appending(suffix: CheckpointCatalog.supersededSuffix)
             try FileSystem.removeTree(aside)
             try FileSystem.move(entry.directory, to: aside)
         }
@@ -255,9 +261,9 @@ public final class CheckpointSaver {
 
     /// What was set aside goes once newer checkpoints than it fill all places.
     private func removeSuperseded(before step: Int) throws {
-        for name in try FileSystem.names(in: parent) where name.hasSuffix(".superseded") {
-            guard let old = CheckpointCatalog.step(ofName: String(name.dropLast(".superseded".count))) else { continue }
-            if old < step { try FileSystem.removeTree(parent + "/" + name) }
+        for name in try FileSystem.names(in: parent) {
+            guard let old = CheckpointCatalog.step(ofSuperseded: name), old < step else { continue }
+            try FileSystem.removeTree(parent.appending(name))
         }
     }
 
@@ -267,7 +273,7 @@ public final class CheckpointSaver {
         do {
             let sound = try CheckpointCatalog.list(runDirectory: runDirectory).filter(\.isValid)
             for entry in sound.dropFirst(keep) {
-                let trash = parent + "/.trash-" + CheckpointCatalog.name(ofStep: entry.step)
+                let trash = parent.appending(CheckpointCatalog.trashPrefix + CheckpointCatalog.name(ofStep: entry.step))
                 do {
                     try FileSystem.removeTree(trash)
                     try FileSystem.move(entry.directory, to: trash)

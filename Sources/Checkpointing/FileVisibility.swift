@@ -1,8 +1,6 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Files
+import Glibc
+import SystemPackage
 
 /// Patience with a shared file system, which may show a file seconds after another host has finished it.
 ///
@@ -17,7 +15,7 @@ struct FileVisibility {
     init(limit: Double) { self.limit = limit }
 
     /// Whether `isThere` comes to hold of a file in `directory` within the limit; looks again after growing pauses.
-    mutating func wait(in directory: String, until isThere: () throws -> Bool) rethrows -> Bool {
+    mutating func wait(in directory: FilePath, until isThere: () throws -> Bool) rethrows -> Bool {
         var pause = Self.firstPause
         while try !isThere() {
             let now = ContinuousClock.now
@@ -32,7 +30,7 @@ struct FileVisibility {
     }
 
     /// Waits for a file of at least `byteCount` bytes.
-    mutating func wait(for path: String, byteCount: Int) -> Bool {
-        wait(in: FileSystem.parent(path) ?? ".") { FileSystem.holds(path, byteCount: byteCount) }
+    mutating func wait(for path: FilePath, byteCount: Int) -> Bool {
+        wait(in: FileSystem.parent(of: path)) { FileSystem.holds(path, byteCount: byteCount) }
     }
 }

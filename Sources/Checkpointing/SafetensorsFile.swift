@@ -1,10 +1,6 @@
+import Files
+import SystemPackage
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// A safetensors file opened for reading: its header is checked, its tensors are read one by one when asked for.
 public final class SafetensorsFile {
@@ -15,7 +11,7 @@ public final class SafetensorsFile {
         public let shape: [Int]
     }
 
-    public let path: String
+    public let path: FilePath
     /// The free-form texts of the header.
     public let metadata: [String: String]
     /// In the order of the data.
@@ -25,7 +21,7 @@ public final class SafetensorsFile {
     private let indices: [String: Int]
 
     /// Opens `path`. A header that lies about the file is a `FileError` that says in what.
-    public init(path: String) throws {
+    public init(path: FilePath) throws {
         self.path = path
         let file = try InputFile(path: path)
         self.file = file
@@ -98,34 +94,28 @@ public final class SafetensorsFile {
     }
 
     /// Writes `tensors` so that `path` holds either its old contents or all of the new ones, also after a crash.
-    public static func write(_ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String) throws {
-        let temporary = path + ".partial"
-        do {
-            let file = try OutputFile(path: temporary)
-            try write(tensors, metadata: metadata, to: file)
-            try file.synchronize()
-            try file.finish()
-            try FileSystem.move(temporary, to: path)
-        } catch {
-            unlink(temporary)
-            throw error
+    public static func write(_ tensors: [NamedTensor], metadata: [String: String] = [:], to path: FilePath) throws {
+        try WholeFile.write(to: path) { file in
+            try write(tensors, metadata: metadata) { try file.append($0) }
         }
-        try FileSystem.synchronize(directory: FileSystem.parent(path) ?? (path.hasPrefix("/") ? "/" : "."))
     }
 
-    /// Writes header and numbers; `progress` hears of the bytes written and the total after each tensor.
+    /// Hands out header and numbers; `progress` hears of the bytes written and the total after each tensor.
     static func write(
-        _ tensors: [NamedTensor], metadata: [String: String], to file: OutputFile,
+        _ tensors: [NamedTensor], metadata: [String: String], append: (UnsafeRawBufferPointer) throws -> Void,
         progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
         let names = Set(tensors.map(\.name))
         precondition(names.count == tensors.count && !names.contains("__metadata__"), "tensor names must be unique")
-        try file.append(SafetensorsHeader(describing: tensors, metadata: metadata).encoded)
-        let total = tensors.reduce(file.size) { $0 + $1.byteCount }
-        progress(file.size, total)
+        let header = SafetensorsHeader(describing: tensors, metadata: metadata).encoded
+        try header.withUnsafeBytes { try append($0) }
+        let total = tensors.reduce(header.count) { $0 + $1.byteCount }
+        var done = header.count
+        progress(done, total)
         for tensor in SafetensorsHeader.stored(tensors) {
-            try tensor.withBytes { try file.append($0) }
-            progress(file.size, total)
+            try tensor.withBytes { try append($0) }
+            done += tensor.byteCount
+            progress(done, total)
         }
     }
 }

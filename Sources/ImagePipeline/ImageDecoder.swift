@@ -8,6 +8,8 @@ public enum ImageDecoder {
         /// The upright size.
         package let width: Int
         package let height: Int
+        /// Whether EXIF says that the stored pixels lie on their side.
+        package var isTurned: Bool { jpeg.map { $0.orientation.upright(1, 2) == (2, 1) } ?? false }
         private let bytes: UnsafeBufferPointer<UInt8>
         /// nil for a PNG.
         private let jpeg: JPEG.Reader?
@@ -73,6 +75,8 @@ public enum ImageDecoder {
             other = "a WebP"
         } else if starts(Array("<".utf8)) {
             other = "a web page"
+        } else if starts(Array("version https://git-lfs".utf8)) {
+            throw ImageError("is a Git LFS pointer, not a picture: fetch the pictures with `git lfs pull`")
         } else if starts([0x49, 0x49, 0x2A, 0]) || starts([0x4D, 0x4D, 0, 0x2A]) {
             other = "a TIFF"
         } else {

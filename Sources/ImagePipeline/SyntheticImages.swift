@@ -1,10 +1,7 @@
+import Files
+import Glibc
+import SystemPackage
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// Drawn pictures to try everything with: classes of shape and texture, and pictures with a label for every pixel.
 ///
@@ -14,7 +11,7 @@ public enum SyntheticImages {
     /// Writes `images/{train,val}/<class>/NNNN.jpg`, `segmentation/{train,val}/{images,labels}/NNNN.{jpg,png}` (label 0
     /// is background, class k is k + 1) and `classes.txt`. The same seed draws the same files.
     public static func write(
-        to folder: String, classes: Int, trainPerClass: Int, validationPerClass: Int, segmentationTrain: Int,
+        to folder: FilePath, classes: Int, trainPerClass: Int, validationPerClass: Int, segmentationTrain: Int,
         segmentationValidation: Int, imageSize: Int, seed: UInt64,
         progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
@@ -27,20 +24,20 @@ public enum SyntheticImages {
         var done = 0
         for (split, part, count) in [(UInt64(0), "train", trainPerClass), (1, "val", validationPerClass)] {
             for (number, name) in names.enumerated() {
-                let place = try makeFolder("\(folder)/images/\(part)/\(name)")
+                let place = try makeFolder(folder, "images/\(part)/\(name)")
                 for picture in 0..<count {
                     var generator = KeyedGenerator(seed, split, UInt64(number), UInt64(picture))
                     var scene = SyntheticScene(size: imageSize, &generator)
                     scene.draw(SyntheticClass.all[number], label: UInt8(number + 1), scale: 0.2...0.36, &generator)
-                    try write(try scene.jpeg(&generator), to: "\(place)/\(fourDigits(picture)).jpg")
+                    try write(try scene.jpeg(&generator), to: place.appending("\(fourDigits(picture)).jpg"))
                     done += 1
                     progress(done, total)
                 }
             }
         }
         for (split, part, count) in [(UInt64(2), "train", segmentationTrain), (3, "val", segmentationValidation)] {
-            let images = try makeFolder("\(folder)/segmentation/\(part)/images")
-            let labels = try makeFolder("\(folder)/segmentation/\(part)/labels")
+            let images = try makeFolder(folder, "segmentation/\(part)/images")
+            let labels = try makeFolder(folder, "segmentation/\(part)/labels")
             for picture in 0..<count {
                 var generator = KeyedGenerator(seed, split, UInt64(picture))
                 var scene = SyntheticScene(size: imageSize, &generator)
@@ -48,15 +45,16 @@ public enum SyntheticImages {
                     let number = generator.integer(below: classes)
                     scene.draw(SyntheticClass.all[number], label: UInt8(number + 1), scale: 0.12...0.26, &generator)
                 }
-                try write(try scene.jpeg(&generator), to: "\(images)/\(fourDigits(picture)).jpg")
+                try write(try scene.jpeg(&generator), to: images.appending("\(fourDigits(picture)).jpg"))
                 try write(
                     try encodePNG(gray: scene.labels, width: imageSize, height: imageSize),
-                    to: "\(labels)/\(fourDigits(picture)).png")
+                    to: labels.appending("\(fourDigits(picture)).png"))
                 done += 1
                 progress(done, total)
             }
         }
-        try write(Array((["background"] + names).joined(separator: "\n").utf8 + [10]), to: folder + "/classes.txt")
+        try write(
+            Array((["background"] + names).joined(separator: "\n").utf8 + [10]), to: folder.appending("classes.txt"))
     }
 
     /// More digits for larger numbers.
@@ -65,23 +63,15 @@ public enum SyntheticImages {
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
-    private static func makeFolder(_ path: String) throws -> String {
-        var partial = path.hasPrefix("/") ? "" : "."
-        for part in path.split(separator: "/") {
-            partial += "/" + part
-            if mkdir(partial, 0o777) != 0, errno != EEXIST {
-                throw IndexError("cannot make \(partial): \(String(cString: strerror(errno)))")
-            }
-        }
+    private static func makeFolder(_ folder: FilePath, _ below: String) throws -> FilePath {
+        let path = folder.appending(below)
+        try FileSystem.makeDirectories(path)
         return path
     }
 
-    private static func write(_ bytes: [UInt8], to path: String) throws {
-        let cut = path.lastIndex(of: "/")!
-        let file = try OutputFile(
-            folder: String(path[..<cut]), name: String(path[path.index(after: cut)...]), isDurable: false)
-        try file.write(bytes)
-        try file.finish()
+    private static func write(_ bytes: [UInt8], to path: FilePath) throws {
+        // Drawn again as easily: the disk is not waited for.
+        try WholeFile.write(to: path, isDurable: false) { try $0.append(bytes) }
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import ImagePipeline
+import SystemPackage
 import Training
 
 /// Decoding, and decoding with both views, on one core without threads: what the peer's `loader_speed.py` times.
@@ -16,7 +17,7 @@ struct LoaderBenchmark: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let index = try ImageIndex(roots: images)
+        let index = try ImageIndex(roots: images.map { FilePath($0) })
         let files = try (0..<min(limit, index.count)).map { try index.bytes(of: $0) }
         let views = PictureViews(TwoViewTransform(imageSize: imageSize, minimumCrop: 0.08, seed: 0))
         try report("decode", files) { bytes, _ in _ = try ImageDecoder.decode(bytes) }

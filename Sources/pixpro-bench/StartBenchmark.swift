@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SystemPackage
 import Training
 
 /// From starting mpirun to the end of the first step, as a user of `pixpro train` waits for it.
@@ -21,7 +22,7 @@ struct StartBenchmark: ParsableCommand {
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pixpro-start-\(UUID())")
             let start = Date().timeIntervalSince1970
             try train(in: folder.path)
-            let records = try MetricsFile.read(folder.path + "/metrics.jsonl").records
+            let records = try MetricsFile.read(FilePath(folder.path + "/metrics.jsonl")).records
             guard let begin = records.first(where: { $0.kind == .start }),
                 let first = records.first(where: { $0.kind == .train })
             else { throw ValidationError("the run in \(folder.path) recorded no step") }

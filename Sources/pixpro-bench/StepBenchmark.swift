@@ -6,6 +6,7 @@ import MessagePassing
 import NeuralNetwork
 import Optimization
 import PixelLearning
+import SystemPackage
 import TensorCore
 import Training
 
@@ -45,7 +46,7 @@ struct StepBenchmark: ParsableCommand {
             for _ in 0..<2 { try run() }
             let allocations = callocationcount()
             callocationcount_report(Int32(reportAllocations))
-            let recording = try trace.map { try StepTrace(path: $0, communicator: runtime.world) }
+            let recording = try trace.map { try StepTrace(path: FilePath($0), communicator: runtime.world) }
             let times = try (1...steps).map { number in
                 let time = try seconds { try Trace.span("step \(number)") { try run() } }
                 try recording?.stepped()

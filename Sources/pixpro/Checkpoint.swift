@@ -1,6 +1,8 @@
 import ArgumentParser
 import Checkpointing
+import Files
 import Foundation
+import SystemPackage
 
 struct Checkpoint: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,7 +12,7 @@ struct Checkpoint: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists a run's checkpoints, newest first.")
 
         @Argument(help: "The run's directory.")
-        var directory: String
+        var directory: FilePath
 
         func run() throws {
             let entries = try CheckpointCatalog.list(runDirectory: directory)
@@ -22,7 +24,7 @@ struct Checkpoint: ParsableCommand {
                 case .success(let manifest):
                     print(
                         "step \(entry.step)  \(manifest.facts.samplesSeen) images  \(manifest.shards.count) shards  "
-                            + "\(manifest.byteCount >> 20) MiB  \(entry.directory)")
+                            + "\(manifest.byteCount >> 20) MiB  \(entry.directory.shown)")
                 case .failure(let error): print("step \(entry.step)  DAMAGED  \(error)")
                 }
             }
@@ -35,7 +37,7 @@ struct Checkpoint: ParsableCommand {
             abstract: "Reads every byte of a run's checkpoints and compares sizes and CRC-32C with the manifests.")
 
         @Argument(help: "The run's directory.")
-        var directory: String
+        var directory: FilePath
 
         func run() throws {
             let entries = try CheckpointCatalog.list(runDirectory: directory)
@@ -46,10 +48,12 @@ struct Checkpoint: ParsableCommand {
             for entry in entries {
                 do {
                     let manifest = try CheckpointCatalog.verify(entry.directory)
-                    print("ok       \(entry.directory)  \(manifest.tensors.count) tensors, \(manifest.byteCount) bytes")
+                    print(
+                        "ok       \(entry.directory.shown)  \(manifest.tensors.count) tensors, \(manifest.byteCount) bytes"
+                    )
                 } catch {
                     damaged += 1
-                    print("DAMAGED  \(entry.directory)  \(error)")
+                    print("DAMAGED  \(entry.directory.shown)  \(error)")
                 }
             }
             if damaged > 0 { throw ExitCode(1) }

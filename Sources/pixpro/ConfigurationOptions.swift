@@ -1,5 +1,6 @@
 import ArgumentParser
 import MessagePassing
+import SystemPackage
 import Training
 
 /// How every command is told its configuration.
@@ -7,7 +8,7 @@ struct ConfigurationOptions: ParsableArguments {
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp("A YAML file; keys that it leaves out keep their defaults.", valueName: "file"))
-    var config: String?
+    var config: FilePath?
 
     @Option(
         name: .long, parsing: .singleValue,

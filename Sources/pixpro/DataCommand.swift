@@ -1,5 +1,7 @@
 import ArgumentParser
+import Files
 import ImagePipeline
+import SystemPackage
 import Training
 
 struct DataCommand: ParsableCommand {
@@ -13,7 +15,7 @@ struct DataCommand: ParsableCommand {
             discussion: "Training, evaluation and export can be tried on it without any download.")
 
         @Argument(help: "The folder to make.")
-        var directory: String
+        var directory: FilePath
 
         @Option(help: "Pictures of each class to train on.", transform: pictures)
         var trainPerClass = 100
@@ -36,7 +38,7 @@ struct DataCommand: ParsableCommand {
                 to: directory, classes: classes, trainPerClass: trainPerClass, validationPerClass: validationPerClass,
                 segmentationTrain: segmentationTrain, segmentationValidation: segmentationValidation, imageSize: size,
                 seed: seed, progress: commandProgress("drawing"))
-            print("drew \(directory)")
+            print("drew \(directory.shown)")
         }
     }
 
@@ -45,7 +47,7 @@ struct DataCommand: ParsableCommand {
             abstract: "Decodes every image and reports what training would use and skip.")
 
         @Argument(help: "Folders of images or tar shards.")
-        var roots: [String]
+        var roots: [FilePath]
 
         func run() throws {
             let scan = try DataScan(roots: roots, progress: commandProgress("decoding"))
@@ -61,19 +63,22 @@ struct DataCommand: ParsableCommand {
                 """)
 
         @Argument(help: "Folders of images.")
-        var roots: [String]
+        var roots: [FilePath]
 
         @Option(name: .shortAndLong, help: "The folder for the shards.")
-        var output: String
+        var output: FilePath
 
         @Option(help: "Size of a shard in MiB.", transform: wholeNumber(in: 1...1_048_576))
         var shardSize = 256
 
         func run() throws {
             let index = try ImageIndex(roots: roots)
-            let shards = try packShards(
-                index: index, into: output, maximumBytes: shardSize << 20, progress: commandProgress("packing"))
-            print("packed \(index.count) images into \(shards) shard\(shards == 1 ? "" : "s") in \(output)")
+            let pack = try DataPack(
+                index, into: output, maximumBytes: shardSize << 20, progress: commandProgress("packing"))
+            for item in pack.leftOut.skipped { print("skipped \(item.path): \(item.reason)") }
+            print(
+                "packed \(pack.pictures) images into \(pack.shards) shard\(pack.shards == 1 ? "" : "s") in \(output.shown), "
+                    + "\(pack.leftOut.skippedCount) skipped")
         }
     }
 }

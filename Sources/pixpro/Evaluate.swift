@@ -1,5 +1,6 @@
 import ArgumentParser
 import MessagePassing
+import SystemPackage
 import Training
 
 struct Evaluate: ParsableCommand {
@@ -12,7 +13,7 @@ struct Evaluate: ParsableCommand {
             """)
 
     @Argument(help: "The run's directory.")
-    var directory: String
+    var directory: FilePath
 
     @Option(
         help: "The step of the checkpoint to score; the newest if left out.",

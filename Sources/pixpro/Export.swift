@@ -1,5 +1,6 @@
 import ArgumentParser
 import MessagePassing
+import SystemPackage
 import Training
 
 struct Export: ParsableCommand {
@@ -13,10 +14,10 @@ struct Export: ParsableCommand {
             """)
 
     @Argument(help: "The run's directory.")
-    var directory: String
+    var directory: FilePath
 
     @Option(name: .shortAndLong, help: "The file to write.")
-    var output: String
+    var output: FilePath
 
     @Option(help: "Which network: online or momentum.")
     var encoder = BackboneExport.Encoder.online
@@ -27,7 +28,7 @@ struct Export: ParsableCommand {
     var step: Int?
 
     @Option(help: "A picture; it and its C5 features go into a file beside, to check other loaders against.")
-    var example: String?
+    var example: FilePath?
 
     func run() throws {
         runOnAllRanks { runtime in

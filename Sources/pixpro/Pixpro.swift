@@ -1,4 +1,5 @@
 import ArgumentParser
+import SystemPackage
 import TensorCore
 
 #if canImport(Glibc)
@@ -28,7 +29,7 @@ struct Pixpro: ParsableCommand {
     static func main() {
         MatrixLibrary.prepare()
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(FilePath.argumentTexts)
             try command.run()
         } catch {
             // The other ranks leave a little later: the launcher ends all once the first has left.

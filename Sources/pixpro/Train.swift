@@ -1,5 +1,6 @@
 import ArgumentParser
 import MessagePassing
+import SystemPackage
 import Training
 
 struct Train: ParsableCommand {
@@ -19,7 +20,7 @@ struct Train: ParsableCommand {
         help: ArgumentHelp(
             "Write what each rank did in the first \(StepTrace.steps) steps as a Chrome trace (Perfetto opens it).",
             valueName: "file"))
-    var trace: String?
+    var trace: FilePath?
 
     @Flag(help: "Print every configuration key with its default and meaning, and stop.")
     var keys = false

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MessagePassing
+import SystemPackage
 import Training
 
 struct Verify: ParsableCommand {
@@ -14,7 +15,7 @@ struct Verify: ParsableCommand {
             """)
 
     @Option(help: "The reference, a safetensors file.")
-    var reference: String
+    var reference: FilePath
 
     @Option(
         help: "Compute threads of each rank; its part of the cores if left out.", transform: wholeNumber(in: 1...1024))

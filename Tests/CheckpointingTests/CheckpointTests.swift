@@ -1,5 +1,7 @@
 import Checkpointing
+import Files
 import Foundation
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -22,7 +24,9 @@ struct CheckpointTests {
             + (file.isEmpty ? "" : "/" + file)
     }
 
-    private func steps(_ run: String) throws -> [Int] { try CheckpointCatalog.list(runDirectory: run).map(\.step) }
+    private func steps(_ run: String) throws -> [Int] {
+        try CheckpointCatalog.list(runDirectory: FilePath(run)).map(\.step)
+    }
 
     private func change(_ path: String, _ body: (inout [UInt8]) -> Void) throws {
         var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -101,11 +105,11 @@ struct CheckpointTests {
             }
             #expect(output.contains("rank 1: \(path(run, 70, shard)): has CRC-32C "), "\(output)")
             // What `checkpoint list` and `checkpoint verify` show.
-            let isValid = try CheckpointCatalog.list(runDirectory: run).map(\.isValid)
+            let isValid = try CheckpointCatalog.list(runDirectory: FilePath(run)).map(\.isValid)
             #expect(isValid == [true, false, false, false, false, false, true])
-            #expect(try CheckpointCatalog.verify(path(run, 10)).facts.step == 10)
+            #expect(try CheckpointCatalog.verify(FilePath(path(run, 10))).facts.step == 10)
             do {
-                try CheckpointCatalog.verify(path(run, 70))
+                try CheckpointCatalog.verify(FilePath(path(run, 70)))
                 Issue.record("nothing found")
             } catch let error as CheckpointError {
                 #expect(error.description.contains(shard) && error.description.contains("its contents were damaged"))
@@ -221,10 +225,10 @@ struct CheckpointTests {
                 let seal = round % 2 == 0 ? CRC32C.of(bytes).text : "00000000"
                 bytes += Array(",\n  \"crc32c\": \"\(seal)\"\n}\n".utf8)
                 try Data(bytes).write(to: URL(fileURLWithPath: manifest))
-                let entry = try CheckpointCatalog.list(runDirectory: run)[0]
+                let entry = try CheckpointCatalog.list(runDirectory: FilePath(run))[0]
                 if round % 2 == 1 { #expect(!entry.isValid) }
                 if entry.isValid {
-                    do { try CheckpointCatalog.verify(path(run, 10)) } catch let error as CheckpointError {
+                    do { try CheckpointCatalog.verify(FilePath(path(run, 10))) } catch let error as CheckpointError {
                         #expect(error.description.contains("is damaged"))
                     }
                 }
@@ -259,7 +263,7 @@ struct CheckpointTests {
                     """
                 let result = try runProcess("/usr/bin/env", [Self.python!, "-c", script, file])
                 #expect(result.status == 0, "\(result)")
-                let ours = try SafetensorsFile(path: file)
+                let ours = try SafetensorsFile(path: FilePath(file))
                 #expect(result.output.split(separator: "\n").count == ours.tensors.count, "\(result)")
                 for tensor in ours.tensors {
                     let type = tensor.elementType == .int64 ? "int64" : "float32"

@@ -1,5 +1,7 @@
 import Checkpointing
+import Files
 import Foundation
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -32,8 +34,9 @@ struct SafetensorsTests {
         try withTemporaryDirectory { directory in
             let path = directory + "/x.safetensors"
             let sample = makeSample()
-            try SafetensorsFile.write(sample, metadata: ["format": "pt", "key \"": "line\n\t\u{1F600}"], to: path)
-            let file = try SafetensorsFile(path: path)
+            try SafetensorsFile.write(
+                sample, metadata: ["format": "pt", "key \"": "line\n\t\u{1F600}"], to: FilePath(path))
+            let file = try SafetensorsFile(path: FilePath(path))
             #expect(file.metadata == ["format": "pt", "key \"": "line\n\t\u{1F600}"])
             #expect(Set(file.tensors.map(\.name)) == Set(sample.map(\.name)))
             for tensor in sample {
@@ -72,24 +75,24 @@ struct SafetensorsTests {
         try withTemporaryDirectory { directory in
             let path = directory + "/x.safetensors"
             let sample = makeSample()
-            try SafetensorsFile.write(sample, to: path)
-            let file = try SafetensorsFile(path: path)
+            try SafetensorsFile.write(sample, to: FilePath(path))
+            let file = try SafetensorsFile(path: FilePath(path))
             #expect(throws: FileError.self) { try file.read("nothing") }
             #expect(throws: FileError.self) { try file.readTensor("steps") }
             #expect(throws: FileError.self) {
                 try file.read(into: NamedTensor(name: "weight", tensor: Tensor([3, 2])))
             }
-            #expect(throws: FileError.self) { try SafetensorsFile(path: directory + "/none.safetensors") }
-            #expect(throws: FileError.self) { try SafetensorsFile(path: directory) }
-            #expect(throws: FileError.self) { try SafetensorsFile.write(sample, to: directory + "/no/x.safetensors") }
+            #expect(throws: FileError.self) { try SafetensorsFile(path: FilePath(directory + "/none.safetensors")) }
+            #expect(throws: FileError.self) { try SafetensorsFile(path: FilePath(directory)) }
+            #expect(throws: FileError.self) { try SafetensorsFile.write(sample, to: "\(directory)/no/x.safetensors") }
         }
     }
 
     @Test func aFileThatShrinksIsAnError() throws {
         try withTemporaryDirectory { directory in
             let path = directory + "/x.safetensors"
-            try SafetensorsFile.write([NamedTensor(name: "x", tensor: .zeros([100]))], to: path)
-            let file = try SafetensorsFile(path: path)
+            try SafetensorsFile.write([NamedTensor(name: "x", tensor: .zeros([100]))], to: FilePath(path))
+            let file = try SafetensorsFile(path: FilePath(path))
             truncate(path, 200)
             #expect(throws: FileError.self) { try file.read("x") }
         }
@@ -187,10 +190,10 @@ struct SafetensorsTests {
             for (name, bytes) in Self.lies {
                 try write(bytes, to: path)
                 do {
-                    _ = try SafetensorsFile(path: path)
+                    _ = try SafetensorsFile(path: FilePath(path))
                     Issue.record("accepted: \(name)")
                 } catch let error as FileError {
-                    #expect(error.path == path && error.reason.contains("copy it again"), "\(name): \(error)")
+                    #expect(error.path.string == path && error.reason.contains("copy it again"), "\(name): \(error)")
                     #expect(error.description.utf8.count < 1000, "\(name)")
                 }
             }
@@ -205,7 +208,7 @@ struct SafetensorsTests {
                 "data_offsets":[0,1]}}
                 """
             try write(makeFile(header, data: 1), to: path)
-            #expect(try SafetensorsFile(path: path).read("x").integers == [0])
+            #expect(try SafetensorsFile(path: FilePath(path)).read("x").integers == [0])
         }
     }
 
@@ -214,7 +217,7 @@ struct SafetensorsTests {
         try withTemporaryDirectory { directory in
             let path = directory + "/x.safetensors"
             let sample = makeSample()
-            try SafetensorsFile.write(sample, metadata: ["k": "v"], to: path)
+            try SafetensorsFile.write(sample, metadata: ["k": "v"], to: FilePath(path))
             let original = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
             var generator = KeyedGenerator(2024)
             var refused = 0
@@ -233,7 +236,7 @@ struct SafetensorsTests {
                 }
                 try write(bytes, to: path)
                 do {
-                    let file = try SafetensorsFile(path: path)
+                    let file = try SafetensorsFile(path: FilePath(path))
                     for tensor in file.tensors { _ = try file.read(tensor.name) }
                 } catch is FileError {
                     refused += 1

@@ -1,6 +1,7 @@
 import Checkpointing
 import Foundation
 import MessagePassing
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -17,7 +18,7 @@ import Testing
         let directory = run.run + "/checkpoints/step-00000002"
         wait { FileManager.default.fileExists(atPath: directory + "/manifest.json") }
         for shard in try FileManager.default.contentsOfDirectory(atPath: directory) where shard.hasPrefix("shard") {
-            let file = try SafetensorsFile(path: directory + "/" + shard)
+            let file = try SafetensorsFile(path: FilePath(directory + "/" + shard))
             guard file.description(of: Self.tensor) != nil else { continue }
             let bytes = try file.read(Self.tensor).withBytes { Array($0) }
             return (try BitFlip.flip(bytes, in: try run.process(rank: 1).id), run.steps)

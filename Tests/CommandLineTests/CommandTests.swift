@@ -1,5 +1,6 @@
 import Checkpointing
 import Foundation
+import SystemPackage
 import TestSupport
 import Testing
 import Training
@@ -29,7 +30,9 @@ import Training
             for file in ["config.resolved.yaml", "log.txt", "metrics.jsonl", "curves/loss.png", "curves/scores.png"] {
                 #expect(FileManager.default.fileExists(atPath: run.run + "/" + file), "\(file) is missing")
             }
-            let scores = try MetricsFile.read(run.run + "/metrics.jsonl").records.last { $0.kind == .evaluation }
+            let scores = try MetricsFile.read(FilePath(run.run + "/metrics.jsonl")).records.last {
+                $0.kind == .evaluation
+            }
             let names = try #require(scores).values.keys
             for part in ["knn", "linear", "segmentation", "correspondence"] {
                 #expect(names.contains { $0.contains(part) && !$0.hasSuffix("Random") }, "no \(part) among \(names)")
@@ -41,7 +44,7 @@ import Training
             let exported = run.directory + "/backbone.safetensors"
             let export = try pixpro("export", run.run, "--output", exported)
             #expect(export.status == 0, "\(export)")
-            let file = try SafetensorsFile(path: exported)
+            let file = try SafetensorsFile(path: FilePath(exported))
             #expect(file.description(of: "conv1.weight")?.shape == [64, 3, 7, 7])
             #expect(file.description(of: "layer4.1.bn2.num_batches_tracked")?.shape == [])
             #expect(file.metadata["architecture"] == "resnet18" && file.metadata["mean"] == "0.485,0.456,0.406")

@@ -2,6 +2,7 @@ import Checkpointing
 import Foundation
 import ImagePipeline
 import NeuralNetwork
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -25,7 +26,7 @@ import Training
             let trained = try run.train(ranks: 1, ["schedule.steps=2"])
             #expect(trained.status == 0, "\(trained)")
             let shard = try SafetensorsFile(
-                path: run.run + "/checkpoints/step-00000002/shard-00001-of-00001.safetensors")
+                path: "\(run.run)/checkpoints/step-00000002/shard-00001-of-00001.safetensors")
             let picture = SmallRun.data + "/images/train/" + "stripes-disc/0000.jpg"
             for (encoder, prefix) in [("online", "encoder."), ("momentum", "encoder_k.")] {
                 let path = run.directory + "/\(encoder).safetensors"
@@ -35,7 +36,7 @@ import Training
                 let threads = "\(SmallRun.cores) thread\(SmallRun.cores == 1 ? "" : "s")"
                 #expect(result.output.contains("beside it \(picture) and its features, by \(threads)"), "\(result)")
 
-                let exported = try SafetensorsFile(path: path)
+                let exported = try SafetensorsFile(path: FilePath(path))
                 let names = shard.tensors.map(\.name).filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
                 #expect(names.count == 20 * 6 && Set(names.map(String.init)) == Set(exported.tensors.map(\.name)))
                 for name in exported.tensors.map(\.name) {
@@ -44,7 +45,7 @@ import Training
                     #expect(ours.integers == saved.integers, "\(name)")
                 }
 
-                let example = try SafetensorsFile(path: run.directory + "/\(encoder).example.safetensors")
+                let example = try SafetensorsFile(path: FilePath(run.directory + "/\(encoder).example.safetensors"))
                 let image = try example.readTensor("image"), size = 224
                 let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: picture)))
                 let view = try EvaluationTransform.centerView(bytes, imageSize: size)

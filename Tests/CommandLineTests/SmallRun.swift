@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 import TestSupport
 import Training
 
@@ -72,7 +73,9 @@ struct SmallRun {
 
     /// The loss of every step, in order.
     func losses() throws -> [Double] {
-        try MetricsFile.read(run + "/metrics.jsonl").records.filter { $0.kind == .train }.map { $0.values["loss"]! }
+        try MetricsFile.read(FilePath(run + "/metrics.jsonl")).records.filter { $0.kind == .train }.map {
+            $0.values["loss"]!
+        }
     }
 
     /// The checksum of every shard of the checkpoint of a step.

@@ -1,5 +1,6 @@
 import Checkpointing
 import Foundation
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -119,7 +120,7 @@ private struct Reference {
     var metadata: [String: String]
 
     init() throws {
-        let file = try SafetensorsFile(path: VerifyTests.folder + "pixpro-official.safetensors")
+        let file = try SafetensorsFile(path: FilePath(VerifyTests.folder + "pixpro-official.safetensors"))
         metadata = file.metadata
         tensors = try Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, try file.readTensor($0.name)) })
     }
@@ -127,6 +128,6 @@ private struct Reference {
     func write(to path: String) throws {
         try SafetensorsFile.write(
             tensors.sorted { $0.key < $1.key }.map { NamedTensor(name: $0.key, tensor: $0.value) }, metadata: metadata,
-            to: path)
+            to: FilePath(path))
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import ImagePipeline
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -188,8 +189,8 @@ func withOrientation(_ jpeg: [UInt8], _ value: UInt8) -> [UInt8] {
 
     @Test(.enabled(if: folder != nil)) func oddFilesAreUsedOrSkippedAsPillowWould() throws {
         let folder = try #require(Self.folder)
-        let scan = try DataScan(roots: [folder])
-        let skipped = Set(scan.skipped.map { $0.path.split(separator: "/").last.map(String.init) ?? "" })
+        let scan = try DataScan(roots: [FilePath(folder)])
+        let skipped = Set(scan.leftOut.skipped.map { $0.path.split(separator: "/").last.map(String.init) ?? "" })
         // Pillow reads GIF, BMP and WebP as well, which are no JPEGs or PNGs.
         let expected: Set = [
             "made_truncated-half.jpg", "made_truncated-90pct.jpg", "made_truncated-no-eoi.jpg",

@@ -1,5 +1,7 @@
+import Files
 import Foundation
 import ImagePipeline
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -10,18 +12,19 @@ import Testing
             try Data().write(to: URL(fileURLWithPath: folder + "/class0/._100.jpg"))
             try Data().write(to: URL(fileURLWithPath: folder + "/class0/notes.txt"))
             try Data().write(to: URL(fileURLWithPath: folder + "/UPPER.JPEG"))
-            let index = try ImageIndex(roots: [folder])
-            #expect(index.count == 7 && index.ignored == 1 && index.classNames == ["class0", "class1"])
+            let index = try ImageIndex(roots: [FilePath(folder)])
+            #expect(
+                index.count == 7 && index.leftOut.ignored == [".txt": 1] && index.classNames == ["class0", "class1"])
             let names = (0..<7).map { index.description(of: $0).dropFirst(folder.count + 1) }
             #expect(names == names.sorted() && names.first == "UPPER.JPEG")
             #expect(index.label(of: 0) == nil && index.label(of: 1) == 0 && index.label(of: 6) == 1)
-            try index.verifyReadable()
+            try index.verifyReadable(isElsewhere: false)
         }
     }
 
     @Test func survivesTheJourneyToOtherRanks() throws {
         try withPictures(6) { folder in
-            let index = try ImageIndex(roots: [folder, folder + "/class1"])
+            let index = try ImageIndex(roots: [FilePath(folder), FilePath(folder + "/class1")])
             let copy = try ImageIndex(serialized: index.serialized)
             #expect(copy.count == index.count && copy.classNames == index.classNames)
             for i in 0..<index.count {
@@ -36,16 +39,20 @@ import Testing
     }
 
     @Test func missingEmptyAndVanishedFoldersAreErrors() throws {
-        let missing = #expect(throws: IndexError.self) { try ImageIndex(roots: ["/nowhere"]) }
+        let missing = #expect(throws: FileError.self) { try ImageIndex(roots: ["/nowhere"]) }
         #expect(missing?.description.contains("/nowhere") == true)
         try withTemporaryDirectory { folder in
-            #expect(throws: IndexError.self) { try ImageIndex(roots: [folder]) }
+            #expect(throws: IndexError.self) { try ImageIndex(roots: [FilePath(folder)]) }
         }
         try withPictures(4) { folder in
-            let index = try ImageIndex(roots: [folder])
+            let index = try ImageIndex(roots: [FilePath(folder)])
             try FileManager.default.removeItem(atPath: folder + "/class0")
-            let gone = #expect(throws: IndexError.self) { try index.verifyReadable() }
-            #expect(gone?.description.contains("mounted") == true)
+            try index.verifyReadable(isElsewhere: true)
+            try FileManager.default.removeItem(atPath: folder + "/class1")
+            let gone = #expect(throws: IndexError.self) { try index.verifyReadable(isElsewhere: true) }
+            #expect(gone?.description.contains("mounted on every host") == true)
+            let here = #expect(throws: IndexError.self) { try index.verifyReadable(isElsewhere: false) }
+            #expect(here?.description.contains("host") == false)
         }
     }
 }
@@ -53,21 +60,21 @@ import Testing
 @Suite struct TarTests {
     @Test func packedShardsHoldTheSameBytes() throws {
         try withPictures(9) { folder in
-            let index = try ImageIndex(roots: [folder])
+            let index = try ImageIndex(roots: [FilePath(folder)])
             let shards = folder + "-shards"
             defer { try? FileManager.default.removeItem(atPath: shards) }
-            #expect(try packShards(index: index, into: shards, maximumBytes: 12_000) > 1)
-            let packed = try ImageIndex(roots: [shards])
+            #expect(try DataPack(index, into: FilePath(shards), maximumBytes: 12_000).shards > 1)
+            let packed = try ImageIndex(roots: [FilePath(shards)])
             // The same shards read by their headers alone.
             try FileManager.default.removeItem(atPath: shards + "/index.tsv")
-            let scanned = try ImageIndex(roots: [shards])
+            let scanned = try ImageIndex(roots: [FilePath(shards)])
             for other in [packed, scanned] {
                 #expect(other.count == index.count && other.classNames == index.classNames)
                 for i in 0..<index.count {
                     #expect(try other.bytes(of: i) == index.bytes(of: i) && other.label(of: i) == index.label(of: i))
                 }
             }
-            #expect(throws: IndexError.self) { try packShards(index: index, into: shards, maximumBytes: 1 << 20) }
+            #expect(throws: IndexError.self) { try DataPack(index, into: FilePath(shards), maximumBytes: 1 << 20) }
         }
     }
 
@@ -84,7 +91,7 @@ import Testing
                 let made = try runProcess(
                     "/usr/bin/env", ["tar", "--format=\(format)", "-cf", archive, "-C", folder, "class0", "class1"])
                 #expect(made.status == 0, "\(made)")
-                let index = try ImageIndex(roots: [archive])
+                let index = try ImageIndex(roots: [FilePath(archive)])
                 #expect(index.count == 4)
                 for i in 0..<4 { _ = try ImageDecoder.decode(try index.bytes(of: i)) }
                 try FileManager.default.removeItem(atPath: archive)
@@ -106,7 +113,9 @@ import Testing
                 }
                 if generator.chance(0.3) { bytes = bytes.prefix(generator.integer(below: bytes.count)) }
                 try bytes.write(to: URL(fileURLWithPath: archive))
-                do { _ = try ImageIndex(roots: [archive]) } catch is IndexError { refused += 1 } catch is ImageError {
+                do {
+                    refused += try ImageIndex(roots: [FilePath(archive)]).leftOut.skippedCount
+                } catch is IndexError {
                     refused += 1
                 }
             }
@@ -134,16 +143,55 @@ import Testing
 
     @Test func pairsByName() throws {
         try withPairs { images, labels in
-            let folder = try SegmentationFolder(images: images, labels: labels)
+            let folder = try SegmentationFolder(images: FilePath(images), labels: FilePath(labels))
             #expect(folder.count == 3)
             #expect(try folder.labels(of: 2, classes: 3, void: nil).ids.allSatisfy { $0 == 2 })
             try folder.verify(classes: 2, void: 2)
         }
     }
 
+    @Test func foldersOfLabelsMirrorThoseOfPicturesOrAreFlatWhereNamesAreUnique() throws {
+        try withPairs { images, labels in
+            func move(_ folder: String, _ from: String, _ to: String) throws {
+                let target = URL(fileURLWithPath: folder + "/" + to)
+                try FileManager.default.createDirectory(
+                    at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try FileManager.default.moveItem(atPath: folder + "/" + from, toPath: target.path)
+            }
+            func ids() throws -> [UInt8] {
+                let folder = try SegmentationFolder(images: FilePath(images), labels: FilePath(labels))
+                return try (0..<folder.count).map { try folder.labels(of: $0, classes: 3, void: nil).ids[0] }
+            }
+            try move(images, "0.jpg", "a/x.jpg")
+            try move(labels, "0.png", "x.PNG")
+            #expect(try ids() == [1, 2, 0])
+            try move(images, "1.jpg", "b/x.jpg")
+            let shared = #expect(throws: IndexError.self) { try ids() }
+            #expect(
+                shared?.description.contains("a/x.jpg and ") == true && shared?.description.contains("x.PNG") == true)
+            try move(labels, "1.png", "b/x.png")
+            #expect(try ids() == [2, 0, 1])
+        }
+    }
+
+    @Test func aPhotoThatExifTurnsIsSaidToBe() throws {
+        try withPairs { images, labels in
+            let turned = try Data(contentsOf: URL(fileURLWithPath: images + "/0.jpg"))
+            let exif: [UInt8] = [
+                0xFF, 0xE1, 0, 34, 0x45, 0x78, 0x69, 0x66, 0, 0, 0x4D, 0x4D, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0,
+                0, 0,
+                1, 0, 6, 0, 0, 0, 0, 0, 0,
+            ]
+            try (turned.prefix(2) + exif + turned.dropFirst(2)).write(to: URL(fileURLWithPath: images + "/0.jpg"))
+            let folder = try SegmentationFolder(images: FilePath(images), labels: FilePath(labels))
+            let error = #expect(throws: IndexError.self) { try folder.verify(classes: 3, void: nil) }
+            #expect(error?.description.contains("EXIF") == true, "\(String(describing: error))")
+        }
+    }
+
     @Test func whatDoesNotFitIsNamed() throws {
         try withPairs { images, labels in
-            let folder = try SegmentationFolder(images: images, labels: labels)
+            let folder = try SegmentationFolder(images: FilePath(images), labels: FilePath(labels))
             let unknown = #expect(throws: IndexError.self) { try folder.verify(classes: 2, void: 255) }
             #expect(unknown?.description.contains("2.png") == true && unknown?.description.contains("id 2") == true)
             try Data(try encodePNG(gray: [0, 0, 0, 0], width: 2, height: 2))
@@ -151,7 +199,9 @@ import Testing
             let size = #expect(throws: IndexError.self) { try folder.verify(classes: 3, void: nil) }
             #expect(size?.description.contains("1.png has the size 2×2") == true)
             try FileManager.default.removeItem(atPath: labels + "/0.png")
-            let missing = #expect(throws: IndexError.self) { try SegmentationFolder(images: images, labels: labels) }
+            let missing = #expect(throws: IndexError.self) {
+                try SegmentationFolder(images: FilePath(images), labels: FilePath(labels))
+            }
             #expect(missing?.description.contains("0.png") == true)
         }
     }
@@ -162,17 +212,19 @@ import Testing
         try withTemporaryDirectory { folder in
             for (name, seed) in [("a", UInt64(1)), ("b", 1), ("c", 2)] {
                 try SyntheticImages.write(
-                    to: folder + "/" + name, classes: 3, trainPerClass: 2, validationPerClass: 1, segmentationTrain: 2,
+                    to: "\(folder)/\(name)", classes: 3, trainPerClass: 2, validationPerClass: 1, segmentationTrain: 2,
                     segmentationValidation: 1, imageSize: 48, seed: seed)
             }
             func bytes(_ name: String) throws -> [[UInt8]] {
-                let index = try ImageIndex(roots: [folder + "/\(name)/images", folder + "/\(name)/segmentation"])
+                let index = try ImageIndex(roots: [
+                    FilePath(folder + "/\(name)/images"), FilePath(folder + "/\(name)/segmentation"),
+                ])
                 return try (0..<index.count).map { try index.bytes(of: $0) }
             }
             #expect(try bytes("a") == bytes("b"))
             #expect(try bytes("a") != bytes("c"))
             let pairs = try SegmentationFolder(
-                images: folder + "/a/segmentation/train/images", labels: folder + "/a/segmentation/train/labels")
+                images: "\(folder)/a/segmentation/train/images", labels: "\(folder)/a/segmentation/train/labels")
             try pairs.verify(classes: 4, void: nil)
             #expect(Set(try pairs.labels(of: 0, classes: 4, void: nil).ids).count >= 2)
         }

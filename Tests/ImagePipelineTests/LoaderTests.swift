@@ -1,5 +1,6 @@
 import Foundation
 import ImagePipeline
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -22,7 +23,7 @@ import Testing
 
     @Test func threadsChangeNothing() throws {
         try withPictures { folder in
-            let index = try ImageIndex(roots: [folder])
+            let index = try ImageIndex(roots: [FilePath(folder)])
             let reference = try batches(index, threads: 0)
             #expect(reference.batches.count == 3 && reference.failures.isEmpty)
             for (threads, prefetch) in [(1, 1), (2, 2), (3, 5)] {
@@ -34,7 +35,7 @@ import Testing
     @Test func aBrokenImageIsReplacedAlikeAndNamedOnce() throws {
         try withPictures { folder in
             try Data("nothing".utf8).write(to: URL(fileURLWithPath: folder + "/class0/100.jpg"))
-            let index = try ImageIndex(roots: [folder])
+            let index = try ImageIndex(roots: [FilePath(folder)])
             let requests = [[0, 1], [0, 2], [0, 0]]
             let (reference, failures) = try batches(index, threads: 0, requests)
             #expect(failures.count == 1 && failures[0].hasSuffix("class0/100.jpg"))
@@ -46,7 +47,7 @@ import Testing
     @Test func withoutAnyReadableImageItGivesUp() throws {
         try withTemporaryDirectory { folder in
             for i in 0..<5 { try Data("x".utf8).write(to: URL(fileURLWithPath: folder + "/\(i).jpg")) }
-            let index = try ImageIndex(roots: [folder])
+            let index = try ImageIndex(roots: [FilePath(folder)])
             for threads in [0, 2] {
                 let error = #expect(throws: LoaderError.self) { try batches(index, threads: threads, [[0]]) }
                 #expect(error?.description.contains("no readable image") == true)
@@ -56,7 +57,7 @@ import Testing
 
     @Test func aLoaderThatIsDroppedEndsItsThreads() throws {
         try withPictures { folder in
-            let index = try ImageIndex(roots: [folder])
+            let index = try ImageIndex(roots: [FilePath(folder)])
             for _ in 0..<20 {
                 let loader = ViewLoader(
                     index: index, transform: TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 3), threads: 2,

@@ -1,6 +1,7 @@
 import Checkpointing
 import Foundation
 import ImagePipeline
+import SystemPackage
 import TensorCore
 import Training
 
@@ -53,11 +54,11 @@ struct Corpus {
 
     private static func safetensors(_ scratch: String) throws -> Parser {
         let path = scratch + "/sample.safetensors"
-        try SafetensorsFile.write(tensors(), metadata: ["format": "pt"], to: path)
+        try SafetensorsFile.write(tensors(), metadata: ["format": "pt"], to: FilePath(path))
         let sample = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
         return Parser(name: "safetensors", samples: [sample]) { bytes in
             try Data(bytes).write(to: URL(fileURLWithPath: path))
-            let file = try SafetensorsFile(path: path)
+            let file = try SafetensorsFile(path: FilePath(path))
             for tensor in file.tensors { _ = try file.read(tensor.name) }
         }
     }
@@ -142,8 +143,9 @@ struct Corpus {
             try Data(encodeJPEG(rgb: picture(16), width: 16, height: 16)).write(
                 to: URL(fileURLWithPath: images + "/" + name))
         }
-        _ = try packShards(
-            index: ImageIndex(roots: [scratch + "/images"]), into: scratch + "/packed", maximumBytes: 1 << 20)
+        _ = try DataPack(
+            ImageIndex(roots: [FilePath(scratch + "/images")]), into: FilePath(scratch + "/packed"),
+            maximumBytes: 1 << 20)
         let name = try FileManager.default.contentsOfDirectory(atPath: scratch + "/packed").first {
             $0.hasSuffix(".tar")
         }!
@@ -151,7 +153,7 @@ struct Corpus {
         let path = scratch + "/input.tar"
         return Parser(name: "tar", samples: [sample]) { bytes in
             try Data(bytes).write(to: URL(fileURLWithPath: path))
-            let index = try ImageIndex(roots: [path])
+            let index = try ImageIndex(roots: [FilePath(path)])
             for picture in 0..<index.count { _ = try index.bytes(of: picture) }
         }
     }

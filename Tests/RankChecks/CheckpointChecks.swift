@@ -1,5 +1,6 @@
 import Checkpointing
 import MessagePassing
+import SystemPackage
 import TensorCore
 
 #if canImport(Glibc)
@@ -15,7 +16,7 @@ let checkpointChecks: [String: Check] = [
     "load-each": loadEach,
     "load-nothing": { runtime, arguments in
         let reader = try CheckpointReader.openNewest(
-            runDirectory: arguments[0], communicator: runtime.world, report: { print($0) })
+            runDirectory: FilePath(arguments[0]), communicator: runtime.world, report: { print($0) })
         try require(reader == nil, "found \(reader!.directory)")
     },
     "load-other-model": loadOtherModel,
@@ -50,7 +51,8 @@ private func makeSaver(
     _ runtime: MPIRuntime, _ directory: String, keep: Int = 3, observer: @escaping SaveObserver = { _, _ in }
 ) throws -> CheckpointSaver {
     try CheckpointSaver(
-        runDirectory: directory, communicator: runtime.world, keep: keep, visibilityLimit: 1, observer: observer)
+        runDirectory: FilePath(directory), communicator: runtime.world, keep: keep, visibilityLimit: 1,
+        observer: observer)
 }
 
 private func save(_ step: Int, with saver: CheckpointSaver) throws -> SaveOutcome {
@@ -98,7 +100,7 @@ private func loadNewest(_ runtime: MPIRuntime, _ arguments: [String]) throws {
 
 private func loadNewest(_ runtime: MPIRuntime, _ arguments: [String], visibilityLimit: Double) throws {
     let found = try CheckpointReader.openNewest(
-        runDirectory: arguments[0], communicator: runtime.world, visibilityLimit: visibilityLimit,
+        runDirectory: FilePath(arguments[0]), communicator: runtime.world, visibilityLimit: visibilityLimit,
         report: { print($0) })
     guard let reader = found else { throw CheckFailure("no checkpoint") }
     try require(reader.manifest.facts.step == Int(arguments[1])!, "step \(reader.manifest.facts.step)")
@@ -107,7 +109,8 @@ private func loadNewest(_ runtime: MPIRuntime, _ arguments: [String], visibility
 
 /// DIRECTORY STEP FILE: as `load`, while FILE of that checkpoint is shown late: it gets its name after a second.
 private func loadLate(_ runtime: MPIRuntime, _ arguments: [String]) throws {
-    let file = CheckpointCatalog.directory(runDirectory: arguments[0], step: Int(arguments[1])!) + "/" + arguments[2]
+    let file = CheckpointCatalog.directory(runDirectory: FilePath(arguments[0]), step: Int(arguments[1])!)
+        .appending(arguments[2])
     let start = ContinuousClock.now
     let mover = runtime.world.isRoot ? popen("sleep 1; mv '\(file).late' '\(file)'", "r") : nil
     defer { if let mover { pclose(mover) } }
@@ -122,14 +125,14 @@ private func loadEach(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     for directory in arguments {
         let expected = access(directory + "/checkpoints/step-00000020", F_OK) == 0 ? 20 : 10
         let found = try CheckpointReader.openNewest(
-            runDirectory: directory, communicator: runtime.world, report: { print($0) })
+            runDirectory: FilePath(directory), communicator: runtime.world, report: { print($0) })
         guard let reader = found else { throw CheckFailure("no checkpoint in \(directory)") }
         try require(reader.manifest.facts.step == expected, "\(directory): step \(reader.manifest.facts.step)")
         try compare(reader, runtime)
         guard case .committed = try save(30, with: makeSaver(runtime, directory)) else {
             throw CheckFailure("\(directory): cannot save again")
         }
-        let names = try CheckpointCatalog.list(runDirectory: directory).map(\.step)
+        let names = try CheckpointCatalog.list(runDirectory: FilePath(directory)).map(\.step)
         try require(names.first == 30, "\(directory): \(names)")
         if runtime.world.isRoot { print("\(directory) resumed from \(expected)") }
     }
@@ -137,7 +140,7 @@ private func loadEach(_ runtime: MPIRuntime, _ arguments: [String]) throws {
 
 private func loadOtherModel(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     let reader = try CheckpointReader.openNewest(
-        runDirectory: arguments[0], communicator: runtime.world, report: { print($0) })!
+        runDirectory: FilePath(arguments[0]), communicator: runtime.world, report: { print($0) })!
     let one = [NamedTensor(name: "encoder.layer1.weight", tensor: Tensor([64]))]
     try reader.read(into: one, partially: true)
     try require(one[0].floats!.count == 64, "a part")
@@ -174,7 +177,7 @@ private func saveLimited(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     try require(
         text.contains("rank \(runtime.world.size - 1): ") && text.contains("File too large")
             && text.contains("step-00000020.partial/shard-"), text)
-    try require(try CheckpointCatalog.list(runDirectory: arguments[0]).map(\.step) == [10], "step 10 is gone")
+    try require(try CheckpointCatalog.list(runDirectory: FilePath(arguments[0])).map(\.step) == [10], "step 10 is gone")
     try require(access(arguments[0] + "/checkpoints/step-00000020.partial", F_OK) != 0, "left-over directory")
     guard case .committed = try save(30, with: saver) else { throw CheckFailure("step 30") }
 }
@@ -189,7 +192,7 @@ private func saveUnwritable(_ runtime: MPIRuntime, _ arguments: [String]) throws
     guard let failure else { throw CheckFailure("never full") }
     if runtime.world.isRoot { print(failure) }
     try require(failure.contains("No space left on device"), failure)
-    let newest = try CheckpointCatalog.list(runDirectory: arguments[0])
+    let newest = try CheckpointCatalog.list(runDirectory: FilePath(arguments[0]))
     try require(!newest.isEmpty && newest.allSatisfy(\.isValid), "nothing left")
 }
 

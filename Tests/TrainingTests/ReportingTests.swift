@@ -1,5 +1,7 @@
+import Files
 import Foundation
 import Synchronization
+import SystemPackage
 import Testing
 import Training
 
@@ -53,7 +55,7 @@ private func progress(step: Int) -> RunProgress {
         try withFolder { folder in
             let screen = Screen()
             let log = try RunLog(
-                path: folder + "/log.txt", console: screen.console(isTerminal: true), clock: screen.clock)
+                path: "\(folder)/log.txt", console: screen.console(isTerminal: true), clock: screen.clock)
             let line = ProgressLine(log: log, everySeconds: 60, clock: screen.clock)
             line.update(progress(step: 1))
             line.update(progress(step: 2))  // too soon to draw
@@ -66,7 +68,7 @@ private func progress(step: Int) -> RunProgress {
             #expect(drawn.contains("\r\u{1b}[Kwarning: 1 image skipped\nepoch 3/100  step 3/127000"))
             #expect(drawn.hasSuffix("\r\u{1b}[K"))
             #expect(drawn.split(separator: "\n").allSatisfy { $0.split(separator: "\r").allSatisfy { $0.count <= 82 } })
-            let file = try TextFile.read(folder + "/log.txt")
+            let file = try WholeFile.text(of: FilePath(folder + "/log.txt"))
             #expect(!file.contains("\r"))
             let lines = file.split(separator: "\n")
             #expect(lines.count == 2)
@@ -79,7 +81,7 @@ private func progress(step: Int) -> RunProgress {
         try withFolder { folder in
             let screen = Screen()
             let log = try RunLog(
-                path: folder + "/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
+                path: "\(folder)/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
             let line = ProgressLine(log: log, everySeconds: 60, clock: screen.clock)
             for step in 1...121 {
                 line.update(progress(step: step), isEpochEnd: step == 30)
@@ -106,19 +108,19 @@ private func progress(step: Int) -> RunProgress {
         try withFolder { folder in
             let screen = Screen()
             let log = try RunLog(
-                path: folder + "/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
+                path: "\(folder)/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
             log.info("a\nb")
             log.error("c")
             #expect(screen.text == "a\nb\nerror: c\n")
             let again = try RunLog(
-                path: folder + "/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
+                path: "\(folder)/log.txt", console: screen.console(isTerminal: false), clock: screen.clock)
             again.info("d")
             let indent = String(repeating: " ", count: 31)
             #expect(
-                try TextFile.read(folder + "/log.txt")
+                try WholeFile.text(of: FilePath(folder + "/log.txt"))
                     == "2026-11-24T02:11:24Z  info     a\n\(indent)b\n2026-11-24T02:11:24Z  error    c\n"
                     + "2026-11-24T02:11:24Z  info     d\n")
-            #expect(throws: TextFileError.self) { try RunLog(path: folder + "/missing/log.txt") }
+            #expect(throws: FileError.self) { try RunLog(path: FilePath(folder + "/missing/log.txt")) }
         }
     }
 }
@@ -146,13 +148,13 @@ private func progress(step: Int) -> RunProgress {
     @Test func aResumedRunWritesItsStepsOnce() throws {
         try withFolder { folder in
             let path = folder + "/metrics.jsonl"
-            var file = try MetricsFile(path: path)
+            var file = try MetricsFile(path: FilePath(path))
             for step in 1...9 { try file.append(record(step)) }
-            let before = try TextFile.read(path)
-            file = try MetricsFile(path: path, firstStep: 6)
-            #expect(before.hasPrefix(try TextFile.read(path)), "what stays keeps its bytes")
+            let before = try WholeFile.text(of: FilePath(path))
+            file = try MetricsFile(path: FilePath(path), firstStep: 6)
+            #expect(before.hasPrefix(try WholeFile.text(of: FilePath(path))), "what stays keeps its bytes")
             try file.append(record(6))
-            let (records, unreadable) = try MetricsFile.read(path)
+            let (records, unreadable) = try MetricsFile.read(FilePath(path))
             #expect(records == (1...6).map(record))
             #expect(unreadable.isEmpty)
             #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
@@ -163,20 +165,21 @@ private func progress(step: Int) -> RunProgress {
         try withFolder { folder in
             let path = folder + "/metrics.jsonl"
             let line = #"{"kind":"train","step":1,"epoch":0.013793103448275862,"time":1,"loss":-0.15343683345450954}"#
-            try TextFile.write("\(line)\n\(record(2).json)\n", to: path)
-            _ = try MetricsFile(path: path, firstStep: 2)
-            #expect(try TextFile.read(path) == line + "\n")
+            try WholeFile.write("\(line)\n\(record(2).json)\n", to: FilePath(path))
+            _ = try MetricsFile(path: FilePath(path), firstStep: 2)
+            #expect(try WholeFile.text(of: FilePath(path)) == line + "\n")
         }
     }
 
     @Test func aLineCutOffByACrashIsDropped() throws {
         try withFolder { folder in
             let path = folder + "/metrics.jsonl"
-            try TextFile.write(record(1).json + "\n" + record(2).json + "\n" + record(3).json.dropLast(6), to: path)
-            #expect(try MetricsFile.read(path).unreadableLines == [3])
-            let file = try MetricsFile(path: path)
+            try WholeFile.write(
+                "\(record(1).json)\n\(record(2).json)\n\(record(3).json.dropLast(6))", to: FilePath(path))
+            #expect(try MetricsFile.read(FilePath(path)).unreadableLines == [3])
+            let file = try MetricsFile(path: FilePath(path))
             try file.append(record(4))
-            #expect(try MetricsFile.read(path).records == [record(1), record(2), record(4)])
+            #expect(try MetricsFile.read(FilePath(path)).records == [record(1), record(2), record(4)])
         }
     }
 
@@ -220,8 +223,8 @@ private func progress(step: Int) -> RunProgress {
     @Test func aFileHoldsItsRecordsInOrder() throws {
         try withFolder { folder in
             let clock = TimeSource(monotonic: { 0 }, wall: { 1_795_486_284 })
-            let writer = try TensorBoardWriter(directory: folder, clock: clock)
-            #expect(writer.path.contains("/events.out.tfevents.1795486284."))
+            let writer = try TensorBoardWriter(directory: FilePath(folder), clock: clock)
+            #expect(writer.path.string.contains("/events.out.tfevents.1795486284."))
             try writer.write(MetricRecord(.train, step: 5, epoch: 0, time: 2, values: ["loss": -1, "lr": 2]))
             try writer.text("configuration", "run:\n  seed: 1", step: 0)
             try writer.image("scores", png: [1, 2, 3], width: 4, height: 5, step: 5)
@@ -234,14 +237,14 @@ private func progress(step: Int) -> RunProgress {
                 + TensorBoardEvent.image(
                     "scores", png: [1, 2, 3], width: 4, height: 5, step: 5, wallTime: 1_795_486_284
                 ).record
-            #expect(try Array(Data(contentsOf: URL(filePath: writer.path))) == expected)
-            let resumed = try TensorBoardWriter(directory: folder, resumedAtStep: 5, clock: clock)
-            #expect(resumed.path > writer.path)
+            #expect(try Array(Data(contentsOf: URL(filePath: writer.path.string))) == expected)
+            let resumed = try TensorBoardWriter(directory: FilePath(folder), resumedAtStep: 5, clock: clock)
+            #expect(resumed.path.string > writer.path.string)
             #expect(
-                try Array(Data(contentsOf: URL(filePath: resumed.path)))
+                try Array(Data(contentsOf: URL(filePath: resumed.path.string)))
                     == TensorBoardEvent.fileVersion(wallTime: 1_795_486_284).record
                     + TensorBoardEvent.sessionStart(step: 6, wallTime: 1_795_486_284).record)
-            #expect(throws: TextFileError.self) { try TensorBoardWriter(directory: folder + "/missing") }
+            #expect(throws: FileError.self) { try TensorBoardWriter(directory: FilePath(folder + "/missing")) }
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 import Testing
 import Training
 
@@ -135,7 +136,7 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let file = root.appending(path: "configs/\(name).yaml").path
-        let configuration = try RunConfiguration.load(file: file).configuration
+        let configuration = try RunConfiguration.load(file: FilePath(file)).configuration
         if name.hasPrefix("pixpro-resnet50") {
             var published = RunConfiguration()
             published.run.directory = configuration.run.directory
@@ -231,7 +232,9 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         do {
             _ = try RunConfiguration.load(file: "/nonexistent/run.yaml")
         } catch {
-            #expect("\(error)".contains("/nonexistent/run.yaml: cannot read the configuration: No such file"))
+            #expect(
+                "\(error)".contains(
+                    "/nonexistent/run.yaml: the configuration cannot be read: cannot open the file: No such file"))
         }
     }
 
@@ -239,7 +242,7 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         let file = FileManager.default.temporaryDirectory.appending(path: "pixpro-\(UUID().uuidString).yaml")
         try Data([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0xff, 0xfe]).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }  // only litter in the temporary folder
-        let error = #expect(throws: ConfigurationError.self) { try RunConfiguration.load(file: file.path) }
+        let error = #expect(throws: ConfigurationError.self) { try RunConfiguration.load(file: FilePath(file.path)) }
         #expect(error?.description.contains("not a text file") == true)
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import MessagePassing
 import NeuralNetwork
 import PixelLearning
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -10,16 +11,16 @@ import Training
 @Suite struct RunSafetyTests {
     @Test func aSecondJobIsRefusedUntilTheFirstEnds() throws {
         try withTemporaryDirectory { directory in
-            var first: RunLock? = try RunLock(directory: directory, host: "node1")
+            var first: RunLock? = try RunLock(directory: FilePath(directory), host: "node1")
             #expect(first!.isInPlace)
             do {
-                _ = try RunLock(directory: directory, host: "node2", patience: 0.2)
+                _ = try RunLock(directory: FilePath(directory), host: "node2", patience: 0.2)
                 Issue.record("two jobs in one directory")
             } catch {
                 #expect("\(error)".contains("another job trains in \(directory) (host node1, process "), "\(error)")
             }
             first = nil
-            first = try RunLock(directory: directory, host: "node2", patience: 0)
+            first = try RunLock(directory: FilePath(directory), host: "node2", patience: 0)
             try FileManager.default.removeItem(atPath: directory + "/lock")
             #expect(!first!.isInPlace)
         }
@@ -28,7 +29,7 @@ import Training
     /// A file system without locks: the owner's heartbeats tell.
     @Test func withoutLocksHeartbeatsKeepASecondJobOut() throws {
         func lock(_ directory: String) throws -> RunLock {
-            try RunLock(directory: directory, host: "node1", secondsBetweenBeats: 0.1) { _ in .unsupported }
+            try RunLock(directory: FilePath(directory), host: "node1", secondsBetweenBeats: 0.1) { _ in .unsupported }
         }
         try withTemporaryDirectory { directory in
             var first: RunLock? = try lock(directory)

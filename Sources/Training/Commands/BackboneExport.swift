@@ -1,7 +1,9 @@
 import Checkpointing
+import Files
 import ImagePipeline
 import MessagePassing
 import NeuralNetwork
+import SystemPackage
 import TensorCore
 
 /// A trained backbone as a file that other libraries load: torchvision's names, OIHW, and a card in the metadata.
@@ -18,11 +20,11 @@ public struct BackboneExport {
     private let reader: CheckpointReader
 
     /// Opens the checkpoint of `step`, or the newest. Collective.
-    public init(runDirectory: String, step: Int?, communicator: Communicator) throws {
+    public init(runDirectory: FilePath, step: Int?, communicator: Communicator) throws {
         reader = try Self.open(runDirectory: runDirectory, step: step, communicator: communicator)
     }
 
-    static func open(runDirectory: String, step: Int?, communicator: Communicator) throws -> CheckpointReader {
+    static func open(runDirectory: FilePath, step: Int?, communicator: Communicator) throws -> CheckpointReader {
         if let step {
             return try CheckpointReader.open(
                 directory: CheckpointCatalog.directory(runDirectory: runDirectory, step: step),
@@ -33,7 +35,7 @@ public struct BackboneExport {
         }
         guard let newest else {
             throw TrainingError(
-                "no checkpoint in \(CheckpointCatalog.checkpointsDirectory(runDirectory)): is \(runDirectory) a run "
+                "no checkpoint in \(CheckpointCatalog.checkpointsDirectory(runDirectory).shown): is \(runDirectory.shown) a run "
                     + "directory, and did the run reach its first checkpoint (checkpoint.everySteps)?")
         }
         return newest
@@ -43,36 +45,38 @@ public struct BackboneExport {
     ///
     /// With a picture, `<path without .safetensors>.example.safetensors` holds it as the network sees it (`image`
     /// [1, 3, H, W]) and what the network makes of it (`c5`), so that any other loader can be checked against this one.
-    public func write(_ encoder: Encoder, to path: String, example picture: String? = nil) throws -> String {
+    public func write(_ encoder: Encoder, to path: FilePath, example picture: FilePath? = nil) throws -> String {
         let stored = reader.manifest.tensors.filter { $0.name.hasPrefix(encoder.prefix) }
         let tensors = stored.map { NamedTensor(name: $0.name, elementType: $0.elementType, shape: $0.shape) }
         try reader.read(into: tensors, partially: true)
         let renamed = tensors.map { $0.renamed(String($0.name.dropFirst(encoder.prefix.count))) }
-        try reader.communicator.agree(on: "writing \(path)") {
+        try reader.communicator.agree(on: "writing \(path.shown)") {
             guard reader.communicator.isRoot else { return }
             try SafetensorsFile.write(renamed, metadata: try card(encoder), to: path)
             if let picture { try writeExample(picture, renamed, to: path) }
         }
         let threads = ComputeThreads.shared.threads
-        return "wrote \(path): \(renamed.count) tensors of the \(encoder.rawValue) encoder "
+        return "wrote \(path.shown): \(renamed.count) tensors of the \(encoder.rawValue) encoder "
             + "(\(reader.manifest.facts.architecture["architecture"] ?? "?")) at step \(reader.manifest.facts.step)"
-            + (picture.map { "; beside it \($0) and its features, by \(threads) thread\(threads == 1 ? "" : "s")" }
+            + (picture.map {
+                "; beside it \($0.shown) and its features, by \(threads) thread\(threads == 1 ? "" : "s")"
+            }
                 ?? "")
     }
 
-    private func writeExample(_ picture: String, _ tensors: [NamedTensor], to path: String) throws {
+    private func writeExample(_ picture: FilePath, _ tensors: [NamedTensor], to path: FilePath) throws {
         let run = try RunConfiguration.parse(
-            yaml: reader.manifest.facts.configuration, name: reader.directory
+            yaml: reader.manifest.facts.configuration, name: reader.directory.shown
         ).configuration
         let byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
         let state = ModelState(seed: 0)
         let network = ResNet(run.model.architecture, Scope(state))
         try ModelFile.load(state) { byName[$0]!.tensor! }
         let size = 224
-        let bytes = try TextFile.readBytes(picture)
+        let bytes = try WholeFile.bytes(of: picture)
         let image: Tensor
         do { image = try EvaluationTransform.centerView(bytes, imageSize: size) } catch let error as ImageError {
-            throw TrainingError("\(picture) \(error.reason)")
+            throw TrainingError("\(picture.shown) \(error.reason)")
         }
         let features = try network(Variable(image.reshaped([1, size, size, 3])), Pass(mode: .evaluation)).value
         let (rows, columns, channels) = (features.shape[1], features.shape[2], features.shape[3])
@@ -86,14 +90,20 @@ public struct BackboneExport {
                     tensor: features.permutedInner(outer: 1, rows: rows * columns, columns: channels)
                         .reshaped([1, channels, rows, columns])),
             ],
-            metadata: ["picture": picture, "format": "pt"],
-            to: (path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path) + ".example.safetensors")
+            metadata: ["picture": picture.text, "format": "pt"],
+            to: Self.examplePath(beside: path))
+    }
+
+    private static func examplePath(beside path: FilePath) -> FilePath {
+        var path = path
+        if path.extension == "safetensors" { path.extension = nil }
+        return path.appending(suffix: ".example.safetensors")
     }
 
     /// What someone who is handed the file must know to use it.
     private func card(_ encoder: Encoder) throws -> [String: String] {
         let facts = reader.manifest.facts
-        let run = try RunConfiguration.parse(yaml: facts.configuration, name: reader.directory).configuration
+        let run = try RunConfiguration.parse(yaml: facts.configuration, name: reader.directory.shown).configuration
         return [
             "format": "pt", "producer": "pixpro", "architecture": run.model.architecture.rawValue,
             "layout": "torchvision ResNet v1.5 without fc; OIHW", "encoder": encoder.rawValue,

@@ -2,6 +2,7 @@ import Evaluation
 import ImagePipeline
 import MessagePassing
 import PixelLearning
+import SystemPackage
 import TensorCore
 
 /// Scores a checkpoint of a run after training: the command `pixpro evaluate`.
@@ -14,19 +15,19 @@ public final class RunEvaluation {
     /// Opens the checkpoint and finds the pictures: those of the run's own configuration, changed by `overrides`.
     /// Collective.
     public init(
-        runDirectory: String, step: Int?, configurationFile: String?, overrides: [String], runtime: MPIRuntime
+        runDirectory: FilePath, step: Int?, configurationFile: FilePath?, overrides: [String], runtime: MPIRuntime
     ) throws {
         let world = runtime.world
         let reader = try BackboneExport.open(runDirectory: runDirectory, step: step, communicator: world)
         let loaded = try world.agree(on: "reading the configuration") {
             try configurationFile.map { try RunConfiguration.load(file: $0, overrides: overrides) }
                 ?? RunConfiguration.parse(
-                    yaml: reader.manifest.facts.configuration, name: reader.directory, overrides: overrides)
+                    yaml: reader.manifest.facts.configuration, name: reader.directory.shown, overrides: overrides)
         }
         let configuration = loaded.configuration
         watchdog = runtime.watchdog
         watchdog.configure(
-            configuration.watchdog.limits, reports: RunDirectory(runDirectory).watchdog)
+            configuration.watchdog.limits, reports: RunDirectory(runDirectory).watchdog.text)
         let host = try HostLayout(runtime)
         let cores = try world.agree(on: "planning threads") {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
@@ -35,10 +36,11 @@ public final class RunEvaluation {
         ComputeThreads.start(threads: threads.compute + threads.loader)
         model = PixPro(configuration.pixProSettings, seed: UInt64(configuration.run.seed))
         try TrainingState(model: model, optimizer: nil).load(reader)
-        evaluator = try RunEvaluator(
-            configuration, index: try DataSource.index(configuration.data.roots, world), communicator: world)
+        let index = try DataSource.index(
+            configuration.data.roots.map(FilePath.init(text:)), excluding: runDirectory, world)
+        evaluator = try RunEvaluator(configuration, index: index, communicator: world)
         console = world.isRoot ? .standardError : nil
-        console?.print("scoring \(reader.directory)")
+        console?.print("scoring \(reader.directory.shown)")
     }
 
     /// Collective; the same report on all ranks.

@@ -1,3 +1,6 @@
+import Files
+import SystemPackage
+
 /// What the control groups of a process (a container, a batch job, a service) leave it of its host: the least limit of
 /// all groups that it is in, up to the outermost that can be seen, of version 1 and 2 of control groups.
 public struct ControlGroupLimits: Sendable, Equatable {
@@ -16,7 +19,7 @@ public struct ControlGroupLimits: Sendable, Equatable {
     /// Of this process.
     public static func ofThisProcess() -> ControlGroupLimits {
         // A file that is not there sets no limit.
-        ControlGroupLimits { try? TextFile.read($0) }
+        ControlGroupLimits { try? WholeFile.text(of: FilePath($0)) }
     }
 
     /// Of the process whose `/proc/self` is read.

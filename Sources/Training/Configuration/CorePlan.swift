@@ -1,3 +1,4 @@
+import Files
 import Glibc
 
 /// The logical processors that one rank may run on.
@@ -19,7 +20,7 @@ public struct CoreMask: Sendable, Equatable {
     /// What this process may use: its affinity mask (as mpirun or Slurm bound it) and its control groups' limit.
     public static func ofThisProcess(_ limits: ControlGroupLimits = .ofThisProcess()) -> CoreMask {
         // The mask of sched_getaffinity as the kernel prints it; where /proc is missing, all processors that are online.
-        let status = (try? TextFile.read("/proc/self/status")) ?? ""
+        let status = (try? WholeFile.text(of: "/proc/self/status")) ?? ""
         let list = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
         let cores = list.map { processors(in: $0.dropFirst("Cpus_allowed_list:".count)) } ?? []
         let online = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))

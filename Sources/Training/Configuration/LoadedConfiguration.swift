@@ -1,3 +1,6 @@
+import Files
+import SystemPackage
+
 /// A configuration with the origin of every value that is not a default.
 public struct LoadedConfiguration: Sendable {
     public var configuration: RunConfiguration
@@ -11,25 +14,25 @@ extension RunConfiguration {
     ///
     /// - Throws: `ConfigurationError` with everything that is wrong.
     public static func load(
-        file: String?, roots: [String] = [], overrides: [String] = []
+        file: FilePath?, roots: [String] = [], overrides: [String] = []
     ) throws -> LoadedConfiguration {
         guard let file else { return try parse(yaml: "", name: "", roots: roots, overrides: overrides) }
         let bytes: [UInt8]
         do {
-            bytes = try TextFile.readBytes(file)
-        } catch let error as TextFileError {
+            bytes = try WholeFile.bytes(of: file, limit: 1 << 24)
+        } catch let error as FileError {
             throw ConfigurationError([
                 .init(
-                    file, "cannot read the configuration: \(error.reason)",
+                    file.shown, "the configuration cannot be read: \(error.cause)",
                     remedy: "give --config a YAML file that exists")
             ])
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw ConfigurationError([
-                .init(file, "not a text file in UTF-8", remedy: "give --config a YAML file")
+                .init(file.shown, "not a text file in UTF-8", remedy: "give --config a YAML file")
             ])
         }
-        return try parse(yaml: text, name: file, roots: roots, overrides: overrides)
+        return try parse(yaml: text, name: file.shown, roots: roots, overrides: overrides)
     }
 
     /// Reads YAML text; `name` stands for the file in messages.

@@ -31,7 +31,14 @@ public final class Console: Sendable {
         },
         output: { text in
             // Nothing can be told to anyone if standard error itself is broken; the log file has the line.
-            _ = try? TextFile.writeAll(Array(text.utf8), to: STDERR_FILENO, path: "standard error")
+            let bytes = Array(text.utf8)
+            var done = 0
+            while done < bytes.count {
+                let count = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress! + done, bytes.count - done) }
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return }
+                done += count
+            }
         })
 
     /// Columns that a living line may fill: one less than the terminal has, so that the cursor stays on the line.

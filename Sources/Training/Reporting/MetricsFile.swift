@@ -1,11 +1,12 @@
-import Glibc
+import Files
+import SystemPackage
 
 /// metrics.jsonl: every number that a run reported, one JSON object per line.
 ///
 /// Each record is one write(2) of a whole line, so that a reader never sees a part and a crash loses none.
 public final class MetricsFile {
-    public let path: String
-    private let descriptor: Int32
+    public var path: FilePath { file.path }
+    private let file: AppendedFile
     /// What a full disk has not taken yet, from within a line on.
     private var waiting: [UInt8] = []
 
@@ -13,41 +14,32 @@ public final class MetricsFile {
     ///
     /// - Parameter firstStep: the step of the first record to come: records of this and later steps are dropped, as
     ///   are lines that a crash cut off. Nil keeps all records.
-    public init(path: String, firstStep: Int? = nil) throws {
-        self.path = path
-        if TextFile.exists(path) {
+    public init(path: FilePath, firstStep: Int? = nil) throws {
+        if FileSystem.exists(path) {
             let lines = try MetricsFile.lines(of: path)
             // What stays keeps its bytes: a number that is read and written again may end in another digit.
             let kept = lines.filter { line in line.record.map { $0.step < firstStep ?? .max } ?? false }
-            if kept.count < lines.count { try TextFile.write(kept.map { $0.text + "\n" }.joined(), to: path) }
+            if kept.count < lines.count { try WholeFile.write(kept.map { $0.text + "\n" }.joined(), to: path) }
         }
-        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw TextFileError(path: path, action: "open") }
+        file = try AppendedFile(path: path)
     }
-
-    deinit { close(descriptor) }
 
     /// Throws where the record could not be written, and writes it before the next one then.
     public func append(_ record: MetricRecord) throws {
         waiting += Array((record.json + "\n").utf8)
-        while !waiting.isEmpty {
-            let count = waiting.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw TextFileError(path: path, action: "write") }
-            waiting.removeFirst(count)
-        }
+        while !waiting.isEmpty { waiting.removeFirst(try file.appendSome(waiting)) }
     }
 
     /// All records of a file, and the numbers (from 1) of lines that are none: at most the last, cut off by a crash,
     /// unless something else wrote to the file.
-    public static func read(_ path: String) throws -> (records: [MetricRecord], unreadableLines: [Int]) {
+    public static func read(_ path: FilePath) throws -> (records: [MetricRecord], unreadableLines: [Int]) {
         let lines = try lines(of: path)
         return (lines.compactMap(\.record), lines.indices.filter { lines[$0].record == nil }.map { $0 + 1 })
     }
 
     /// Every line, with the record that it is, if it is one.
-    private static func lines(of path: String) throws -> [(text: Substring, record: MetricRecord?)] {
-        let text = try TextFile.read(path)
+    private static func lines(of path: FilePath) throws -> [(text: Substring, record: MetricRecord?)] {
+        let text = try WholeFile.text(of: path)
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
         return lines.enumerated().map { index, line in

@@ -1,5 +1,6 @@
-import Glibc
+import Files
 import Synchronization
+import SystemPackage
 
 /// The run's log: lines with UTC time and level appended to a file, and the same words on the console.
 ///
@@ -10,24 +11,16 @@ public final class RunLog: Sendable {
     }
 
     public let console: Console
-    private let path: String
     private let clock: TimeSource
-    /// The file's descriptor; -1 once writing to it has failed.
-    private let file: Mutex<Int32>
+    /// nil once writing to it has failed.
+    private let file: Mutex<AppendedFile?>
 
     /// Appends to `path`, which is made where it does not exist.
     ///
-    /// - Throws: `TextFileError` where it cannot be opened.
-    public init(path: String, console: Console = .standardError, clock: TimeSource = .system) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw TextFileError(path: path, action: "open") }
-        (self.path, self.console, self.clock) = (path, console, clock)
-        file = Mutex(descriptor)
-    }
-
-    deinit {
-        let descriptor = file.withLock { $0 }
-        if descriptor >= 0 { close(descriptor) }
+    /// - Throws: `FileError` where it cannot be opened.
+    public init(path: FilePath, console: Console = .standardError, clock: TimeSource = .system) throws {
+        (self.console, self.clock) = (console, clock)
+        file = Mutex(try AppendedFile(path: path))
     }
 
     public func info(_ text: String) { write(.info, text) }
@@ -45,14 +38,12 @@ public final class RunLog: Sendable {
         let indent = String(repeating: " ", count: start.count)
         let line =
             start + text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n" + indent)
-        file.withLock { descriptor in
-            guard descriptor >= 0 else { return }
+        file.withLock { file in
             do {
-                try TextFile.writeAll(Array((line + "\n").utf8), to: descriptor, path: path)
+                try file?.append(Array((line + "\n").utf8))
             } catch {
                 // A full disk must not end the training that checkpoints may still save: say it once, go on without.
-                close(descriptor)
-                descriptor = -1
+                file = nil
                 console.print("warning: \(error); the log goes on here only")
             }
         }

@@ -1,4 +1,6 @@
+import Files
 import Glibc
+import SystemPackage
 
 /// The terminal in which standard error ends: its own, or that of `mpirun`, which takes the ranks' standard error through
 /// pipes and passes on every byte to its own.
@@ -11,7 +13,7 @@ enum StandardErrorTerminal {
     private static func launchersTerminal() -> Int32? {
         let launcher = "/proc/\(getppid())"
         // Without /proc, or on another host than mpirun's, whole lines are printed.
-        guard let name = try? TextFile.read(launcher + "/comm"),
+        guard let name = try? WholeFile.text(of: FilePath(launcher + "/comm")),
             let first = name.split(separator: "\n").first, launchers.contains(first),
             linkTarget(launcher + "/fd/2")?.hasPrefix("/dev/") == true
         else { return nil }

@@ -1,4 +1,6 @@
+import Files
 import MessagePassing
+import SystemPackage
 import TensorCore
 
 /// Writes what every rank did in the first steps as a Chrome trace, which Perfetto (ui.perfetto.dev) and chrome://tracing
@@ -10,15 +12,15 @@ public final class StepTrace {
     public static let steps = 10
     public static let ranks = 64
 
-    private let path: String
+    private let path: FilePath
     private let communicator: Communicator
     private var stepsLeft = StepTrace.steps
 
     /// Makes sure that the file can be written, and begins to record. Collective.
-    public init(path: String, communicator: Communicator) throws {
+    public init(path: FilePath, communicator: Communicator) throws {
         (self.path, self.communicator) = (path, communicator)
         try communicator.agree(on: "opening the trace") {
-            if communicator.isRoot { try TextFile.write("", to: path) }
+            if communicator.isRoot { try WholeFile.write("", to: path) }
         }
         try communicator.barrier("beginning the trace")
         if communicator.rank < Self.ranks { Trace.shared.start() }
@@ -45,7 +47,7 @@ public final class StepTrace {
         try communicator.agree(on: "writing the trace") {
             guard communicator.isRoot else { return }
             let all = gathered.filter { !$0.isEmpty }.map { String(decoding: $0, as: UTF8.self) }
-            try TextFile.write(
+            try WholeFile.write(
                 "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + all.joined(separator: ",\n") + "\n]}\n", to: path)
         }
     }

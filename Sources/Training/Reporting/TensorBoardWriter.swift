@@ -1,39 +1,34 @@
+import Files
 import Glibc
+import SystemPackage
 
 /// An event file for TensorBoard (and, through `wandb sync`, Weights & Biases).
 ///
 /// Append only and one write(2) per record, because readers follow the file while it grows. A resumed run opens a new
 /// file beside the old one.
 public final class TensorBoardWriter {
-    public let path: String
-    private let descriptor: Int32
+    public var path: FilePath { file.path }
+    private let file: AppendedFile
     private let clock: TimeSource
 
     /// Makes `directory`'s next event file; the directory must exist.
     ///
     /// - Parameter resumedAtStep: updates done when the run goes on; readers drop what an earlier file has after them.
-    public init(directory: String, resumedAtStep: Int = 0, clock: TimeSource = .system) throws {
+    public init(directory: FilePath, resumedAtStep: Int = 0, clock: TimeSource = .system) throws {
         var host = [CChar](repeating: 0, count: 256)
         gethostname(&host, host.count - 1)
         let name = host.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
         let seconds = String(Int(clock.wall()))
         let stamp = String(repeating: "0", count: max(0, 10 - seconds.count)) + seconds
-        var number = 0
-        var path = ""
-        var descriptor: Int32
-        repeat {
-            path = "\(directory)/events.out.tfevents.\(stamp).\(name).\(getpid()).\(number)"
-            descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o644)
-            number += 1
-        } while descriptor < 0 && errno == EEXIST
-        guard descriptor >= 0 else { throw TextFileError(path: path, action: "open") }
-        (self.path, self.descriptor, self.clock) = (path, descriptor, clock)
+        let paths = (0...).lazy.map {
+            directory.appending("events.out.tfevents.\(stamp).\(name).\(getpid()).\($0)")
+        }
+        file = try AppendedFile(path: paths.first { !FileSystem.exists($0) }!, isNew: true)
+        self.clock = clock
         try write(.fileVersion(wallTime: clock.wall()))
         // A session's start makes readers forget its own step too.
         if resumedAtStep > 0 { try write(.sessionStart(step: resumedAtStep + 1, wallTime: clock.wall())) }
     }
-
-    deinit { close(descriptor) }
 
     /// Curves' values at one step.
     public func scalars(_ values: [(tag: String, value: Double)], step: Int) throws {
@@ -59,6 +54,6 @@ public final class TensorBoardWriter {
     }
 
     private func write(_ event: TensorBoardEvent) throws {
-        try TextFile.writeAll(event.record, to: descriptor, path: path)
+        try file.append(event.record)
     }
 }

@@ -1,5 +1,6 @@
 import ImagePipeline
 import MessagePassing
+import SystemPackage
 
 /// The pictures of a run, found by rank zero and known to all ranks.
 enum DataSource {
@@ -7,14 +8,14 @@ enum DataSource {
     ///
     /// One listing spares a shared file system a million look-ups per rank, and every rank sees the same order.
     /// Collective; throws the same error on all ranks.
-    static func index(_ roots: [String], _ communicator: Communicator) throws -> ImageIndex {
+    static func index(_ roots: [FilePath], excluding run: FilePath, _ communicator: Communicator) throws -> ImageIndex {
         let listed = try communicator.agree(on: "listing the images") {
-            communicator.isRoot ? try ImageIndex(roots: roots).serialized : []
+            communicator.isRoot ? try ImageIndex(roots: roots, excluding: [run]) : nil
         }
-        let bytes = try communicator.broadcast(listed)
+        let bytes = try communicator.broadcast(listed?.serialized ?? [])
         return try communicator.agree(on: "reading the image folders") {
-            let index = try ImageIndex(serialized: bytes)
-            try index.verifyReadable()
+            let index = try listed ?? ImageIndex(serialized: bytes)
+            try index.verifyReadable(isElsewhere: !communicator.isRoot)
             return index
         }
     }

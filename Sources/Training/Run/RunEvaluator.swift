@@ -1,8 +1,10 @@
 import Evaluation
+import Files
 import ImagePipeline
 import MessagePassing
 import NeuralNetwork
 import PixelLearning
+import SystemPackage
 import TensorCore
 
 /// Scores a run's encoder on what its configuration names, beside random weights, which are scored once.
@@ -47,7 +49,8 @@ final class RunEvaluator {
     private static func classification(
         _ sets: RunConfiguration.Classification, _ size: Int
     ) throws -> EvaluationPlan.Classification {
-        let train = try ImageIndex(roots: [sets.train]), validation = try ImageIndex(roots: [sets.validation])
+        let train = try ImageIndex(roots: [FilePath(text: sets.train)])
+        let validation = try ImageIndex(roots: [FilePath(text: sets.validation)])
         let classes = train.classNames
         guard classes.count >= 2 else {
             throw TrainingError(
@@ -76,7 +79,7 @@ final class RunEvaluator {
         _ sets: RunConfiguration.Segmentation, verify: Bool
     ) throws -> EvaluationPlan.Segmentation {
         func source(_ set: RunConfiguration.LabelledImages) throws -> LabelledPictureSource {
-            let folder = try SegmentationFolder(images: set.images, labels: set.labels)
+            let folder = try SegmentationFolder(images: FilePath(text: set.images), labels: FilePath(text: set.labels))
             if verify { try folder.verify(classes: sets.classes, void: sets.void) }
             return LabelledPictureSource(count: folder.count, name: folder.description(of:)) { picture in
                 let map = try folder.labels(of: picture, classes: sets.classes, void: sets.void)

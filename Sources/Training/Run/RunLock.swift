@@ -1,8 +1,6 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Files
+import Glibc
+import SystemPackage
 
 /// Keeps a second job out of a run directory, for as long as this object lives.
 ///
@@ -11,7 +9,7 @@
 /// seconds instead, and a job that sees the text change stays away.
 package final class RunLock: @unchecked Sendable {
     // @unchecked: after `init` only the heartbeat thread writes to the file.
-    private let path: String
+    private let path: FilePath
     private let descriptor: Int32
     private let owner: String
 
@@ -25,19 +23,19 @@ package final class RunLock: @unchecked Sendable {
 
     /// Throws where another job trains in the directory. `attempt` tries to lock a descriptor, without waiting.
     package init(
-        directory: String, host: String, patience: Double = RunLock.patience,
+        directory: FilePath, host: String, patience: Double = RunLock.patience,
         secondsBetweenBeats: Double = RunLock.secondsBetweenBeats,
         attempt: (Int32) -> Attempt = RunLock.lockFile
     ) throws {
-        path = directory + "/lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw TextFileError(path: path, action: "open") }
+        path = directory.appending("lock")
+        descriptor = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
+        guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file") }
         owner = "host \(host), process \(getpid()), since \(TimeSource.utc(TimeSource.system.wall()))"
         var isReady = false
         defer { if !isReady { close(descriptor) } }
         func refusal() -> TrainingError {
             TrainingError(
-                "another job trains in \(directory) (\(text)): wait for its end or stop it, or choose another "
+                "another job trains in \(directory.shown) (\(text)): wait for its end or stop it, or choose another "
                     + "run.directory")
         }
         let deadline = ContinuousClock.now + .seconds(patience)
@@ -61,7 +59,8 @@ package final class RunLock: @unchecked Sendable {
     /// Whether the directory still has the file that is locked: not removed, replaced or unmounted.
     package var isInPlace: Bool {
         var held = stat(), found = stat()
-        return fstat(descriptor, &held) == 0 && stat(path, &found) == 0 && held.st_ino == found.st_ino
+        return fstat(descriptor, &held) == 0 && path.withPlatformString({ stat($0, &found) }) == 0
+            && held.st_ino == found.st_ino
             && held.st_dev == found.st_dev
     }
 

@@ -1,7 +1,9 @@
 import Checkpointing
 import Drawing
 import Evaluation
+import Files
 import ImagePipeline
+import SystemPackage
 import TensorCore
 
 /// Everything a run tells people: progress, log, metrics, curves. On ranks other than zero it is silent.
@@ -37,10 +39,10 @@ final class RunReporter {
         parameters: Int, elementType: ElementType, communication: String
     ) throws {
         guard isRoot else { return }
-        try TextFile.write(
+        try WholeFile.write(
             configuration.configuration.yaml(origins: configuration.origins), to: directory.configuration)
-        if checkpoint != nil, TextFile.exists(directory.skipped) {
-            namedUnreadable = Set(try TextFile.read(directory.skipped).split(separator: "\n").map(String.init))
+        if checkpoint != nil, FileSystem.exists(directory.skipped) {
+            namedUnreadable = Set(try WholeFile.text(of: directory.skipped).split(separator: "\n").map(String.init))
         }
         batchRanks = batch.ranks
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
@@ -56,7 +58,7 @@ final class RunReporter {
                 + "micro-batch\(batch.accumulation == 1 ? "" : "es") = global batch \(batch.global), "
                 + "peak learning rate \(significant(batch.learningRate)), gradients \(communication)")
         note(cores.summary)
-        note("run directory \(directory.path)")
+        note("run directory \(directory.path.shown)")
         if let checkpoint { note("resuming from \(checkpoint): step \(position.step), epoch \(position.epoch)") }
         record(.start, position, epoch: Double(position.epoch), [:])
     }
@@ -103,6 +105,14 @@ final class RunReporter {
             ])
     }
 
+    /// Names what lay among the pictures and is not used.
+    func leftOut(_ leftOut: LeftOut) {
+        if leftOut.ignoredCount > 0 { note("\(leftOut.ignoredCount) other files ignored: \(leftOut.ignoredByEnding)") }
+        unreadable(leftOut.skipped.map { "\($0.path)\t\($0.reason)" })
+        let unnamed = leftOut.skippedCount - leftOut.skipped.count
+        if unnamed > 0 { warn("and \(unnamed) more are skipped") }
+    }
+
     /// Lines "path<tab>reason"; each file is said once.
     func unreadable(_ lines: [String]) {
         let new = lines.filter { namedUnreadable.insert($0).inserted }.sorted()
@@ -112,7 +122,7 @@ final class RunReporter {
             warn("skipping \(parts[0]): \(parts.count > 1 ? String(parts[1]) : "unreadable")")
         }
         attempt {
-            try TextFile.write(
+            try WholeFile.write(
                 namedUnreadable.sorted().map { $0 + "\n" }.joined(), to: directory.skipped)
         }
     }
@@ -122,8 +132,8 @@ final class RunReporter {
         guard isRoot else { return }
         warn(message)
         attempt {
-            let before = TextFile.exists(directory.nonFinite) ? try TextFile.read(directory.nonFinite) : ""
-            try TextFile.write(before + pictures.map { "\(step)\t\($0)\n" }.joined(), to: directory.nonFinite)
+            let before = FileSystem.exists(directory.nonFinite) ? try WholeFile.text(of: directory.nonFinite) : ""
+            try WholeFile.write(before + pictures.map { "\(step)\t\($0)\n" }.joined(), to: directory.nonFinite)
         }
     }
 
@@ -149,7 +159,7 @@ final class RunReporter {
     func saved(_ outcome: SaveOutcome) {
         switch outcome {
         case .committed(let path, let bytes, let seconds, let warnings):
-            note("saved \(path) (\(bytes >> 20) MiB in \(significant(seconds)) s)")
+            note("saved \(path.shown) (\(bytes >> 20) MiB in \(significant(seconds)) s)")
             warnings.forEach(warn)
         case .failed(let reason):
             warn("the checkpoint was NOT saved: \(reason); training goes on, earlier checkpoints are untouched")
@@ -176,7 +186,7 @@ final class RunReporter {
             for curve in curves(of: try MetricsFile.read(directory.metrics).records) {
                 let png = try encodePNG(
                     rgb: curve.canvas.pixels, width: curve.canvas.width, height: curve.canvas.height)
-                try TextFile.write(png, to: "\(directory.curves)/\(curve.name).png")
+                try WholeFile.write(png, to: directory.curves.appending("\(curve.name).png"))
             }
         }
     }
@@ -188,9 +198,9 @@ final class RunReporter {
         progress?.finish()
         note(
             "finished after \(position.step) steps and \(position.samples) images; peak memory of a rank "
-                + "\(significant(Double(peakMemory) / 1e9)) GB; curves in \(directory.curves)")
+                + "\(significant(Double(peakMemory) / 1e9)) GB; curves in \(directory.curves.shown)")
         if !namedUnreadable.isEmpty {
-            note("\(namedUnreadable.count) unreadable files, listed in \(directory.skipped)")
+            note("\(namedUnreadable.count) unreadable files, listed in \(directory.skipped.shown)")
         }
     }
 

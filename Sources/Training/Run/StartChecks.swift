@@ -1,4 +1,5 @@
 import Checkpointing
+import Files
 import ImagePipeline
 import MessagePassing
 
@@ -24,7 +25,7 @@ package struct StartChecks {
     func verifyProgram() throws {
         let checksum = try communicator.agree(on: "reading the program") {
             var checksum = CRC32C()
-            try TextFile.readBytes("/proc/self/exe").withUnsafeBytes { checksum.add($0) }
+            try WholeFile.bytes(of: "/proc/self/exe").withUnsafeBytes { checksum.add($0) }
             return checksum.text
         }
         let all = try communicator.allGather(checksum)

@@ -1,11 +1,13 @@
 import Checkpointing
 import DataParallel
 import Evaluation
+import Files
 import ImagePipeline
 import MessagePassing
 import NeuralNetwork
 import Optimization
 import PixelLearning
+import SystemPackage
 import TensorCore
 
 /// A training run from its first image to its last checkpoint, the same on every rank.
@@ -39,15 +41,15 @@ public final class TrainingRun {
     /// Prepares everything up to the first step: plans, images, model, and the newest checkpoint. Collective.
     ///
     /// - Parameter trace: a file for a Chrome trace of the first steps (see `StepTrace`).
-    public init(_ loaded: LoadedConfiguration, runtime: MPIRuntime, trace: String? = nil) throws {
+    public init(_ loaded: LoadedConfiguration, runtime: MPIRuntime, trace: FilePath? = nil) throws {
         let configuration = loaded.configuration
         let world = runtime.world
         self.configuration = configuration
         self.runtime = runtime
         communicator = world
-        let directory = RunDirectory(configuration.run.directory)
+        let directory = RunDirectory(FilePath(text: configuration.run.directory))
         StopRequest.install()
-        runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
+        runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog.text)
         runtime.watchdog.begin(.start)
         if configuration.parallel.checkCollectives { try world.checkOrder() }
         let checks = try StartChecks(runtime)
@@ -62,7 +64,8 @@ public final class TrainingRun {
         }
         let threads = cores.ranks[host.rank]
         ComputeThreads.start(threads: threads.compute)
-        index = try DataSource.index(configuration.data.roots, world)
+        index = try DataSource.index(
+            configuration.data.roots.map(FilePath.init(text:)), excluding: directory.path, world)
         try checks.verifyPictures(index)
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
         guard index.count >= batch.global else {
@@ -86,7 +89,7 @@ public final class TrainingRun {
             mode: threads.communication > 0 ? .overlapped : .inline, wire: configuration.parallel.wire)
         state = TrainingState(model: model, optimizer: optimizer)
 
-        lock = try world.agree(on: "preparing \(directory.path)") {
+        lock = try world.agree(on: "preparing \(directory.path.shown)") {
             guard world.isRoot else { return nil }
             try directory.create()
             return try RunLock(directory: directory.path, host: runtime.hostName)
@@ -318,18 +321,18 @@ public final class TrainingRun {
         }
         if let reader, configuration.checkpoint.resume == .never {
             throw TrainingError(
-                "\(directory.path) holds checkpoints (the newest is \(reader.directory)), but checkpoint.resume is "
+                "\(directory.path.shown) holds checkpoints (the newest is \(reader.directory.shown)), but checkpoint.resume is "
                     + "never: choose another run.directory, or set checkpoint.resume=auto to go on")
         }
         if let reader {
             try communicator.agree(on: "comparing configurations") {
                 let saved = try RunConfiguration.parse(
-                    yaml: reader.manifest.facts.configuration, name: reader.directory)
+                    yaml: reader.manifest.facts.configuration, name: reader.directory.shown)
                 let changes = configuration.differences(from: saved.configuration)
                 let forbidden = changes.filter { $0.rule == .mustMatch }
                 guard forbidden.isEmpty else {
                     throw TrainingError(
-                        "\(reader.directory) was made with another configuration: "
+                        "\(reader.directory.shown) was made with another configuration: "
                             + forbidden.map(\.description).joined(separator: "; ")
                             + "; set these back, or choose another run.directory")
                 }
@@ -345,10 +348,11 @@ public final class TrainingRun {
         }
         try verifyReplicasAgree(state.replicas, over: communicator)
         try reporter.begin(
-            position, resumedFrom: reader?.directory, images: index.count, batch: batch, cores: cores,
+            position, resumedFrom: reader?.directory.shown, images: index.count, batch: batch, cores: cores,
             parameters: model.online.parameters.reduce(0) { $0 + $1.value.count },
             elementType: model.settings.elementType,
             communication: step.reducer.mode.rawValue)
+        reporter.leftOut(index.leftOut)
     }
 }
 

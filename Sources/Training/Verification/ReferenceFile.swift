@@ -1,8 +1,10 @@
 import Checkpointing
+import Files
 import ImagePipeline
 import MessagePassing
 import NeuralNetwork
 import PixelLearning
+import SystemPackage
 import TensorCore
 
 /// A reference: inputs, initial weights and what a few steps must give, computed elsewhere in double precision.
@@ -41,7 +43,7 @@ struct ReferenceFile {
     /// A kind whose median drift is above this says nothing: a rectifier fell on the other side of zero early.
     static let largestMedianDrift = 1e-4
 
-    init(path: String) throws {
+    init(path: FilePath) throws {
         let file = try SafetensorsFile(path: path)
         self.file = file
         let metadata = ReferenceMetadata(path: path, texts: file.metadata)
@@ -56,13 +58,14 @@ struct ReferenceFile {
         sgdMomentum = try metadata.parsed("sgd_momentum", Double.init)
         trustCoefficient = try metadata.parsed("trust", Double.init)
         guard totalSteps > 0 else {
-            throw ReferenceError(description: "\(path): metadata 'total_steps' must be positive")
+            throw ReferenceError(description: "\(path.shown): metadata 'total_steps' must be positive")
         }
         guard let shape = file.description(of: "input.view1")?.shape, shape.count == 5, shape[2] == 3,
             shape[0] == learningRates.count, shape[3] == shape[4], shape.allSatisfy({ $0 > 0 })
         else {
             throw ReferenceError(
-                description: "\(path): 'input.view1' must be [steps, images, 3, size, size] with one learning rate for "
+                description:
+                    "\(path.shown): 'input.view1' must be [steps, images, 3, size, size] with one learning rate for "
                     + "each of the steps")
         }
         (steps, images, size) = (shape[0], shape[1], shape[3])
@@ -78,7 +81,7 @@ struct ReferenceFile {
         for name in ["input.box1", "input.box2"] { try require(name, shape: [steps, images, 4]) }
         if let strange = lossTerms.first(where: { $0 != "pixel" }) {
             throw ReferenceError(
-                description: "\(file.path): 'expected.loss.\(strange)' is nothing that PixPro's loss has")
+                description: "\(file.path.shown): 'expected.loss.\(strange)' is nothing that PixPro's loss has")
         }
         for term in [""] + lossTerms.map({ "." + $0 }) {
             for name in ["expected.loss\(term)", "drift.loss\(term)"] { try require(name, shape: [steps]) }
@@ -97,13 +100,13 @@ struct ReferenceFile {
                 let values = try file.readTensor(tensor.name).array
                 guard values.count == 1, values[0] >= 0, values[0].isFinite else {
                     throw ReferenceError(
-                        description: "\(file.path): '\(tensor.name)' must be one finite number, not negative")
+                        description: "\(file.path.shown): '\(tensor.name)' must be one finite number, not negative")
                 }
                 drifts[kind, default: [:]][String(tensor.name.dropFirst(prefix.count))] = Double(values[0])
             }
             if let median = drifts[kind]?.values.median, median > largestMedianDrift {
                 throw ReferenceError(
-                    description: "\(file.path): the median drift of its \(kind) is \(significant(median)), above "
+                    description: "\(file.path.shown): the median drift of its \(kind) is \(significant(median)), above "
                         + "\(largestMedianDrift): its float32 run went another way than its exact one, and so would any "
                         + "other; write the reference anew with another seed")
             }
@@ -114,10 +117,10 @@ struct ReferenceFile {
     /// Throws unless the file has this tensor in this shape.
     private func require(_ name: String, shape: [Int]) throws {
         guard let found = file.description(of: name)?.shape else {
-            throw ReferenceError(description: "\(file.path): has no '\(name)'; write the reference again, whole")
+            throw ReferenceError(description: "\(file.path.shown): has no '\(name)'; write the reference again, whole")
         }
         guard found == shape else {
-            throw ReferenceError(description: "\(file.path): '\(name)' is \(found), but \(shape) is needed")
+            throw ReferenceError(description: "\(file.path.shown): '\(name)' is \(found), but \(shape) is needed")
         }
     }
 
@@ -132,7 +135,8 @@ struct ReferenceFile {
         for tensor in file.tensors where tensor.name.hasPrefix(prefix) {
             guard known.contains(String(tensor.name.dropFirst(prefix.count))) else {
                 throw ReferenceError(
-                    description: "\(file.path): '\(tensor.name)' is nothing that this model has: the metadata names "
+                    description:
+                        "\(file.path.shown): '\(tensor.name)' is nothing that this model has: the metadata names "
                         + "another architecture, or another program's names were used")
             }
         }
@@ -165,15 +169,15 @@ extension Collection<Double> {
 
 /// The settings in a reference's header.
 private struct ReferenceMetadata {
-    let path: String
+    let path: FilePath
     let texts: [String: String]
 
     func parsed<Value>(_ key: String, _ parse: (String) -> Value?) throws -> Value {
         guard let text = texts[key] else {
-            throw ReferenceError(description: "\(path): no '\(key)' in its metadata; is it a reference file?")
+            throw ReferenceError(description: "\(path.shown): no '\(key)' in its metadata; is it a reference file?")
         }
         guard let value = parse(text) else {
-            throw ReferenceError(description: "\(path): metadata '\(key)' is '\(text)', which cannot be read")
+            throw ReferenceError(description: "\(path.shown): metadata '\(key)' is '\(text)', which cannot be read")
         }
         return value
     }
@@ -182,7 +186,7 @@ private struct ReferenceMetadata {
         for (key, only) in [("method", "pixpro"), ("instance", "none"), ("pyramid_levels", "")] {
             if let text = texts[key], text != only {
                 throw ReferenceError(
-                    description: "\(path): metadata '\(key)' is '\(text)', but only '\(only)' can be verified")
+                    description: "\(path.shown): metadata '\(key)' is '\(text)', but only '\(only)' can be verified")
             }
         }
         var settings = PixProSettings()
@@ -198,7 +202,7 @@ private struct ReferenceMetadata {
         else {
             throw ReferenceError(
                 description:
-                    "\(path): metadata 'hidden' and 'projection' must be positive, 'gamma' and 'threshold' not "
+                    "\(path.shown): metadata 'hidden' and 'projection' must be positive, 'gamma' and 'threshold' not "
                     + "negative")
         }
         return settings

@@ -1,8 +1,10 @@
 import DataParallel
+import Files
 import MessagePassing
 import NeuralNetwork
 import Optimization
 import PixelLearning
+import SystemPackage
 import TensorCore
 
 /// Runs a reference's steps in this program and compares: the proof that a machine computes the published method.
@@ -27,7 +29,7 @@ public final class Verification {
     public static let wholeGradientFloor = 1e-2
 
     /// Collective.
-    public init(path: String, communicator: Communicator) throws {
+    public init(path: FilePath, communicator: Communicator) throws {
         let reference = try communicator.agree(on: "reading the reference") { try ReferenceFile(path: path) }
         self.reference = reference
         self.communicator = communicator
@@ -35,7 +37,8 @@ public final class Verification {
         report = VerificationReport(threads: threads)
         guard reference.images % communicator.size == 0 else {
             throw ReferenceError(
-                description: "\(path) has \(reference.images) images, which \(communicator.size) ranks cannot share "
+                description:
+                    "\(path.shown) has \(reference.images) images, which \(communicator.size) ranks cannot share "
                     + "equally; run it on a divisor of \(reference.images)")
         }
         let share = reference.images / communicator.size
@@ -50,7 +53,7 @@ public final class Verification {
 
     /// The reference's initial weights and statistics. Collective.
     private func loadWeights() throws {
-        try communicator.agree(on: "loading the weights of \(reference.file.path)") {
+        try communicator.agree(on: "loading the weights of \(reference.file.path.shown)") {
             for state in [model.online, model.momentum] {
                 try ModelFile.load(state, prefix: "weights.", read: reference.file.readTensor)
             }

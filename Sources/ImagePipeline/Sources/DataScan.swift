@@ -1,17 +1,19 @@
+import Files
+import SystemPackage
+
 /// What training would make of folders of images: every file decoded once.
 public struct DataScan: Sendable {
     public let used: Int
-    /// Path and reason of everything that would be skipped.
-    public let skipped: [(path: String, reason: String)]
-    public let ignored: Int
+    /// Everything that would be skipped, and what is no picture by its name.
+    public let leftOut: LeftOut
     public let classes: [(name: String, count: Int)]
     /// The shorter and longer sides of the pictures, sorted.
     private let shortSides: [Int]
     private let longSides: [Int]
 
-    public init(roots: [String], progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws {
+    public init(roots: [FilePath], progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws {
         let index = try ImageIndex(roots: roots)
-        var skipped: [(path: String, reason: String)] = [], short: [Int] = [], long: [Int] = []
+        var leftOut = index.leftOut, short: [Int] = [], long: [Int] = []
         var counts = [Int](repeating: 0, count: index.classNames.count)
         for picture in 0..<index.count {
             do {
@@ -20,13 +22,12 @@ public struct DataScan: Sendable {
                 long.append(max(image.width, image.height))
                 if let label = index.label(of: picture) { counts[label] += 1 }
             } catch let error as ImageError {
-                skipped.append((index.description(of: picture), error.reason))
+                leftOut.skip(index.description(of: picture), error.reason)
             }
             progress(picture + 1, index.count)
         }
         used = short.count
-        ignored = index.ignored
-        self.skipped = skipped
+        self.leftOut = leftOut
         classes = Array(zip(index.classNames, counts)).map { (name: $0.0, count: $0.1) }
         shortSides = short.sorted()
         longSides = long.sorted()
@@ -34,7 +35,10 @@ public struct DataScan: Sendable {
 
     /// For people: counts, sizes, classes, and each file that would be skipped.
     public var report: String {
-        var lines = ["\(used) images are used, \(skipped.count) skipped, \(ignored) other files ignored"]
+        let endings = leftOut.ignored.isEmpty ? "" : ": \(leftOut.ignoredByEnding)"
+        var lines = [
+            "\(used) images are used, \(leftOut.skippedCount) skipped, \(leftOut.ignoredCount) other files ignored\(endings)"
+        ]
         func range(_ sides: [Int]) -> String {
             "\(sides.first!) to \(sides.last!) px, median \(sides[sides.count / 2])"
         }
@@ -42,10 +46,12 @@ public struct DataScan: Sendable {
             lines.append("shorter side \(range(shortSides)); longer side \(range(longSides))")
         }
         if !classes.isEmpty {
-            let listed = classes.prefix(12).map { "\($0.name) (\($0.count))" }.joined(separator: ", ")
+            let listed = classes.prefix(12).map { "\(shownText($0.name)) (\($0.count))" }.joined(separator: ", ")
             lines.append("\(classes.count) class folders: \(listed)\(classes.count > 12 ? ", …" : "")")
         }
-        lines += skipped.map { "skipped \($0.path): \($0.reason)" }
+        lines += leftOut.skipped.map { "skipped \($0.path): \($0.reason)" }
+        let unnamed = leftOut.skippedCount - leftOut.skipped.count
+        if unnamed > 0 { lines.append("and \(unnamed) more are skipped") }
         return lines.joined(separator: "\n")
     }
 }

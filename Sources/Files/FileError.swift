@@ -1,0 +1,50 @@
+import Glibc
+public import SystemPackage
+
+/// A file that cannot be read or written, or is not what it should be.
+public struct FileError: Error, CustomStringConvertible {
+    /// The file or directory.
+    public let path: FilePath
+    /// What went wrong.
+    public let cause: String
+    /// What to do about it, after a semicolon; empty where there is nothing to say.
+    private let remedy: String
+    /// The system's code, where a system call failed.
+    public let code: Int32?
+
+    /// What went wrong, and what to do about it.
+    public var reason: String { cause + remedy }
+
+    public var description: String { "\(path.shown): \(reason)" }
+
+    public init(path: FilePath, reason: String) {
+        (self.path, cause, remedy, code) = (path, reason, "", nil)
+    }
+
+    /// A failed system call: the one place where `errno` becomes an error.
+    public init(path: FilePath, doing action: String, code: Int32 = errno) {
+        self.path = path
+        self.code = code
+        cause = "cannot \(action): \(String(cString: strerror(code)))"
+        remedy = Self.remedy(for: code)
+    }
+
+    private init(_ error: FileError, remedy: String) {
+        (path, cause, code, self.remedy) = (error.path, error.cause, error.code, remedy)
+    }
+
+    /// The same with more advice.
+    public func advising(_ advice: String) -> FileError { FileError(self, remedy: "\(remedy) \(advice)") }
+
+    private static func remedy(for code: Int32) -> String {
+        switch code {
+        case ENOSPC: "; free space on this file system"
+        case EDQUOT, EFBIG: "; raise the limit (quota, ulimit -f) or free space"
+        case EMFILE, ENFILE: "; raise the limit of open files (ulimit -n)"
+        case EROFS, EACCES, EPERM: "; give this user the right to it, or choose another path"
+        case ENOENT: "; is the path right, and is its file system mounted on every host?"
+        case EIO, ESTALE: "; the disk or the network file system is failing"
+        default: ""
+        }
+    }
+}

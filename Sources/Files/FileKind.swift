@@ -1,0 +1,55 @@
+import Glibc
+public import SystemPackage
+
+/// What lies under a name.
+public enum FileKind: Sendable, Equatable {
+    case regular, directory, pipe, socket, device, nothing
+
+    /// In words that follow "is".
+    public var words: String {
+        switch self {
+        case .regular: "a file"
+        case .directory: "a folder"
+        case .pipe: "a pipe"
+        case .socket: "a socket"
+        case .device: "a device"
+        case .nothing: "a link to nothing"
+        }
+    }
+
+    /// Of what `path` leads to, links followed.
+    public init(of path: FilePath) throws {
+        var status = stat()
+        guard path.withPlatformString({ stat($0, &status) }) == 0 else {
+            guard errno == ENOENT || errno == ELOOP || errno == ENOTDIR else {
+                throw FileError(path: path, doing: "look at it")
+            }
+            self = .nothing
+            return
+        }
+        self.init(mode: status.st_mode)
+    }
+
+    init(mode: mode_t) {
+        switch mode & S_IFMT {
+        case S_IFREG: self = .regular
+        case S_IFDIR: self = .directory
+        case S_IFIFO: self = .pipe
+        case S_IFSOCK: self = .socket
+        default: self = .device
+        }
+    }
+}
+
+/// Which file this is, whatever its paths.
+public struct FileIdentity: Hashable, Sendable {
+    private let device: UInt
+    private let number: UInt
+
+    /// nil where there is nothing at the path.
+    public init?(of path: FilePath) {
+        var status = stat()
+        guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
+        (device, number) = (UInt(status.st_dev), UInt(status.st_ino))
+    }
+}

@@ -1,0 +1,66 @@
+import Glibc
+public import SystemPackage
+
+/// An open file that is read at given places. Safe to read from several threads.
+public final class InputFile: Sendable {
+    public let path: FilePath
+    public let size: Int
+    private let descriptor: Int32
+
+    /// Opens a regular file; anything else is a `FileError` at once: a pipe or device is not waited for.
+    public init(path: FilePath) throws {
+        self.path = path
+        descriptor = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
+        guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file") }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            let error = FileError(path: path, doing: "find its size")
+            close(descriptor)
+            throw error
+        }
+        let kind = FileKind(mode: status.st_mode)
+        guard kind == .regular else {
+            close(descriptor)
+            throw FileError(path: path, reason: "is \(kind.words), not a file")
+        }
+        size = Int(status.st_size)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Fills `target` with the bytes from `offset` on; too few of them are an error.
+    public func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+        let count = try readAvailable(into: target, at: offset)
+        guard count == target.count else {
+            throw FileError(
+                path: path,
+                reason: "ends at byte \(offset + count), but \(offset + target.count) are needed; it was cut short")
+        }
+    }
+
+    /// Fills `target` with the bytes from `offset` on as far as the file goes; returns their number.
+    public func readAvailable(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+        var done = 0
+        while done < target.count {
+            let count = pread(descriptor, target.baseAddress! + done, target.count - done, off_t(offset + done))
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw FileError(path: path, doing: "read the file") }
+            guard count > 0 else { break }
+            done += count
+        }
+        return done
+    }
+
+    /// The bytes of a range, which must lie in the file.
+    public func bytes(_ range: Range<Int>) throws -> [UInt8] {
+        guard range.lowerBound >= 0, range.upperBound <= size else {
+            throw FileError(
+                path: path,
+                reason: "ends at byte \(size), but \(range.upperBound) are needed; it was cut short")
+        }
+        return try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+            try read(into: UnsafeMutableRawBufferPointer(buffer), at: range.lowerBound)
+            count = range.count
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import Glibc
+public import SystemPackage
+
+/// A file that is written from its start to its end.
+public final class OutputFile {
+    public let path: FilePath
+    public private(set) var size = 0
+    private var descriptor: Int32
+
+    /// Creates a regular file, or empties the one that is there; nothing else is written to.
+    public convenience init(path: FilePath) throws {
+        try self.init(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC, accepting: [.regular])
+    }
+
+    init(path: FilePath, flags: Int32, accepting kinds: Set<FileKind>) throws {
+        self.path = path
+        // Without O_NONBLOCK a pipe that nobody reads would be waited for.
+        descriptor = path.withPlatformString { open($0, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o666) }
+        guard descriptor >= 0 else {
+            throw errno == ENXIO
+                ? FileError(path: path, reason: "is a pipe or device that nobody reads")
+                : FileError(path: path, doing: "open the file for writing")
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, doing: "look at it") }
+        let kind = FileKind(mode: status.st_mode)
+        guard kinds.contains(kind), status.st_mode & S_IFMT != S_IFBLK else {
+            throw FileError(path: path, reason: "is \(kind.words), not a file that can be written")
+        }
+        if kind != .regular { _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK) }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    public func append(_ bytes: UnsafeRawBufferPointer) throws {
+        var done = 0
+        while done < bytes.count {
+            let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<min(done + 1 << 22, bytes.count)])
+            let count = write(descriptor, piece.baseAddress!, piece.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw FileError(path: path, doing: "write the file") }
+            done += count
+            size += count
+        }
+    }
+
+    public func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
+
+    /// Takes over the rights of the file that this one replaces.
+    func takeRights(of other: FilePath) throws {
+        var status = stat()
+        guard other.withPlatformString({ stat($0, &status) }) == 0 else { return }
+        guard fchmod(descriptor, status.st_mode & 0o777) == 0 else {
+            throw FileError(path: path, doing: "set its rights")
+        }
+    }
+
+    /// Returns when the contents are on the disk.
+    public func synchronize() throws {
+        guard fsync(descriptor) == 0 else { throw FileError(path: path, doing: "write the file to disk (fsync)") }
+    }
+
+    /// Closes the file; network file systems report a full disk only here.
+    public func finish() throws {
+        let code = close(descriptor)
+        descriptor = -1
+        guard code == 0 else { throw FileError(path: path, doing: "close the file") }
+    }
+}

@@ -1,0 +1,135 @@
+import Files
+import SystemPackage
+
+/// The pictures of a run: where each lies, in an order that is the same on every host.
+///
+/// Built once (by rank zero) and sent to all others as bytes. A million entries take about 100 MB.
+public struct ImageIndex: Sendable {
+    /// One picture: a file below a root, or a member of a tar shard.
+    struct Entry: Sendable {
+        /// Index into `containers`: a root folder or a tar file.
+        var container: Int32
+        var label: Int32
+        /// Where the member's bytes lie in its tar; -1 for a file of its own.
+        var offset: Int64
+        var size: Int64
+        /// Path below the root, or the member's name.
+        var name: FilePath
+    }
+
+    let containers: [FilePath]
+    let entries: [Entry]
+    public let classNames: [String]
+    /// What lay below the roots and was not taken.
+    public let leftOut: LeftOut
+
+    public var count: Int { entries.count }
+
+    /// Lists folder trees of JPEGs, PNGs and tar shards, single files, and text files with a path a line.
+    ///
+    /// The first folder below a root, or in a tar, is the class of what it holds. Throws `IndexError` or `FileError`
+    /// where a root cannot be read or there is no picture in any.
+    ///
+    /// - Parameters:
+    ///   - excluded: folders that are not looked into, such as the run's own.
+    ///   - proceed: called again and again while listing; what it throws ends it.
+    public init(roots: [FilePath], excluding excluded: [FilePath] = [], proceed: () throws -> Void = {}) throws {
+        let listing = try withoutActuallyEscaping(proceed) { proceed in
+            var listing = IndexListing(excluding: excluded, proceed: proceed)
+            for root in roots { try listing.add(root: root) }
+            return (sorted: listing.sorted, leftOut: listing.leftOut)
+        }
+        (containers, entries, classNames) = listing.sorted
+        leftOut = listing.leftOut
+        guard !entries.isEmpty else {
+            throw IndexError(
+                "no images in \(roots.map(\.shown).joined(separator: ", ")): looked for "
+                    + "\(IndexListing.extensions.joined(separator: ", ")) files and .tar shards, found "
+                    + leftOut.summary + "; name another folder in data.roots")
+        }
+    }
+
+    init(containers: [FilePath], entries: [Entry], classNames: [String], leftOut: LeftOut) {
+        (self.containers, self.entries) = (containers, entries)
+        (self.classNames, self.leftOut) = (classNames, leftOut)
+    }
+
+    /// The file that holds a picture: its own, or its tar shard.
+    private func file(of index: Int) -> FilePath {
+        let entry = entries[index], container = containers[Int(entry.container)]
+        return entry.offset < 0 ? container.pushing(entry.name) : container
+    }
+
+    /// What people call a picture: its path, on one line.
+    public func description(of index: Int) -> String {
+        let entry = entries[index]
+        return containers[Int(entry.container)].pushing(entry.name).shown
+    }
+
+    /// The path of a picture below its root, or its name in its tar.
+    func name(of index: Int) -> FilePath { entries[index].name }
+
+    /// The picture's class; nil where it lies in no class folder.
+    public func label(of index: Int) -> Int? { entries[index].label < 0 ? nil : Int(entries[index].label) }
+
+    /// The picture's file or tar member; an `ImageError` where it cannot be read. Safe to call from several threads.
+    public func bytes(of index: Int) throws -> [UInt8] {
+        let entry = entries[index]
+        do {
+            let input = try InputFile(path: file(of: index))
+            guard entry.offset >= 0 else { return try input.bytes(0..<input.size) }
+            return try input.bytes(Int(entry.offset)..<Int(entry.offset) + Int(entry.size))
+        } catch let error as FileError {
+            throw ImageError(error.cause)
+        }
+    }
+
+    /// Bytes of the file that holds a picture: its own, or its tar shard.
+    public func fileSize(of index: Int) throws -> Int { try FileSystem.size(file(of: index)) }
+
+    /// At most `limit` pictures, evenly spread, ascending.
+    public func spread(limit: Int) -> [Int] {
+        guard count > limit else { return Array(0..<count) }
+        return (0..<limit).map { $0 * count / limit }
+    }
+}
+
+/// The images cannot be listed as asked.
+public struct IndexError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+}
+
+extension ImageIndex {
+    /// So many pictures of a root are tried before it counts as unreadable.
+    private static let attempts = 100
+
+    /// Checks that this host can open a picture of every root; throws what it cannot. One bad picture is none of its
+    /// business: those are skipped when they are loaded.
+    ///
+    /// - Parameter isElsewhere: whether another host made the list, so that a difference between hosts is the likely cause.
+    public func verifyReadable(isElsewhere: Bool) throws {
+        var byContainer: [Int32: [Int]] = [:]
+        for index in entries.indices { byContainer[entries[index].container, default: []].append(index) }
+        for (container, pictures) in byContainer.sorted(by: { $0.key < $1.key }) {
+            let tried = Swift.stride(from: 0, to: pictures.count, by: max(pictures.count / Self.attempts, 1))
+            var failure: FileError?
+            let opens = tried.lazy.contains { place in
+                do {
+                    _ = try InputFile(path: file(of: pictures[place]))
+                    return true
+                } catch {
+                    failure = failure ?? error as? FileError
+                    return false
+                }
+            }
+            guard !opens, let failure else { continue }
+            let root = containers[Int(container)].shown, reason = "\(failure.path.shown): \(failure.cause)"
+            throw IndexError(
+                isElsewhere
+                    ? "no picture of \(root) can be read here, though rank zero listed them (\(reason)): is the folder "
+                        + "mounted on every host under the same path, and readable?"
+                    : "none of the pictures of \(root) can be read (\(reason))")
+        }
+    }
+}
