@@ -128,7 +128,8 @@ let package = Package(
         tests(
             "CommandLineTests",
             [
-                "Checkpointing", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning",
+                "Checkpointing", "Files", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization",
+                "PixelLearning",
                 "TensorCore", "Training", "Yams",
             ]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),

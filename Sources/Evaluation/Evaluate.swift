@@ -42,6 +42,8 @@ public struct EvaluationPlan {
     public var classification: Classification?
     public var segmentation: Segmentation?
     public var correspondence: ViewPairSource?
+    /// Pictures that were left out when the sets were listed.
+    public var unlisted: [SkippedPicture] = []
     /// Keys the order in which probes see their samples.
     public var seed: UInt64 = 1
     /// Bytes that features of training pictures may take, for classification on rank zero, for segmentation on all ranks
@@ -63,7 +65,7 @@ public func evaluate(
     progress: EvaluationProgress = { _, _, _ in }
 ) throws -> EvaluationReport {
     let extractor = FeatureExtractor(encoder: encoder, communicator: communicator)
-    var report = EvaluationReport(scores: [])
+    var report = EvaluationReport(scores: [], skipped: plan.unlisted)
     if let classification = plan.classification {
         report.add(try extractor.classify(classification, plan, progress))
     }

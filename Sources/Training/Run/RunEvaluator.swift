@@ -32,9 +32,11 @@ final class RunEvaluator {
         var plan = EvaluationPlan()
         plan.seed = UInt64(configuration.run.seed)
         let size = configuration.data.imageSize
-        if let sets = configuration.evaluation.classification { plan.classification = try classification(sets, size) }
+        if let sets = configuration.evaluation.classification {
+            plan.classification = try classification(sets, size, &plan.unlisted)
+        }
         if let sets = configuration.evaluation.segmentation {
-            plan.segmentation = try segmentation(sets, verify: isRoot)
+            plan.segmentation = try segmentation(sets, verify: isRoot, &plan.unlisted)
         }
         if configuration.evaluation.correspondence { plan.correspondence = pairs(index, configuration) }
         return plan
@@ -47,14 +49,15 @@ final class RunEvaluator {
     }
 
     private static func classification(
-        _ sets: RunConfiguration.Classification, _ size: Int
+        _ sets: RunConfiguration.Classification, _ size: Int, _ unlisted: inout [SkippedPicture]
     ) throws -> EvaluationPlan.Classification {
         let train = try ImageIndex(roots: [FilePath(text: sets.train)])
         let validation = try ImageIndex(roots: [FilePath(text: sets.validation)])
+        unlisted += (train.leftOut.skipped + validation.leftOut.skipped).map(SkippedPicture.init)
         let classes = train.classNames
         guard classes.count >= 2 else {
             throw TrainingError(
-                "\(sets.train) has \(classes.count) class folders; evaluation.classification needs one folder for each "
+                "\(shownText(sets.train)) has \(classes.count) class folders; evaluation.classification needs one folder for each "
                     + "of at least two classes")
         }
         let numbers = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
@@ -63,8 +66,9 @@ final class RunEvaluator {
                 let name = index.label(of: picture).map { index.classNames[$0] }
                 guard let name, let number = numbers[name] else {
                     throw TrainingError(
-                        "\(index.description(of: picture)) is in no class folder of \(sets.train) "
-                            + "(\(classes.prefix(5).joined(separator: ", "))…); sort \(root) into the same classes")
+                        "\(index.description(of: picture)) is in no class folder of \(shownText(sets.train)) "
+                            + "(\(classes.prefix(5).map { shownText($0) }.joined(separator: ", "))…); sort \(shownText(root)) into the same classes"
+                    )
                 }
                 return number
             }
@@ -76,10 +80,11 @@ final class RunEvaluator {
     }
 
     private static func segmentation(
-        _ sets: RunConfiguration.Segmentation, verify: Bool
+        _ sets: RunConfiguration.Segmentation, verify: Bool, _ unlisted: inout [SkippedPicture]
     ) throws -> EvaluationPlan.Segmentation {
         func source(_ set: RunConfiguration.LabelledImages) throws -> LabelledPictureSource {
             let folder = try SegmentationFolder(images: FilePath(text: set.images), labels: FilePath(text: set.labels))
+            unlisted += folder.leftOut.skipped.map(SkippedPicture.init)
             if verify { try folder.verify(classes: sets.classes, void: sets.void) }
             return LabelledPictureSource(count: folder.count, name: folder.description(of:)) { picture in
                 let map = try folder.labels(of: picture, classes: sets.classes, void: sets.void)
@@ -120,4 +125,8 @@ final class RunEvaluator {
         let report = try Evaluation.evaluate(encoder, plan: plan, communicator: communicator, progress: progress)
         return report.beside(floor: floor!)
     }
+}
+
+extension SkippedPicture {
+    fileprivate init(_ item: LeftOut.Item) { self.init(name: item.path, reason: item.reason) }
 }
