@@ -179,7 +179,7 @@ struct Corpus {
             ).configuration
             let readBack = try RunConfiguration.parse(yaml: configuration.yaml(), name: "fuzz.yaml").configuration
             precondition(readBack == configuration, "a configuration that does not read back equal")
-            _ = try BatchPlan(configuration: configuration, ranks: 3)
+            _ = try BatchPlan(configuration: configuration, ranks: BatchPlan.mostRanks(configuration, available: 3))
         }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import SystemPackage
+import TensorCore
 import Testing
 import Training
 
@@ -303,6 +304,19 @@ private func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConf
         #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 1000).microBatch == 1)
         #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 1 << 40).microBatch == 120)
         #expect(try BatchPlan(configuration: try parse("batch: {perRank: 4, microBatch: 9}"), ranks: 1).microBatch == 4)
+    }
+
+    /// Beside peaks of runs that saved a checkpoint, in GB.
+    @Test(arguments: [
+        ("resnet18", 64, 24, ElementType.float32, 11_291_904, 0.645), ("resnet50", 224, 6, .float32, 33_023_552, 2.42),
+        ("resnet50", 224, 6, .bfloat16, 33_023_552, 1.93),
+    ])
+    func memoryIsEstimatedToATenth(
+        _ architecture: String, _ size: Int, _ images: Int, _ type: ElementType, _ parameters: Int, _ peak: Double
+    ) throws {
+        let configuration = try parse("model: {architecture: \(architecture)}\ndata: {imageSize: \(size)}")
+        let bytes = Double(configuration.memory(parameters: parameters, microBatch: images, elementType: type))
+        #expect(abs(bytes / 1e9 / peak - 1) < 0.1, "\(bytes)")
     }
 
     @Test func anIndivisibleBatchNamesWhatWouldDo() throws {

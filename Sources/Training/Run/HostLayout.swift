@@ -1,5 +1,4 @@
 import MessagePassing
-import TensorCore
 
 #if canImport(Glibc)
     import Glibc
@@ -52,14 +51,12 @@ struct HostLayout {
             + (memoryGroup.map { ", as much as control group \($0) allows" } ?? "")
     }
 
-    /// A warning where a micro-batch takes more memory than a rank may use.
-    func memoryWarning(_ configuration: RunConfiguration, _ batch: BatchPlan, _ elementType: ElementType) -> String? {
-        let bytes = configuration.activationBytesPerImage / (elementType == .bfloat16 ? 2 : 1) * batch.microBatch
+    /// A warning where training takes more memory than a rank may use.
+    func memoryWarning(_ bytes: Int) -> String? {
         guard bytes > memoryPerRank else { return nil }
         return
-            "\(batch.microBatch) image\(batch.microBatch == 1 ? "" : "s") at \(configuration.data.imageSize) px take about "
-            + "\(gibibytes(bytes)), and there are \(memorySummary): lower batch.microBatch or data.imageSize, or start "
-            + "fewer ranks on each host"
+            "training takes about \(gibibytes(bytes)) on each rank, and there are \(memorySummary): the system may end it; "
+            + "lower batch.microBatch or data.imageSize, or start fewer ranks on each host"
     }
 
     /// The most memory that this process has had resident.

@@ -105,7 +105,9 @@ public final class TrainingRun {
         self.trace = try trace.map { try StepTrace(path: $0, communicator: world) }
         try checks.clockWarnings().forEach(reporter.warn)
         if host.memoryGroup != nil { reporter.note(host.memorySummary) }
-        if let warning = host.memoryWarning(configuration, batch, settings.elementType) { reporter.warn(warning) }
+        let memory = configuration.memory(
+            parameters: parameterCount, microBatch: batch.microBatch, elementType: settings.elementType)
+        if let warning = host.memoryWarning(memory) { reporter.warn(warning) }
         try resume(threads: threads, directory: directory)
     }
 
@@ -315,6 +317,9 @@ public final class TrainingRun {
         return outcome
     }
 
+    /// Numbers that are trained.
+    private var parameterCount: Int { model.online.parameters.reduce(0) { $0 + $1.value.count } }
+
     private func resume(threads: CorePlan.Threads, directory: RunDirectory) throws {
         let reader = try CheckpointReader.openNewest(runDirectory: directory.path, communicator: communicator) {
             reporter.warn($0)
@@ -349,8 +354,7 @@ public final class TrainingRun {
         try verifyReplicasAgree(state.replicas, over: communicator)
         try reporter.begin(
             position, resumedFrom: reader?.directory.shown, images: index.count, batch: batch, cores: cores,
-            parameters: model.online.parameters.reduce(0) { $0 + $1.value.count },
-            elementType: model.settings.elementType,
+            parameters: parameterCount, elementType: model.settings.elementType,
             communication: step.reducer.mode.rawValue)
         reporter.leftOut(index.leftOut)
     }
