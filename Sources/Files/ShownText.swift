@@ -23,7 +23,8 @@ private func escaped(_ scalar: Unicode.Scalar) -> String {
     case "\r": "\\r"
     case "\\": "\\\\"
     case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}": "\\x" + hexadecimal(scalar.value, digits: 2)
-    case "\u{200B}"..."\u{200F}", "\u{2028}"..."\u{202E}", "\u{2066}"..."\u{2069}", "\u{FEFF}":
+    case "\u{200B}"..."\u{200F}", "\u{2028}"..."\u{202E}", "\u{2066}"..."\u{2069}", "\u{FEFF}",
+        "\u{FFFE}"..."\u{FFFF}":
         "\\u{" + hexadecimal(scalar.value, digits: 4) + "}"
     default: String(scalar)
     }

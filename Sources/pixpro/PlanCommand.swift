@@ -1,4 +1,7 @@
 import ArgumentParser
+import Files
+import Foundation
+import SystemPackage
 import Training
 
 struct PlanCommand: ParsableCommand {
@@ -21,7 +24,10 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try RunConfiguration.load(file: options.config, overrides: options.set).configuration
-        print("directory=\(configuration.run.directory)")
-        print("ranks=\(try BatchPlan.mostRanks(configuration, available: ranks))")
+        let most = try BatchPlan.mostRanks(configuration, available: ranks)
+        // The directory's own bytes, which need not be text.
+        let directory = FilePath(text: configuration.run.directory).bytes
+        FileHandle.standardOutput.write(
+            Data(Array("directory=".utf8) + directory + Array("\nranks=\(most)\n".utf8)))
     }
 }

@@ -70,7 +70,10 @@ import Testing
             rank: 3, host: "node3", phase: .save, detail: "step 12", seconds: 1.5, isExpired: true,
             positions: [.init(channel: 2, communicator: "gradients", number: 7, call: "MPI_Allreduce of 8 elements")])
         #expect(Heartbeat(line: heartbeat.line) == heartbeat)
-        for line in ["", "x", "1\tnode", "1\tn\tsave\t\t1\twell\t2", "1\tn\tsave\t\tx\twell"] {
+        for line in [
+            "", "x", "1\tnode", "1\tn\tsave\t\t1\twell\t2", "1\tn\tsave\t\tx\twell", "1\tn\tsave\t\t1e300\twell",
+            "1\tn\tsave\t\tnan\twell", "1\tn\tsave\t\t-1\twell",
+        ] {
             #expect(Heartbeat(line: line) == nil)
         }
     }

@@ -93,7 +93,7 @@ private let home = ProcessInfo.processInfo.environment["HOME"] ?? ""
 
     @Test func messagesAreOneLineAndShowControlCharacters() {
         let text = problem("log.everySteps=a\u{1b}[31m\nb")
-        #expect(!text.contains("\u{1b}") && text.contains("\\e[31m\\nb"), "\(text)")
+        #expect(!text.contains("\u{1b}") && text.contains("\\x1B[31m\\nb"), "\(text)")
         #expect(!problem("log.\u{7}x\u{1b}=1").contains("\u{1b}"))
         #expect(!problem("log.everySteps=1", yaml: "\"a\\eb\": 1").contains("\u{1b}"))
     }

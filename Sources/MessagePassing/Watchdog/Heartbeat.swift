@@ -44,7 +44,8 @@ package struct Heartbeat: Sendable, Equatable {
     package init?(line: String) {
         let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
         guard fields.count >= 6, (fields.count - 6).isMultiple(of: 4), let rank = Int(fields[0]),
-            let phase = Phase(rawValue: fields[2]), let seconds = Double(fields[4])
+            let phase = Phase(rawValue: fields[2]), let seconds = Double(fields[4]),
+            (0...1e9).contains(seconds)
         else { return nil }
         var positions: [Position] = []
         for start in stride(from: 6, to: fields.count, by: 4) {

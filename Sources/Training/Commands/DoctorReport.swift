@@ -1,3 +1,4 @@
+import Files
 import MessagePassing
 import TensorCore
 
@@ -88,7 +89,7 @@ public struct DoctorReport: Sendable {
         if let quota = host.quota, quota.amount < Double(used) {
             add(
                 quota.amount < 1 ? .look : .ok, "quota",
-                "control group \(quota.group.inOneLine) grants its processes the time of \(significant(quota.amount)) cores",
+                "control group \(shownText(quota.group)) grants its processes the time of \(significant(quota.amount)) cores",
                 quota.amount < 1 ? "less than one core: allow the control group (container, batch job) more" : "")
         }
         do {

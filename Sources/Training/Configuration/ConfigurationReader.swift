@@ -1,3 +1,4 @@
+import Files
 import Yams
 
 /// Collects the values given for known keys, and what is wrong with the rest.
@@ -39,7 +40,7 @@ struct ConfigurationReader {
     }
 
     mutating func readOverride(_ override: String) {
-        let place = "--set \(override.inOneLine)"
+        let place = "--set \(shownText(override))"
         guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
             problem(place, "not of the form key=value", "write for example --set optimizer.momentum=0.9")
             return
@@ -166,7 +167,7 @@ struct ConfigurationReader {
 
     private mutating func unknown(_ path: String, _ node: Node, keyPlace: String, place: (Node) -> String) {
         if case .mapping(let mapping) = node, let section = KeySuggestion.section(for: path) {
-            problem(keyPlace, "unknown section '\(path.inOneLine)'", "did you mean '\(section.path)'?")
+            problem(keyPlace, "unknown section '\(shownText(path))'", "did you mean '\(section.path)'?")
             // Its keys may be mistyped too: say so now rather than after the next run.
             for (key, value) in pairs(of: mapping, place: place)
             where settings["\(section.path).\(key.string ?? "?")"] == nil {
@@ -174,15 +175,15 @@ struct ConfigurationReader {
             }
         } else if let setting = KeySuggestion.setting(for: path) {
             let value = setting.isRequired ? "" : " (default \(setting.defaultValue))"
-            problem(keyPlace, "unknown key '\(path.inOneLine)'", "did you mean '\(setting.path)'\(value)?")
+            problem(keyPlace, "unknown key '\(shownText(path))'", "did you mean '\(setting.path)'\(value)?")
         } else if let section = KeySuggestion.section(for: path) {
-            problem(keyPlace, "unknown section '\(path.inOneLine)'", "did you mean '\(section.path)'?")
+            problem(keyPlace, "unknown section '\(shownText(path))'", "did you mean '\(section.path)'?")
         } else {
             let parent = path.split(separator: ".").dropLast().joined(separator: ".")
             let known = sections[parent] != nil
             let keys = children(of: known ? parent : "").joined(separator: ", ")
             problem(
-                keyPlace, "unknown key '\(path.inOneLine)'",
+                keyPlace, "unknown key '\(shownText(path))'",
                 "the keys of \(known ? "'\(parent)'" : "the file") are \(keys)")
         }
     }
@@ -260,7 +261,7 @@ struct ConfigurationReader {
     private func shown(_ node: Node) -> String {
         switch node {
         case .scalar(let scalar) where node.isNull: scalar.string.isEmpty ? "empty" : "null"
-        case .scalar(let scalar) where node.plainText == nil: "the text \(scalar.string.quoted)"
+        case .scalar(let scalar) where node.plainText == nil: "the text \"\(shownText(scalar.string))\""
         case .scalar(let scalar): "'\(scalar.string)'"
         case .sequence: "a list"
         case .mapping: "a section"

@@ -1,3 +1,4 @@
+import Files
 import PixelLearning
 
 extension Setting {
@@ -25,7 +26,7 @@ extension RunConfiguration {
         }
         func addSection(_ parent: String, indent: Int) {
             for setting in Setting.all where setting.parent == parent && setting.isPresent(in: self) {
-                let origin = origins[setting.path].map { " [\($0.inOneLine)]" } ?? ""
+                let origin = origins[setting.path].map { " [\(shownText($0))]" } ?? ""
                 add(indent, setting.name, setting.write(self), setting.summary + origin)
             }
             for section in Section.all where section.parent == parent {

@@ -104,17 +104,6 @@ extension String {
         }
     }
 
-    /// The text itself where it can stand in a line of a file or terminal, quoted otherwise.
-    var inOneLine: String {
-        let isPlain = unicodeScalars.allSatisfy {
-            switch $0.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
-            default: true
-            }
-        }
-        return isPlain ? self : quoted
-    }
-
     /// Whether the text is one quoted scalar of YAML from its first to its last character.
     fileprivate var isQuotedScalar: Bool {
         let bytes = Array(utf8)

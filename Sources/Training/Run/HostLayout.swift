@@ -1,3 +1,4 @@
+import Files
 import MessagePassing
 
 #if canImport(Glibc)
@@ -42,7 +43,7 @@ struct HostLayout {
         ])
         let least = shares.indices.min { shares[$0].min()! < shares[$1].min()! }!
         memoryPerRank = shares[least].min()!
-        memoryGroup = shares[least][1] < shares[least][0] ? "\(memoryGroups[least].inOneLine) on \(names[least])" : nil
+        memoryGroup = shares[least][1] < shares[least][0] ? "\(shownText(memoryGroups[least])) on \(names[least])" : nil
     }
 
     /// What each rank may use, and who says so.
