@@ -1,3 +1,5 @@
+import Files
+
 /// What a training run must know, beside its tensors, to go on where it stopped.
 public struct CheckpointFacts: Sendable, Equatable {
     /// Optimizer steps done.
@@ -9,7 +11,7 @@ public struct CheckpointFacts: Sendable, Equatable {
     public var configuration: String
     /// What decides which tensors there are, for example `["architecture": "resnet50"]`.
     public var architecture: [String: String]
-    /// Further integers to restore.
+    /// Further counts to restore, at most `CheckpointManifest.largestCount`.
     public var counters: [String: Int]
 
     public init(
@@ -58,6 +60,9 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let formatVersion = 1
     /// Larger manifests are refused before they are read.
     static let maximumByteCount = 100_000_000
+    /// Steps, images, epochs and bytes that can be added up without a thought.
+    static let largestCount = 1 << 53
+    static let largestShard = 1 << 42
 
     public let facts: CheckpointFacts
     public let shards: [Shard]
@@ -127,7 +132,13 @@ public struct CheckpointManifest: Sendable, Equatable {
         facts = parsed.facts
         shards = parsed.shards
         tensors = parsed.tensors
-        for shard in shards where shard.file.contains("/") || shard.file.isEmpty || shard.byteCount < 0 {
+        for (name, count) in [("step", facts.step), ("samplesSeen", facts.samplesSeen)] + facts.counters.sorted(by: <)
+        where !(0...Self.largestCount).contains(count) {
+            throw CheckpointError("the manifest has an impossible \(shownText(name)), \(count)")
+        }
+        guard shards.count <= 1 << 20 else { throw CheckpointError("the manifest names \(shards.count) shards") }
+        for shard in shards
+        where shard.file.contains("/") || shard.file.isEmpty || !(0...Self.largestShard).contains(shard.byteCount) {
             throw CheckpointError("the manifest names an impossible shard '\(shard.file)'")
         }
         for tensor in tensors where !shards.indices.contains(tensor.shard) {

@@ -79,7 +79,9 @@ struct Corpus {
         let sealLength = CheckpointManifest.seal(CRC32C()).count
         return Parser(name: "manifest", samples: [manifest.encoded]) { bytes in
             let body = Array(bytes.dropLast(sealLength))
-            _ = try CheckpointManifest(bytes.count % 2 == 0 ? body + CheckpointManifest.seal(CRC32C.of(body)) : bytes)
+            let manifest = try CheckpointManifest(
+                bytes.count % 2 == 0 ? body + CheckpointManifest.seal(CRC32C.of(body)) : bytes)
+            _ = manifest.byteCount
         }
     }
 
