@@ -78,7 +78,10 @@ import Training
 
     @Test func numbersThatAreNotFiniteAreSkippedAndThenStopTheRun() throws {
         try SmallRun.with { run in
-            let settings = ["optimizer.name=sgd", "optimizer.baseLearningRate=1e30", "schedule.warmupEpochs=0"]
+            let settings = [
+                "optimizer.name=sgd", "optimizer.baseLearningRate=1000", "optimizer.weightDecay=10",
+                "schedule.warmupEpochs=0",
+            ]
             let result = try run.train(ranks: 2, settings + ["schedule.steps=20", "numbers.skipLimit=2"])
             #expect(result.status == errorExitStatus, "\(result)")
             #expect(result.errorOutput.contains("is skipped (2 in a row, at most 2)"), "\(result)")
