@@ -12,8 +12,8 @@ public final class Parameter {
     public private(set) var gradient: Tensor?
     /// Whether nothing has been added since `clearGradient`: the next contribution overwrites.
     public private(set) var gradientIsEmpty = true
-    /// How many recorded operations still owe this parameter a contribution.
-    var pendingUses = 0
+    /// False for a frozen parameter, and for those of a momentum encoder.
+    public var needsGradient: Bool { gradient != nil }
 
     public init(name: String, value: Tensor) {
         self.name = name

@@ -23,9 +23,7 @@ public func consistencyLoss(
         let agreement = query.value.rows(image..<image + 1).innerProduct(gathered.rows(image..<image + 1))
         loss += rate[image] * agreement
     }
-    let result = Variable(Tensor([1], [Float(loss)]), needsGradient: pass.tape != nil)
-    pass.tape?.record {
-        guard let seed = result.takeGradient() else { return }
+    let result = pass.output(Tensor([1], [Float(loss)]), of: [query]) { seed in
         for image in 0..<images {
             gathered.rows(image..<image + 1).scaleInPlace(Float(rate[image]) * seed.floats[0])
         }

@@ -62,9 +62,7 @@ func propagate(unit: Variable, values: Variable, gamma: Float, clamp: Float, _ p
     let similarities = cosines.clampedPower(clamp: clamp, exponent: gamma)
     let output = Tensor(shape)
     output.reshaped(u.shape).product(similarities, v)
-    let y = Variable(output, needsGradient: pass.tape != nil)
-    pass.tape?.record {
-        guard let gradient = y.takeGradient() else { return }
+    return pass.output(output, of: [unit, values]) { gradient in
         let dy = gradient.reshaped(u.shape)
         let dv = Tensor(u.shape)
         dv.product(similarities, dy, transposeA: true)
@@ -78,5 +76,4 @@ func propagate(unit: Variable, values: Variable, gamma: Float, clamp: Float, _ p
         du.product(dCosines, u, transposeA: true, beta: 1)
         unit.receive(du)
     }
-    return y
 }

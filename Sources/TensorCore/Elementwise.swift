@@ -40,19 +40,25 @@ extension Tensor {
     /// output ← max(self, 0).
     public func rectified(into output: Tensor) {
         precondition(count == output.count, "cannot write \(shape) into \(output.shape)")
-        let x = pointer, y = output.pointer
-        parallelFor(count) { _, range in
-            for i in range { y[i] = max(x[i], 0) }
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let x = elements(type), y = output.elements(type)
+            parallelFor(count) { _, range in
+                for i in range { y[i] = Element(rounding: max(x[i].float, 0)) }
+            }
         }
+        elementType == .float32 ? run(Float.self) : run(BFloat16.self)
     }
 
     /// gradient ← gradient where self > 0, else 0; self is a rectified output.
     public func maskGradient(_ gradient: Tensor) {
         precondition(count == gradient.count, "gradient \(gradient.shape) for output \(shape)")
-        let y = pointer, dy = gradient.pointer
-        parallelFor(count) { _, range in
-            for i in range { dy[i] = y[i] > 0 ? dy[i] : 0 }
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let y = elements(type), dy = gradient.elements(type)
+            parallelFor(count) { _, range in
+                for i in range where !(y[i].float > 0) { dy[i] = Element(rounding: 0) }
+            }
         }
+        elementType == .float32 ? run(Float.self) : run(BFloat16.self)
     }
 
     /// Adds `bias` [C], of float32, to every row of this tensor […, C].

@@ -15,9 +15,7 @@ public final class Linear {
         let output = Tensor([rows, outputs])
         output.product(x.value, weight.value, transposeB: true)
         output.addToRows(bias.value)
-        let y = Variable(output, needsGradient: pass.tape != nil)
-        pass.tape?.record([weight, bias]) { [weight, bias] in
-            guard let dy = y.takeGradient() else { return }
+        return pass.output(output, of: [x], [weight, bias]) { [weight, bias] dy in
             weight.accumulate { gradient, beta in gradient.product(dy, x.value, transposeA: true, beta: beta) }
             bias.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
             guard x.needsGradient else { return }
@@ -25,6 +23,5 @@ public final class Linear {
             dx.product(dy, weight.value)
             x.receive(dx)
         }
-        return y
     }
 }

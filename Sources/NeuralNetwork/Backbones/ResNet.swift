@@ -44,80 +44,80 @@ protocol ResidualBlock {
 
 /// The 1×1 convolution and normalisation on a shortcut whose size changes.
 private struct Shortcut {
-    let convolution: Convolution2D
-    let normalization: BatchNormalization
+    let convolution: NormalizedConvolution
 
     init?(_ scope: Scope, inputs: Int, outputs: Int, stride: Int) {
         guard stride != 1 || inputs != outputs else { return nil }
         let place = scope.child("downsample")
-        convolution = Convolution2D(place.child("0"), inputs: inputs, outputs: outputs, stride: stride)
-        normalization = BatchNormalization(place.child("1"), channels: outputs)
+        convolution = NormalizedConvolution(
+            Convolution2D(place.child("0"), inputs: inputs, outputs: outputs, stride: stride),
+            BatchNormalization(place.child("1"), channels: outputs))
     }
 
     func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
-        try normalization(convolution(x, pass), pass)
+        try convolution(x, pass)
     }
 }
 
 /// Two 3×3 convolutions.
 private struct BasicBlock: ResidualBlock {
-    let conv1, conv2: Convolution2D
-    let bn1, bn2: BatchNormalization
+    let first, second: NormalizedConvolution
     let shortcut: Shortcut?
 
     init(_ scope: Scope, inputs: Int, width: Int, stride: Int) {
-        conv1 = Convolution2D(
-            scope.child("conv1"), inputs: inputs, outputs: width, kernel: 3, stride: stride, padding: 1)
-        bn1 = BatchNormalization(scope.child("bn1"), channels: width)
-        conv2 = Convolution2D(scope.child("conv2"), inputs: width, outputs: width, kernel: 3, padding: 1)
-        bn2 = BatchNormalization(scope.child("bn2"), channels: width, initialScale: 0)
+        first = NormalizedConvolution(
+            Convolution2D(scope.child("conv1"), inputs: inputs, outputs: width, kernel: 3, stride: stride, padding: 1),
+            BatchNormalization(scope.child("bn1"), channels: width))
+        second = NormalizedConvolution(
+            Convolution2D(scope.child("conv2"), inputs: width, outputs: width, kernel: 3, padding: 1),
+            BatchNormalization(scope.child("bn2"), channels: width, initialScale: 0))
         shortcut = Shortcut(scope, inputs: inputs, outputs: width, stride: stride)
     }
 
     func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
-        let inner = try bn1(conv1(x, pass), rectify: true, pass)
+        let inner = try first(x, rectify: true, pass)
         let skipped = try shortcut?(x, pass) ?? x
-        return try bn2(conv2(inner, pass), residual: skipped, rectify: true, pass)
+        return try second(inner, residual: skipped, rectify: true, pass)
     }
 }
 
 /// 1×1, 3×3 (with the stride), 1×1 to four times the width.
 private struct Bottleneck: ResidualBlock {
-    let conv1, conv2, conv3: Convolution2D
-    let bn1, bn2, bn3: BatchNormalization
+    let reduction, middle, expansion: NormalizedConvolution
     let shortcut: Shortcut?
 
     init(_ scope: Scope, inputs: Int, width: Int, stride: Int) {
-        conv1 = Convolution2D(scope.child("conv1"), inputs: inputs, outputs: width)
-        bn1 = BatchNormalization(scope.child("bn1"), channels: width)
-        conv2 = Convolution2D(
-            scope.child("conv2"), inputs: width, outputs: width, kernel: 3, stride: stride, padding: 1)
-        bn2 = BatchNormalization(scope.child("bn2"), channels: width)
-        conv3 = Convolution2D(scope.child("conv3"), inputs: width, outputs: 4 * width)
-        bn3 = BatchNormalization(scope.child("bn3"), channels: 4 * width, initialScale: 0)
+        reduction = NormalizedConvolution(
+            Convolution2D(scope.child("conv1"), inputs: inputs, outputs: width),
+            BatchNormalization(scope.child("bn1"), channels: width))
+        middle = NormalizedConvolution(
+            Convolution2D(scope.child("conv2"), inputs: width, outputs: width, kernel: 3, stride: stride, padding: 1),
+            BatchNormalization(scope.child("bn2"), channels: width))
+        expansion = NormalizedConvolution(
+            Convolution2D(scope.child("conv3"), inputs: width, outputs: 4 * width),
+            BatchNormalization(scope.child("bn3"), channels: 4 * width, initialScale: 0))
         shortcut = Shortcut(scope, inputs: inputs, outputs: 4 * width, stride: stride)
     }
 
     func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
-        let reduced = try bn1(conv1(x, pass), rectify: true, pass)
-        let inner = try bn2(conv2(reduced, pass), rectify: true, pass)
+        let inner = try middle(reduction(x, rectify: true, pass), rectify: true, pass)
         let skipped = try shortcut?(x, pass) ?? x
-        return try bn3(conv3(inner, pass), residual: skipped, rectify: true, pass)
+        return try expansion(inner, residual: skipped, rectify: true, pass)
     }
 }
 
 /// A ResNet trunk up to C5: no pooling, no classifier.
 public final class ResNet {
     public let architecture: ResNetArchitecture
-    private let conv1: Convolution2D
-    private let bn1: BatchNormalization
+    private let stem: NormalizedConvolution
     private let stages: [[any ResidualBlock]]
 
     public init(_ architecture: ResNetArchitecture, _ scope: Scope) {
         self.architecture = architecture
         var inputs = architecture.width(stage: 1)
-        conv1 = Convolution2D(scope.child("conv1"), inputs: 3, outputs: inputs, kernel: 7, stride: 2, padding: 3)
-        bn1 = BatchNormalization(scope.child("bn1"), channels: inputs)
+        stem = NormalizedConvolution(
+            Convolution2D(scope.child("conv1"), inputs: 3, outputs: inputs, kernel: 7, stride: 2, padding: 3),
+            BatchNormalization(scope.child("bn1"), channels: inputs))
         stages = architecture.blocks.enumerated().map { index, count in
             let stage = index + 1, width = architecture.width(stage: stage)
             return (0..<count).map { block -> any ResidualBlock in
@@ -133,7 +133,7 @@ public final class ResNet {
 
     /// Images [N, H, W, 3], normalised → the four stages' maps C2 to C5, strides 4 to 32, in the pass's element type.
     public func maps(_ images: Variable, _ pass: Pass) throws -> [Variable] {
-        var x = try bn1(conv1(cast(images, to: pass.elementType, pass), pass), rectify: true, pass)
+        var x = try stem(cast(images, to: pass.elementType, pass), rectify: true, pass)
         x = maxPool(x, kernel: 3, stride: 2, padding: 1, pass)
         return try stages.map { blocks in
             for block in blocks { x = try block(x, pass) }

@@ -26,13 +26,25 @@ public final class BatchNormalization {
         switch pass.mode {
         case .evaluation:
             precondition(pass.tape == nil, "running statistics have no backward: evaluate without a tape")
-            return evaluate(x, residual: residual, rectify: rectify)
+            return evaluate(x, residual: residual, rectify: rectify, into: nil)
         case .training:
-            return try train(x, residual: residual, rectify: rectify, pass)
+            return try train(x, moments: nil, residual: residual, rectify: rectify, into: nil, pass)
         }
     }
 
-    private func evaluate(_ x: Variable, residual: Variable?, rectify: Bool) -> Variable {
+    /// The normalisation of a convolution's output that nobody else sees: its memory may become the result's.
+    func normalize(
+        _ x: Variable, moments: Accumulators?, residual: Variable?, rectify: Bool, _ pass: Pass
+    ) throws -> Variable {
+        let inputs = [x] + (residual.map { [$0] } ?? [])
+        let memory = pass.records(inputs, [scale, shift]) ? nil : x.value
+        return switch pass.mode {
+        case .evaluation: evaluate(x, residual: residual, rectify: rectify, into: memory)
+        case .training: try train(x, moments: moments, residual: residual, rectify: rectify, into: memory, pass)
+        }
+    }
+
+    private func evaluate(_ x: Variable, residual: Variable?, rectify: Bool, into memory: Tensor?) -> Variable {
         let channels = scale.value.count
         let mean = Accumulators(channels), variance = Accumulators(channels)
         for c in 0..<channels {
@@ -40,26 +52,25 @@ public final class BatchNormalization {
             variance[c] = Double(running.variance.floats[c])
         }
         let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
-        let output = Tensor(x.value.shape, x.value.elementType)
+        let output = memory ?? Tensor(x.value.shape, x.value.elementType)
         x.value.affineColumns(
             scale: map.scale, shift: map.shift, residual: residual?.value, rectify: rectify, into: output)
         return Variable(output)
     }
 
-    private func train(_ x: Variable, residual: Variable?, rectify: Bool, _ pass: Pass) throws -> Variable {
+    private func train(
+        _ x: Variable, moments: Accumulators?, residual: Variable?, rectify: Bool, into memory: Tensor?, _ pass: Pass
+    ) throws -> Variable {
         let channels = scale.value.count
         precondition(x.value.shape.last == channels, "\(running.name) has \(channels) channels, input \(x.value.shape)")
-        let (mean, variance, rows) = try batchStatistics(x, pass.statistics)
+        let (mean, variance, rows) = try batchStatistics(moments ?? x.value.columnMoments(), x.value, pass.statistics)
         moveRunning(mean: mean, variance: variance, rows: rows)
 
         let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
-        let mayOverwrite = pass.tape == nil && x.moments != nil
-        let output = mayOverwrite ? x.value : Tensor(x.value.shape, x.value.elementType)
+        let output = memory ?? Tensor(x.value.shape, x.value.elementType)
         x.value.affineColumns(
             scale: map.scale, shift: map.shift, residual: residual?.value, rectify: rectify, into: output)
-        let y = Variable(output, needsGradient: pass.tape != nil)
-        pass.tape?.record([scale, shift]) { [self] in
-            guard let dy = y.takeGradient() else { return }
+        return pass.output(output, of: [x] + (residual.map { [$0] } ?? []), [scale, shift]) { [self] dy in
             let cut: NormalizationRectifier =
                 !rectify ? .none : residual == nil ? .ofAffine(scale: map.scale, shift: map.shift) : .ofOutput(output)
             // The residual takes dy over as its gradient; without one dx may lie in dy's memory.
@@ -68,19 +79,17 @@ public final class BatchNormalization {
             x.receive(dx)
             residual?.receive(dy)
         }
-        return y
     }
 
     /// Mean and biased variance over the rows of all workers, whose number is the third value.
     private func batchStatistics(
-        _ x: Variable, _ statistics: any StatisticsReducing
+        _ moments: Accumulators, _ x: Tensor, _ statistics: any StatisticsReducing
     ) throws -> (mean: Accumulators, variance: Accumulators, rows: Double) {
         let channels = scale.value.count
-        let moments = x.moments ?? x.value.columnMoments()
         // One message: the sums of x, of x², and the number of rows.
         let message = Accumulators(2 * channels + 1)
         for i in 0..<2 * channels { message[i] = moments[i] }
-        message[2 * channels] = Double(x.value.count / channels)
+        message[2 * channels] = Double(x.count / channels)
         try statistics.sum(message.values)
         let rows = message[2 * channels]
         let mean = Accumulators(channels), variance = Accumulators(channels)

@@ -1,0 +1,64 @@
+import TensorCore
+
+/// A convolution over NHWC maps, with square kernels and optional bias.
+public final class Convolution2D {
+    public let weight: Parameter
+    public let bias: Parameter?
+    let stride: Int
+    let padding: Int
+    let dilation: Int
+    let groups: Int
+
+    /// ResNet's convolutions start by He's fan-out without bias; the others as PyTorch's `Conv2d` does by default.
+    public enum Start: Sendable { case residualNetwork, pytorchDefault }
+
+    public init(
+        _ scope: Scope, inputs: Int, outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int = 0,
+        dilation: Int = 1, groups: Int = 1, bias: Bool = false, start: Start = .residualNetwork
+    ) {
+        let fanIn = kernel * kernel * inputs / groups
+        weight = scope.parameter(
+            "weight", [outputs, kernel, kernel, inputs / groups],
+            start == .residualNetwork ? .fanOut(kernel: kernel, outputs: outputs) : .fanIn(fanIn))
+        self.bias = bias ? scope.parameter("bias", [outputs], .fanIn(fanIn)) : nil
+        (self.stride, self.padding, self.dilation, self.groups) = (stride, padding, dilation, groups)
+    }
+
+    /// y = x ∗ w + b: x [N, H, W, inputs] → [N, H', W', outputs].
+    public func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+        run(x, gatherMoments: false, pass).output
+    }
+
+    /// The same with the moments of the output's columns (as `Tensor.columnMoments`), gathered while it is in cache: for
+    /// the normalisation that follows.
+    func run(_ x: Variable, gatherMoments: Bool, _ pass: Pass) -> (output: Variable, moments: Accumulators?) {
+        let geometry = geometry(of: x.value.shape)
+        let output = Tensor(geometry.outputShape, x.value.elementType)
+        let moments = pass.convolutions.forward(
+            geometry, input: x.value, weight: weight.value, output: output, gatherMoments: gatherMoments)
+        if let bias { output.addToRows(bias.value) }
+        let y = pass.output(output, of: [x], [weight] + (bias.map { [$0] } ?? [])) { [weight, bias] dy in
+            weight.accumulate { gradient, beta in
+                pass.convolutions.backwardWeights(
+                    geometry, input: x.value, outputGradient: dy, weightGradient: gradient, accumulate: beta == 1)
+            }
+            bias?.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
+            x.accumulate { gradient, accumulate in
+                pass.convolutions.backwardData(
+                    geometry, outputGradient: dy, weight: weight.value, inputGradient: gradient,
+                    accumulate: accumulate)
+            }
+        }
+        return (y, moments)
+    }
+
+    private func geometry(of shape: [Int]) -> ConvolutionGeometry {
+        precondition(
+            shape.count == 4 && shape[3] == weight.value.shape[3] * groups,
+            "convolution of \(shape) by \(weight.name) \(weight.value.shape) in \(groups) groups")
+        return ConvolutionGeometry(
+            batch: shape[0], height: shape[1], width: shape[2], inputChannels: shape[3],
+            outputChannels: weight.value.shape[0], kernel: weight.value.shape[1], stride: stride, padding: padding,
+            dilation: dilation, groups: groups)
+    }
+}

@@ -1,0 +1,23 @@
+import TensorCore
+
+/// A convolution with the normalisation, residual sum and rectifier behind it, as one operation: y = r(n(x ∗ w) + residual).
+///
+/// What lies between the two is nobody else's: its moments are gathered while the convolution has it in cache, and where
+/// no gradient is wanted the result takes its memory.
+public struct NormalizedConvolution {
+    public let convolution: Convolution2D
+    public let normalization: BatchNormalization
+
+    public init(_ convolution: Convolution2D, _ normalization: BatchNormalization) {
+        precondition(convolution.bias == nil, "a bias in front of a normalisation has no effect")
+        (self.convolution, self.normalization) = (convolution, normalization)
+    }
+
+    /// x [N, H, W, inputs] → [N, H', W', outputs].
+    public func callAsFunction(
+        _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
+    ) throws -> Variable {
+        let (inner, moments) = convolution.run(x, gatherMoments: pass.mode == .training, pass)
+        return try normalization.normalize(inner, moments: moments, residual: residual, rectify: rectify, pass)
+    }
+}

@@ -1,0 +1,52 @@
+import TensorCore
+
+/// How a model is being run: what a layer's forward needs to know beside its input.
+public final class Pass {
+    public enum Mode: Sendable {
+        /// Statistics of the batch normalise it and move the running statistics.
+        case training
+        /// Running statistics normalise.
+        case evaluation
+    }
+
+    public let mode: Mode
+    /// Records for a backward pass; nil for the momentum encoder and for evaluation.
+    public let tape: Tape?
+    public let statistics: any StatisticsReducing
+    /// What maps are stored as; weights, statistics and losses are float32 in either case.
+    public let elementType: ElementType
+    /// To be shared by passes between which the weights do not change.
+    public let convolutions: Convolutions
+
+    public init(
+        mode: Mode, tape: Tape? = nil, statistics: any StatisticsReducing = LocalStatistics(),
+        elementType: ElementType = .float32, convolutions: Convolutions = Convolutions()
+    ) {
+        self.mode = mode
+        self.tape = tape
+        self.statistics = statistics
+        self.elementType = elementType
+        self.convolutions = convolutions
+    }
+
+    /// Whether an operation on these is recorded: there is a tape, and one of them wants a gradient.
+    func records(_ inputs: [Variable], _ parameters: [Parameter]) -> Bool {
+        tape != nil && (inputs.contains(where: \.needsGradient) || parameters.contains(where: \.needsGradient))
+    }
+
+    /// The output of an operation, with its way back: every operation ends here.
+    ///
+    /// A gradient is wanted if an input or a parameter wants one; otherwise nothing is recorded, and what `backward`
+    /// holds is freed at once.
+    ///
+    /// - Parameter backward: given the output's gradient, which it owns, gives each input and parameter its contribution.
+    public func output(
+        _ value: Tensor, of inputs: [Variable], _ parameters: [Parameter] = [],
+        backward: @escaping (_ outputGradient: Tensor) throws -> Void
+    ) -> Variable {
+        guard let tape, records(inputs, parameters) else { return Variable(value) }
+        let output = Variable(value, needsGradient: true)
+        tape.record(output, parameters.filter(\.needsGradient), backward: backward)
+        return output
+    }
+}
