@@ -120,6 +120,8 @@ let package = Package(
             name: "parser-fuzz",
             dependencies: ["Checkpointing", "Files", "ImagePipeline", "TensorCore", "Training", systemPackage],
             path: "Tests/ParserFuzz", swiftSettings: swiftSettings),
+        // Pictures while memory runs out; a test starts it.
+        .executableTarget(name: "decoder-checks", dependencies: ["CJPEG", "CPNG"], path: "Tests/DecoderChecks"),
         tests("DrawingTests", ["Drawing"]),
         tests("EvaluationTests", ["Evaluation", "TensorCore"]),
         tests(

@@ -8,25 +8,52 @@ import CPNG
 
 /// PNG files through libpng.
 enum PNG {
+    private static func header(of bytes: UnsafeBufferPointer<UInt8>) throws -> cpng_header {
+        var header = cpng_header()
+        try call { cpng_read_header(bytes.baseAddress, bytes.count, &header, $0) }
+        try ImageDecoder.check(width: Int(header.width), height: Int(header.height))
+        return header
+    }
+
     static func size(of bytes: UnsafeBufferPointer<UInt8>) throws -> (width: Int, height: Int) {
-        var width: Int32 = 0, height: Int32 = 0
-        try call { cpng_read_size(bytes.baseAddress, bytes.count, &width, &height, $0) }
-        try ImageDecoder.check(width: Int(width), height: Int(height))
-        return (Int(width), Int(height))
+        let header = try header(of: bytes)
+        return (Int(header.width), Int(header.height))
     }
 
     static func decode(_ bytes: UnsafeBufferPointer<UInt8>) throws -> RGBImage {
-        let (width, height, pixels) = try decode(bytes, channels: 3)
+        let (width, height) = try size(of: bytes)
+        var pixels = [UInt8](repeating: 0, count: width * height * 3)
+        try call { cpng_decode(bytes.baseAddress, bytes.count, Int32(cpng_rgb.rawValue), &pixels, $0) }
         return RGBImage(width: width, height: height, pixels: pixels)
     }
 
-    static func decode(
-        _ bytes: UnsafeBufferPointer<UInt8>, channels: Int
-    ) throws -> (width: Int, height: Int, pixels: [UInt8]) {
-        let (width, height) = try size(of: bytes)
-        var pixels = [UInt8](repeating: 0, count: width * height * channels)
-        try call { cpng_decode(bytes.baseAddress, bytes.count, Int32(channels), &pixels, $0) }
-        return (width, height, pixels)
+    /// The gray value or palette index of every pixel; 16-bit values are ids too, if they are ids that exist.
+    static func classIDs(
+        _ bytes: UnsafeBufferPointer<UInt8>
+    ) throws -> (width: Int, height: Int, ids: [UInt8]) {
+        let header = try header(of: bytes)
+        guard header.has_colors == 0 else {
+            throw ImageError("has colours (RGB); a label map is gray or has a palette, and its values are class ids")
+        }
+        guard header.has_alpha == 0 else {
+            throw ImageError("has transparency; a label map has one value for each pixel, its class id")
+        }
+        let (width, height, isWide) = (Int(header.width), Int(header.height), header.bits > 8)
+        var samples = [UInt8](repeating: 0, count: width * height * (isWide ? 2 : 1))
+        try call { cpng_decode(bytes.baseAddress, bytes.count, Int32(cpng_stored.rawValue), &samples, $0) }
+        guard isWide else { return (width, height, samples) }
+        let ids = try [UInt8](unsafeUninitializedCapacity: width * height) { ids, count in
+            for pixel in 0..<width * height {
+                guard samples[2 * pixel] == 0 else {
+                    let id = Int(samples[2 * pixel]) << 8 | Int(samples[2 * pixel + 1])
+                    throw ImageError(
+                        "has the 16-bit class id \(id) at \(pixel % width),\(pixel / width); ids go from 0 to 255")
+                }
+                ids[pixel] = samples[2 * pixel + 1]
+            }
+            count = width * height
+        }
+        return (width, height, ids)
     }
 
     static func encode(_ pixels: [UInt8], width: Int, height: Int, channels: Int) throws -> [UInt8] {
@@ -56,11 +83,12 @@ public func encodePNG(gray: [UInt8], width: Int, height: Int) throws -> [UInt8] 
     try PNG.encode(gray, width: width, height: height, channels: 1)
 }
 
-/// Class ids of every pixel: gray values or palette indices as stored.
+/// The class id of every pixel of a label map: its gray value or palette index as stored, in 1 to 16 bits.
+///
+/// Throws an `ImageError` for a picture with colours or transparency and for ids above 255.
 public func decodeLabelMap(_ bytes: [UInt8]) throws -> (width: Int, height: Int, ids: [UInt8]) {
     try bytes.withUnsafeBufferPointer { bytes in
         guard try ImageDecoder.format(of: bytes) == .png else { throw ImageError("is a JPEG; label maps must be PNGs") }
-        let (width, height, ids) = try PNG.decode(bytes, channels: 1)
-        return (width, height, ids)
+        return try PNG.classIDs(bytes)
     }
 }
