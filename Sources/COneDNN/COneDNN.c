@@ -93,8 +93,7 @@ static dnnl_status_t describe(const struct conednn_shape *s, conednn_convolution
     TRY(dnnl_memory_desc_init_by_tag(&c->output, 4, output, type, dnnl_nhwc));
     TRY(plain_weights(s, &c->plain));
     dnnl_memory_desc_t weights;
-    dnnl_data_type_t weight_type = s->direction == conednn_backward_weights ? dnnl_f32 : type;
-    TRY(dnnl_memory_desc_init_by_tag(&weights, c->plain.ndims, c->plain.dims, weight_type, dnnl_format_tag_any));
+    TRY(dnnl_memory_desc_init_by_tag(&weights, c->plain.ndims, c->plain.dims, type, dnnl_format_tag_any));
 
     dnnl_convolution_desc_t desc, forward;
     TRY(dnnl_dilated_convolution_forward_desc_init(
@@ -104,6 +103,7 @@ static dnnl_status_t describe(const struct conednn_shape *s, conednn_convolution
         TRY(dnnl_dilated_convolution_backward_data_desc_init(
             &desc, dnnl_convolution_direct, &c->input, &weights, &c->output, strides, dilates, before, after));
     } else if (s->direction == conednn_backward_weights) {
+        TRY(dnnl_memory_desc_init_by_tag(&weights, c->plain.ndims, c->plain.dims, dnnl_f32, dnnl_format_tag_any));
         TRY(dnnl_dilated_convolution_backward_weights_desc_init(
             &desc, dnnl_convolution_direct, &c->input, &weights, NULL, &c->output, strides, dilates, before, after));
     } else {
@@ -114,13 +114,9 @@ static dnnl_status_t describe(const struct conednn_shape *s, conednn_convolution
     dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
     if (status == dnnl_success && s->accumulates) status = add_to_output(attributes);
     dnnl_primitive_desc_t hint = NULL;
-    if (status == dnnl_success && s->direction != conednn_forward) {
-        // The hint's weights are of the maps' type, as in the forward pass that it stands for.
-        dnnl_convolution_desc_t first = forward;
-        dnnl_memory_desc_init_by_tag(
-            &first.weights_desc, c->plain.ndims, c->plain.dims, type, dnnl_format_tag_any);
-        status = dnnl_primitive_desc_create(&hint, &first, attributes, c->engine, NULL);
-    }
+    // A backward pass is told of the forward pass that it belongs to, whose weights are of the maps' type.
+    if (status == dnnl_success && s->direction != conednn_forward)
+        status = dnnl_primitive_desc_create(&hint, &forward, attributes, c->engine, NULL);
     if (status == dnnl_success) status = dnnl_primitive_desc_create(made, &desc, attributes, c->engine, hint);
     if (hint) dnnl_primitive_desc_destroy(hint);
     dnnl_primitive_attr_destroy(attributes);
@@ -142,6 +138,13 @@ static dnnl_status_t make_reorder(
     return status;
 }
 
+static dnnl_status_t query(dnnl_primitive_desc_t desc, dnnl_query_t what, dnnl_memory_desc_t *found) {
+    const dnnl_memory_desc_t *answer = dnnl_primitive_desc_query_md(desc, what, 0);
+    if (!answer) return dnnl_runtime_error;
+    *found = *answer;
+    return dnnl_success;
+}
+
 static dnnl_status_t create(const struct conednn_shape *shape, conednn_convolution *c) {
     c->direction = shape->direction;
     use_one_thread();
@@ -150,9 +153,9 @@ static dnnl_status_t create(const struct conednn_shape *shape, conednn_convoluti
     TRY(describe(shape, c, &desc));
     dnnl_query_t weights =
         shape->direction == conednn_backward_weights ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
-    c->packed = *dnnl_primitive_desc_query_md(desc, weights, 0);
-    c->scratch = *dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
-    dnnl_status_t status = dnnl_primitive_create(&c->primitive, desc);
+    dnnl_status_t status = query(desc, weights, &c->packed);
+    if (status == dnnl_success) status = query(desc, dnnl_query_scratchpad_md, &c->scratch);
+    if (status == dnnl_success) status = dnnl_primitive_create(&c->primitive, desc);
     dnnl_primitive_desc_destroy(desc);
     TRY(status);
     if (shape->direction != conednn_backward_weights)
@@ -252,7 +255,7 @@ const char *conednn_status_text(int status) {
 }
 
 const char *conednn_version(void) {
-    static char text[32];
+    static _Thread_local char text[32];
     const dnnl_version_t *version = dnnl_version();
     snprintf(text, sizeof text, "%d.%d.%d", version->major, version->minor, version->patch);
     return text;

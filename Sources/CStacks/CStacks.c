@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <execinfo.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,10 +20,14 @@ enum { maximum_frames = 64 };
 // Of the Swift runtime; turns `$s6pixpro…` into the name in the source.
 extern char *swift_demangle(const char *, size_t, char *, size_t *, uint32_t) __attribute__((weak));
 
-// The answer of the one thread that is being asked.
+// What the one thread that is being asked has answered. Whoever sets `asked_thread` back to 0, that thread with its
+// answer or the one that asked and gave up, has ended the question: an answer that comes late is dropped.
 static void *frames[maximum_frames];
 static atomic_int frame_count;
 static atomic_int asked_thread;
+
+// What installing the signal handler gave: without it the signal would end the process.
+static int preparation_error = ENOSYS;
 
 static int own_thread(void) { return (int)syscall(SYS_gettid); }
 
@@ -30,9 +35,18 @@ static int stack_signal(void) { return SIGRTMIN + 6; }
 
 static void answer(int signal) {
     (void)signal;
-    if (atomic_load(&asked_thread) == own_thread() && atomic_load(&frame_count) == 0) {
-        atomic_store(&frame_count, backtrace(frames, maximum_frames));
+    // The interrupted code may be about to look at its errno.
+    int error = errno;
+    int self = own_thread();
+    if (atomic_load(&asked_thread) == self) {
+        void *mine[maximum_frames];
+        int count = backtrace(mine, maximum_frames);
+        if (atomic_compare_exchange_strong(&asked_thread, &self, 0)) {
+            memcpy(frames, mine, (size_t)count * sizeof *mine);
+            atomic_store(&frame_count, count > 0 ? count : 1);
+        }
     }
+    errno = error;
 }
 
 void cstacks_prepare(void) {
@@ -40,7 +54,7 @@ void cstacks_prepare(void) {
     void *frame[1];
     backtrace(frame, 1);
     struct sigaction action = {.sa_handler = answer, .sa_flags = SA_RESTART};
-    sigaction(stack_signal(), &action, NULL);
+    preparation_error = sigaction(stack_signal(), &action, NULL) == 0 ? 0 : errno;
 }
 
 static void write_name(int thread, int descriptor) {
@@ -79,21 +93,31 @@ static void write_thread(int thread, int descriptor, int milliseconds) {
         dprintf(descriptor, "  (writes this report)\n");
         return;
     }
+    struct timespec pause = {.tv_nsec = 1000000};
     atomic_store(&frame_count, 0);
     atomic_store(&asked_thread, thread);
-    if (syscall(SYS_tgkill, getpid(), thread, stack_signal()) != 0) return;
-    struct timespec pause = {.tv_nsec = 1000000};
-    for (int waited = 0; waited < milliseconds && atomic_load(&frame_count) == 0; waited++) nanosleep(&pause, NULL);
-    int count = atomic_load(&frame_count);
-    atomic_store(&asked_thread, 0);
-    if (count == 0) dprintf(descriptor, "  does not answer: it waits inside the kernel\n");
+    int is_alive = syscall(SYS_tgkill, getpid(), thread, stack_signal()) == 0;
+    for (int waited = 0; is_alive && waited < milliseconds && atomic_load(&frame_count) == 0; waited++)
+        nanosleep(&pause, NULL);
+    int asked = thread;
+    if (atomic_compare_exchange_strong(&asked_thread, &asked, 0)) {
+        dprintf(descriptor, is_alive ? "  does not answer: it waits inside the kernel\n" : "  has ended\n");
+        return;
+    }
+    // It has answered, or is about to.
+    int count;
+    while ((count = atomic_load(&frame_count)) == 0) nanosleep(&pause, NULL);
     // The first two frames are the signal handler's.
     for (int index = 2; index < count; index++) write_frame(index - 2, frames[index], descriptor);
 }
 
 void cstacks_write(int descriptor, int milliseconds) {
-    DIR *threads = opendir("/proc/self/task");
-    if (!threads) return;
+    DIR *threads = preparation_error == 0 ? opendir("/proc/self/task") : NULL;
+    if (!threads) {
+        int error = preparation_error == 0 ? errno : preparation_error;
+        dprintf(descriptor, "the threads cannot be asked: %s\n", strerror(error));
+        return;
+    }
     struct dirent *entry;
     while ((entry = readdir(threads))) {
         int thread = atoi(entry->d_name);

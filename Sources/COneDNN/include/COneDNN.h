@@ -40,5 +40,5 @@ int conednn_run(
     const conednn_convolution *convolution, void *input, void *weights, void *output, void *scratch);
 
 const char *conednn_status_text(int status);
-// For example 2.6.3.
+// For example 2.6.3; valid until the thread asks again.
 const char *conednn_version(void);
