@@ -58,16 +58,18 @@ let package = Package(
         .target(name: "CAllocationCount"),
 
         layer("Files", [systemPackage]),
+        layer("Threads", []),
         .target(
-            name: "TensorCore", dependencies: ["CAVX512", "CVector", "COpenBLAS"] + (hasOneDNN ? ["COneDNN"] : []),
+            name: "TensorCore",
+            dependencies: ["CAVX512", "CVector", "COpenBLAS", "Threads"] + (hasOneDNN ? ["COneDNN"] : []),
             swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
         layer("MessagePassing", ["CMPI", "CStacks"]),
         layer("NeuralNetwork", ["TensorCore"]),
-        layer("ImagePipeline", ["CJPEG", "CPNG", "Files", "TensorCore", systemPackage]),
+        layer("ImagePipeline", ["CJPEG", "CPNG", "Files", "TensorCore", "Threads", systemPackage]),
         layer("PixelLearning", ["NeuralNetwork", "TensorCore"]),
-        layer("DataParallel", ["MessagePassing", "NeuralNetwork", "TensorCore"]),
+        layer("DataParallel", ["MessagePassing", "NeuralNetwork", "TensorCore", "Threads"]),
         layer("Optimization", ["NeuralNetwork", "TensorCore"]),
-        layer("Checkpointing", ["Files", "MessagePassing", "TensorCore", systemPackage]),
+        layer("Checkpointing", ["Files", "MessagePassing", "TensorCore", "Threads", systemPackage]),
         layer(
             "Evaluation",
             [
@@ -99,6 +101,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["TensorCore", systemPackage], path: "Tests/TestSupport",
             swiftSettings: swiftSettings),
+        tests("ThreadsTests", ["Threads"]),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
         tests("PixelLearningTests", ["PixelLearning", "NeuralNetwork", "TensorCore"]),
@@ -111,7 +114,7 @@ let package = Package(
             name: "rank-checks",
             dependencies: [
                 "Checkpointing", "DataParallel", "Evaluation", "Files", "MessagePassing", "NeuralNetwork", "TensorCore",
-                systemPackage,
+                "Threads", systemPackage,
             ],
             path: "Tests/RankChecks", swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),

@@ -98,7 +98,7 @@ public final class CheckpointSaver {
                 .init(name: $0.name, elementType: $0.elementType, shape: $0.shape, shard: $1)
             },
             start: start,
-            job: BackgroundJob { [observer, rank] in
+            job: BackgroundJob("save") { [observer, rank] in
                 do {
                     return try Self.writeShard(mine, metadata: metadata, directory: directory, path: path) {
                         observer($0, rank)

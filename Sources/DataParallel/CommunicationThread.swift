@@ -1,23 +1,11 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Threads
 
 /// A thread that runs jobs one after another in the order in which they were submitted, and stops at the first error.
 final class CommunicationThread {
     private let queue = JobQueue()
 
-    init() {
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<JobQueue>.fromOpaque(argument!).takeRetainedValue().work()
-                return nil
-            }, Unmanaged.passRetained(queue).toOpaque())
-        precondition(code == 0, "cannot start the communication thread: error \(code)")
-        pthread_detach(thread)
+    init() throws {
+        try SystemThread("communication") { [queue] in queue.work() }.detach()
     }
 
     /// Lets the thread end. Not waited for: after an error it may be in a collective that never returns, and the error
@@ -33,24 +21,12 @@ final class CommunicationThread {
 
 private final class JobQueue {
     // Everything below is only touched under `lock`.
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let lock = Monitor()
+    private let changed = Monitor.Condition()
     private var jobs: [() throws -> Void] = []
     private var isRunning = false
     private var isStopping = false
     private var failure: (any Error)?
-
-    init() {
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(changed, nil)
-    }
-
-    deinit {
-        pthread_mutex_destroy(lock)
-        pthread_cond_destroy(changed)
-        lock.deallocate()
-        changed.deallocate()
-    }
 
     func append(_ job: @escaping () throws -> Void) {
         update { if failure == nil { jobs.append(job) } }
@@ -64,10 +40,10 @@ private final class JobQueue {
     }
 
     func wait() throws {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        while isRunning || !jobs.isEmpty { pthread_cond_wait(changed, lock) }
-        if let failure { throw failure }
+        try lock.withLock {
+            lock.wait(for: changed) { !isRunning && jobs.isEmpty }
+            if let failure { throw failure }
+        }
     }
 
     /// The thread's body.
@@ -85,18 +61,18 @@ private final class JobQueue {
 
     /// Waits for a job; nil when the thread shall end.
     private func next() -> (() throws -> Void)? {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        while jobs.isEmpty && !isStopping { pthread_cond_wait(changed, lock) }
-        guard !jobs.isEmpty else { return nil }
-        isRunning = true
-        return jobs.removeFirst()
+        lock.withLock {
+            lock.wait(for: changed) { !jobs.isEmpty || isStopping }
+            guard !jobs.isEmpty else { return nil }
+            isRunning = true
+            return jobs.removeFirst()
+        }
     }
 
     private func update(_ body: () -> Void) {
-        pthread_mutex_lock(lock)
-        body()
-        pthread_cond_broadcast(changed)
-        pthread_mutex_unlock(lock)
+        lock.withLock {
+            body()
+            changed.wakeAll()
+        }
     }
 }

@@ -55,7 +55,7 @@ public final class GradientReducer {
         self.mode = mode
         self.communicator = try communicator.duplicated(name: "gradients")
         halved = wire == .bfloat16 ? HalvedSum(communicator: self.communicator) : nil
-        thread = mode == .overlapped && communicator.size > 1 ? CommunicationThread() : nil
+        thread = mode == .overlapped && communicator.size > 1 ? try CommunicationThread() : nil
         let buckets = plan.buckets.map { GradientBucket($0, of: parameters) }
         self.buckets = buckets
         var bucketOfParameter: [ObjectIdentifier: Int] = [:]

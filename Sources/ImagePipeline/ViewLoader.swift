@@ -1,10 +1,5 @@
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Threads
 
 /// Batches of two views in the order of their requests, prepared ahead by threads of its own.
 ///
@@ -16,30 +11,21 @@ public final class ViewLoader {
     private let samples: SampleLoader
     private let requests: () -> Request?
     private let queue: BatchQueue?
-    private var threads: [pthread_t] = []
+    private var threads: [SystemThread] = []
     /// Seconds that `next` had to wait for, or make, its batches.
     public private(set) var secondsWaited = 0.0
 
-    /// `requests` gives batch after batch, nil at the end; at most `prefetch` batches are made ahead.
+    /// `requests` gives batch after batch, nil at the end; at most `prefetch` batches are made ahead. Throws if the
+    /// system does not give that many threads.
     public init(
         index: ImageIndex, transform: TwoViewTransform, threads count: Int, prefetch: Int,
         requests: @escaping () -> Request?
-    ) {
+    ) throws {
         samples = SampleLoader(index: index, transform: transform)
         self.requests = requests
         queue = count > 0 ? BatchQueue(samples: samples, limit: max(prefetch, 1) + 1, requests: requests) : nil
         guard let queue else { return }
-        for _ in 0..<count {
-            var thread = pthread_t()
-            let code = pthread_create(
-                &thread, nil,
-                { argument in
-                    Unmanaged<BatchQueue>.fromOpaque(argument!).takeRetainedValue().work()
-                    return nil
-                }, Unmanaged.passRetained(queue).toOpaque())
-            precondition(code == 0, "cannot start a loader thread: error \(code)")
-            threads.append(thread)
-        }
+        for number in 0..<count { threads.append(try SystemThread("loader \(number)") { queue.work() }) }
     }
 
     deinit { stop() }
@@ -62,7 +48,7 @@ public final class ViewLoader {
     /// Ends the threads; batches that were prepared are dropped.
     public func stop() {
         queue?.stop()
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
         threads = []
     }
 
@@ -115,41 +101,26 @@ private final class BatchQueue {
     private let limit: Int
     private let requests: () -> ViewLoader.Request?
     // Everything below is only touched under `lock`; a batch's memory is written outside it, each place by one thread.
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let lock = Monitor()
+    private let changed = Monitor.Condition()
     private var pending: [Pending] = []
     private var isAtEnd = false
     private var isStopping = false
 
     init(samples: SampleLoader, limit: Int, requests: @escaping () -> ViewLoader.Request?) {
         (self.samples, self.limit, self.requests) = (samples, limit, requests)
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(changed, nil)
-    }
-
-    deinit {
-        pthread_mutex_destroy(lock)
-        pthread_cond_destroy(changed)
-        lock.deallocate()
-        changed.deallocate()
     }
 
     func stop() { update { isStopping = true } }
 
     func next() throws -> TwoViewBatch? {
-        pthread_mutex_lock(lock)
-        defer {
-            pthread_cond_broadcast(changed)
-            pthread_mutex_unlock(lock)
-        }
-        while true {
-            if let first = pending.first, first.isComplete {
-                if let error = first.error { throw error }
-                pending.removeFirst()
-                return first.batch
-            }
-            if pending.isEmpty, isAtEnd || isStopping { return nil }
-            pthread_cond_wait(changed, lock)
+        try lock.withLock {
+            defer { changed.wakeAll() }
+            lock.wait(for: changed) { pending.first?.isComplete ?? (isAtEnd || isStopping) }
+            guard let first = pending.first else { return nil }
+            if let error = first.error { throw error }
+            pending.removeFirst()
+            return first.batch
         }
     }
 
@@ -171,31 +142,36 @@ private final class BatchQueue {
 
     /// The oldest sample that no thread has taken; waits while there is none.
     private func take() -> (Pending, Int)? {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        while !isStopping {
-            if let open = pending.first(where: { $0.started < $0.request.samples.count }) {
-                open.started += 1
-                return (open, open.started - 1)
-            }
-            if pending.count < limit, !isAtEnd {
-                if let request = requests() {
-                    pending.append(Pending(request, imageSize: samples.transform.imageSize))
-                } else {
-                    isAtEnd = true
-                    pthread_cond_broadcast(changed)
+        lock.withLock {
+            while !isStopping {
+                if let open = pending.first(where: { $0.started < $0.request.samples.count }) {
+                    open.started += 1
+                    return (open, open.started - 1)
                 }
-                continue
+                if pending.count < limit, !isAtEnd {
+                    request()
+                } else {
+                    lock.wait(for: changed)
+                }
             }
-            pthread_cond_wait(changed, lock)
+            return nil
         }
-        return nil
+    }
+
+    /// Asks for one batch more.
+    private func request() {
+        if let request = requests() {
+            pending.append(Pending(request, imageSize: samples.transform.imageSize))
+        } else {
+            isAtEnd = true
+            changed.wakeAll()
+        }
     }
 
     private func update(_ body: () -> Void) {
-        pthread_mutex_lock(lock)
-        body()
-        pthread_cond_broadcast(changed)
-        pthread_mutex_unlock(lock)
+        lock.withLock {
+            body()
+            changed.wakeAll()
+        }
     }
 }

@@ -1,74 +1,59 @@
-import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Threads
 
 /// The compute threads of this rank: splits a loop over them and returns when all parts are done.
 ///
-/// The caller takes part, so `threads == 1` starts none and costs nothing. Parts are fixed by (count, threads): which
-/// thread works on which part never changes a result.
+/// The caller takes part, so one thread starts none and costs nothing. Parts are fixed by (count, threads): which thread
+/// works on which part never changes a result.
 public final class ComputeThreads: @unchecked Sendable {
     /// The pool that kernels use. Set once by the program, before the first kernel runs.
-    nonisolated(unsafe) public private(set) static var shared = ComputeThreads(threads: 1)
+    nonisolated(unsafe) public private(set) static var shared = ComputeThreads()
 
-    public static func start(threads: Int) { shared = ComputeThreads(threads: threads) }
+    /// Throws if the system does not give that many threads.
+    public static func start(threads: Int) throws { shared = try ComputeThreads(threads: threads) }
 
     public let threads: Int
     // @unchecked: `job`, `generation` and `running` are only touched under `lock`.
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let lock = Monitor()
+    private let wake = Monitor.Condition()
+    private let done = Monitor.Condition()
     private var job: UnsafePointer<(Int) -> Void>?
     private var generation = 0
     private var running = 0
+    private var isStopping = false
 
-    public init(threads: Int) {
+    /// The calling thread alone.
+    private init() { threads = 1 }
+
+    /// Throws if the system does not give that many threads; those that it gave end.
+    public init(threads: Int) throws {
         precondition(threads >= 1, "\(threads) compute threads")
         self.threads = threads
-        pthread_mutex_init(lock, nil)
-        pthread_cond_init(wake, nil)
-        pthread_cond_init(done, nil)
-        for index in 1..<max(threads, 1) { startThread(index) }
-    }
-
-    private func startThread(_ index: Int) {
-        let start = Unmanaged.passRetained(WorkerStart(pool: self, index: index))
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { argument in
-                let start = Unmanaged<WorkerStart>.fromOpaque(argument!).takeRetainedValue()
-                start.pool.work(start.index)
-                return nil
-            }, start.toOpaque())
-        precondition(code == 0, "cannot start compute thread \(index): error \(code)")
-    }
-
-    private final class WorkerStart {
-        let pool: ComputeThreads
-        let index: Int
-        init(pool: ComputeThreads, index: Int) {
-            self.pool = pool
-            self.index = index
+        do {
+            for index in 1..<threads { try SystemThread("compute \(index)") { [self] in work(index) }.detach() }
+        } catch {
+            lock.withLock { isStopping = true }
+            wake.wakeAll()
+            throw error
         }
     }
 
     private func work(_ index: Int) {
         var seen = 0
-        while true {
-            pthread_mutex_lock(lock)
-            while generation == seen { pthread_cond_wait(wake, lock) }
-            seen = generation
-            let job = self.job!
-            pthread_mutex_unlock(lock)
+        while let job = next(&seen) {
             Self.call(job, index)
-            pthread_mutex_lock(lock)
-            running -= 1
-            if running == 0 { pthread_cond_signal(done) }
-            pthread_mutex_unlock(lock)
+            lock.withLock {
+                running -= 1
+                if running == 0 { done.wakeOne() }
+            }
+        }
+    }
+
+    /// Waits for the job after the one that was seen; nil when the threads shall end.
+    private func next(_ seen: inout Int) -> UnsafePointer<(Int) -> Void>? {
+        lock.withLock {
+            lock.wait(for: wake) { generation != seen || isStopping }
+            seen = generation
+            return isStopping ? nil : job!
         }
     }
 
@@ -89,17 +74,17 @@ public final class ComputeThreads: @unchecked Sendable {
         }
         withoutActuallyEscaping(part) { escapable in
             withUnsafePointer(to: escapable) { pointer in
-                pthread_mutex_lock(lock)
-                job = pointer
-                running = threads - 1
-                generation += 1
-                pthread_cond_broadcast(wake)
-                pthread_mutex_unlock(lock)
+                lock.withLock {
+                    job = pointer
+                    running = threads - 1
+                    generation += 1
+                    wake.wakeAll()
+                }
                 part(0)
-                pthread_mutex_lock(lock)
-                while running > 0 { pthread_cond_wait(done, lock) }
-                job = nil
-                pthread_mutex_unlock(lock)
+                lock.withLock {
+                    lock.wait(for: done) { running == 0 }
+                    job = nil
+                }
             }
         }
     }

@@ -1,3 +1,5 @@
+import Threads
+
 /// The three kernels of a convolution, on the calling thread: the seam behind which matrix products and oneDNN stand.
 ///
 /// Maps are NHWC of the engine's element types, `weight` and its gradient float32 OHWI in all of them. `packs` keeps
@@ -40,7 +42,7 @@ public final class WeightPacks: @unchecked Sendable {
     }
 
     // @unchecked: `entries` is only touched under `lock`.
-    private let lock = Lock()
+    private let lock = Monitor()
     private var entries: [Key: (weight: Tensor, packed: Tensor)] = [:]
 
     public init() {}

@@ -44,7 +44,7 @@ public final class MemoryPool: Sendable {
         return (minimum + step - 1) / step * step
     }
 
-    func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    package func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let size = Self.sizeClass(byteCount)
         let recycled = state.withLock { state -> UInt? in
             state.statistics.bytesInUse += size
@@ -66,7 +66,7 @@ public final class MemoryPool: Sendable {
         return pointer
     }
 
-    func release(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
+    package func release(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         let size = Self.sizeClass(byteCount)
         let address = UInt(bitPattern: pointer)
         state.withLock { state in

@@ -1,5 +1,6 @@
 #if ONEDNN
     import COneDNN
+    import Threads
 
     /// Convolution by oneDNN, in float32 and bfloat16; primitives are compiled once for each shape.
     struct OneDNNConvolution: ConvolutionEngine {
@@ -72,7 +73,7 @@
             }
         }
 
-        private static let lock = Lock()
+        private static let lock = Monitor()
         nonisolated(unsafe) private static var compiled: [Shape: OneDNNPrimitive] = [:]
 
         /// The primitive for `shape`, compiled when it is first asked for.

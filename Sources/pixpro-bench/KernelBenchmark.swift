@@ -18,7 +18,7 @@ struct KernelBenchmark: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        ComputeThreads.start(threads: threads)
+        try ComputeThreads.start(threads: threads)
         let convolutions = Convolutions()
         let peak = reportPeaks()
         var totals = (flops: 0.0, seconds: 0.0, stepSeconds: 0.0)

@@ -32,7 +32,7 @@ struct StepBenchmark: ParsableCommand {
     func run() throws {
         runOnAllRanks(program: "pixpro-bench") { runtime in
             runtime.watchdog.begin(.other)
-            ComputeThreads.start(threads: threads)
+            try ComputeThreads.start(threads: threads)
             var settings = PixProSettings()
             settings.architecture = architecture
             settings.elementType = precision

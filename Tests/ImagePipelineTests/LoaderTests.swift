@@ -12,7 +12,7 @@ import Testing
     ) throws -> (batches: [[Float]], failures: [String]) {
         let transform = TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 3)
         var remaining = requests[...]
-        let loader = ViewLoader(index: index, transform: transform, threads: threads, prefetch: prefetch) {
+        let loader = try ViewLoader(index: index, transform: transform, threads: threads, prefetch: prefetch) {
             remaining.popFirst().map { (epoch: 4, samples: $0) }
         }
         defer { loader.stop() }
@@ -57,13 +57,24 @@ import Testing
 
     @Test func aLoaderThatIsDroppedEndsItsThreads() throws {
         try withPictures { folder in
+            final class Held {}
             let index = try ImageIndex(roots: [FilePath(folder)])
             for _ in 0..<20 {
-                let loader = ViewLoader(
-                    index: index, transform: TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 3), threads: 2,
-                    prefetch: 3
-                ) { (epoch: 0, samples: [0, 1, 2]) }
-                _ = try loader.next()
+                weak var held: Held?
+                do {
+                    let requested = Held()
+                    held = requested
+                    let loader = try ViewLoader(
+                        index: index, transform: TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 3), threads: 2,
+                        prefetch: 3
+                    ) {
+                        withExtendedLifetime(requested) { (epoch: 0, samples: [0, 1, 2]) }
+                    }
+                    #expect(try loader.next() != nil)
+                    #expect(held != nil)
+                }
+                // What the threads would ask for their next batch is gone with the last of them.
+                #expect(held == nil)
             }
         }
     }

@@ -18,21 +18,22 @@ import Training
 let memoryLimit = 2 << 30
 let secondsPerInput: UInt32 = 20
 
-struct UsageError: Error, CustomStringConvertible {
-    let description = "usage: parser-fuzz MUTATIONS SEED [FOLDER], with 1 to 1000000000 mutations"
+struct FuzzError: Error, CustomStringConvertible {
+    let description: String
 }
 
 let arguments = CommandLine.arguments
 guard arguments.count >= 3, let mutations = Int(arguments[1]), (1...1_000_000_000).contains(mutations),
     let seed = UInt64(arguments[2])
-else { throw UsageError() }
+else { throw FuzzError(description: "usage: parser-fuzz MUTATIONS SEED [FOLDER], with 1 to 1000000000 mutations") }
 let corpus = try Corpus(folder: arguments.count > 3 ? arguments[3] : nil)
 defer { corpus.removeScratch() }
 
 CrashReport.install()
 var memory = rlimit(rlim_cur: rlim_t(memoryLimit), rlim_max: rlim_t(memoryLimit))
-setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &memory)
-ComputeThreads.start(threads: 1)
+guard setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &memory) == 0 else {
+    throw FuzzError(description: "cannot limit the memory: \(String(cString: strerror(errno)))")
+}
 
 for (number, parser) in corpus.parsers.enumerated() {
     var accepted = 0, refused = 0, slowest = 0.0

@@ -23,6 +23,7 @@ let checkpointChecks: [String: Check] = [
     "save-killed": saveKilled,
     "save-limited": saveLimited,
     "save-unwritable": saveUnwritable,
+    "save-without-thread": saveWithoutThread,
     "asynchronous": saveAsynchronously,
 ]
 
@@ -165,14 +166,14 @@ private func saveLimited(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     let saver = try makeSaver(runtime, arguments[0])
     guard case .committed = try save(10, with: saver) else { throw CheckFailure("step 10") }
     var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+    try require(getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, "getrlimit: \(errno)")
     let unlimited = limit
     if runtime.world.rank == runtime.world.size - 1 {
         limit.rlim_cur = 10_000
-        setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        try require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, "setrlimit: \(errno)")
     }
     guard case .failed(let text) = try save(20, with: saver) else { throw CheckFailure("step 20 did not fail") }
-    setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), [unlimited])
+    try require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), [unlimited]) == 0, "setrlimit: \(errno)")
     if runtime.world.isRoot { print(text) }
     try require(
         text.contains("rank \(runtime.world.size - 1): ") && text.contains("File too large")
@@ -180,6 +181,18 @@ private func saveLimited(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     try require(try CheckpointCatalog.list(runDirectory: FilePath(arguments[0])).map(\.step) == [10], "step 10 is gone")
     try require(access(arguments[0] + "/checkpoints/step-00000020.partial", F_OK) != 0, "left-over directory")
     guard case .committed = try save(30, with: saver) else { throw CheckFailure("step 30") }
+}
+
+/// DIRECTORY: the last rank gets no thread to write its shard: the save fails everywhere, the next one works.
+private func saveWithoutThread(_ runtime: MPIRuntime, _ arguments: [String]) throws {
+    let last = runtime.world.size - 1
+    let saver = try makeSaver(runtime, arguments[0])
+    let begin = { saver.beginSave(makeState(step: 10), facts: makeFacts(step: 10)) }
+    // Room for the copies of its share, but not for a stack of 8 MiB.
+    if runtime.world.rank == last { try withMemoryLimit(6 << 20, begin) } else { begin() }
+    guard case .failed(let text) = try saver.finishSave() else { throw CheckFailure("step 10 did not fail") }
+    try require(text.contains("rank \(last): cannot start the thread 'save'"), text)
+    guard case .committed = try save(20, with: saver) else { throw CheckFailure("step 20") }
 }
 
 /// DIRECTORY: a full or read-only file system; the failure is an outcome that names it.

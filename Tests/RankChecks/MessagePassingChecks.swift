@@ -1,10 +1,5 @@
 import MessagePassing
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Threads
 
 let messagePassingChecks: [String: Check] = [
     "reductions": checkReductions,
@@ -108,26 +103,21 @@ private func checkTwoThreads(_ runtime: MPIRuntime, _: [String]) throws {
         init(_ communicator: Communicator) { self.communicator = communicator }
     }
     let side = Side(try runtime.world.duplicated(name: "side"))
-    var thread = pthread_t()
-    pthread_create(
-        &thread, nil,
-        { argument in
-            let side = Unmanaged<Side>.fromOpaque(argument!).takeRetainedValue()
-            do {
-                for _ in 0..<50 {
-                    var values = [Float](repeating: 1, count: 20_000)
-                    try values.withUnsafeMutableBufferPointer { try side.communicator.sum($0) }
-                    side.sum += values[19_999]
-                }
-            } catch {
-                side.failure = "\(error)"
+    let thread = try SystemThread("side") {
+        do {
+            for _ in 0..<50 {
+                var values = [Float](repeating: 1, count: 20_000)
+                try values.withUnsafeMutableBufferPointer { try side.communicator.sum($0) }
+                side.sum += values[19_999]
             }
-            return nil
-        }, Unmanaged.passRetained(side).toOpaque())
+        } catch {
+            side.failure = "\(error)"
+        }
+    }
     for _ in 0..<100 {
         let sums = try runtime.world.sum([1.0, 2.0])
         try require(sums[1] == 2 * Double(runtime.world.size), "sum \(sums)")
     }
-    pthread_join(thread, nil)
+    thread.join()
     try require(side.failure == nil && side.sum == 50 * Float(runtime.world.size), "\(side.sum) \(side.failure ?? "")")
 }

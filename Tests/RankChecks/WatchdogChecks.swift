@@ -28,11 +28,6 @@ let watchdogChecks: [String: Check] = [
         }
         try side.free()
     },
-    "leave-early": { runtime, _ in
-        // The process ends without a word while others wait for it.
-        if runtime.world.rank == 1 { raise(SIGKILL) }
-        try runtime.world.barrier("waiting for a dead rank")
-    },
 ]
 
 /// KIND LIMIT SILENCE DIRECTORY: one rank does not come to the collective that the others are in.

@@ -11,13 +11,21 @@ import Testing
         #expect(tensor.array == [0, 0, 0, 2, 2, 2, 2, 2, 2, 0, 0, 5])
     }
 
-    @Test func poolRecyclesBuffersOfOneSize() {
-        // A size of its own, so that other tests do not take part.
-        let size = 123_457
-        do { _ = Tensor([size]) }
-        let before = MemoryPool.shared.statistics.systemAllocations
-        for _ in 0..<20 { Tensor([size]).fill(1) }
-        #expect(MemoryPool.shared.statistics.systemAllocations - before < 20)
+    @Test func thePoolAsksTheSystemOnceForBuffersOfOneSize() {
+        let pool = MemoryPool()
+        for _ in 0..<20 { pool.release(pool.allocate(123_457), 123_457) }
+        #expect(pool.statistics.systemAllocations == 1 && pool.statistics.bytesInUse == 0)
+        // The same class of sizes, another one, and two at once.
+        pool.release(pool.allocate(123_500), 123_500)
+        #expect(pool.statistics.systemAllocations == 1)
+        let buffers = [pool.allocate(1_000_000), pool.allocate(1_000_000)]
+        #expect(pool.statistics.systemAllocations == 3 && buffers[0] != buffers[1])
+        #expect(pool.statistics.peakBytesInUse == pool.statistics.bytesInUse && pool.statistics.bytesInUse >= 2_000_000)
+        for buffer in buffers { pool.release(buffer, 1_000_000) }
+        pool.trim()
+        #expect(pool.statistics.bytesHeld == 0)
+        pool.release(pool.allocate(123_457), 123_457)
+        #expect(pool.statistics.systemAllocations == 4)
     }
 
     @Test(arguments: [(3, 4, 5), (1, 7, 2), (33, 17, 9)])
@@ -111,14 +119,17 @@ import Testing
 }
 
 @Suite struct ComputeThreadsTests {
-    @Test(arguments: [1, 2, 3, 5]) func everyIndexIsVisitedOnce(_ threads: Int) {
-        let pool = ComputeThreads(threads: threads)
+    @Test(arguments: [1, 2, 3, 5]) func everyIndexIsVisitedOnce(_ threads: Int) throws {
+        let pool = try ComputeThreads(threads: threads)
         for count in [0, 1, 2, 7, 1000] {
             let visits = Tensor.zeros([max(count, 1)])
-            pool.forEachPart(of: count) { _, range in
+            let parts = Tensor.zeros([threads])
+            pool.forEachPart(of: count) { part, range in
+                parts.floats[part] += 1
                 for i in range { visits.floats[i] += 1 }
             }
             #expect(visits.array.allSatisfy { $0 == (count == 0 ? 0 : 1) })
+            #expect(parts.array == (0..<threads).map { $0 < count ? 1 : 0 }, "\(count) in \(threads) parts")
         }
     }
 }

@@ -15,5 +15,7 @@ public func startComputeThreads(_ threads: Int? = nil, on runtime: MPIRuntime) t
     if let threads { configuration.parallel.threads = .count(threads) }
     let host = try HostLayout(runtime)
     let plan = try CorePlan(masks: host.masks, ranksInJob: runtime.world.size, configuration: configuration)
-    ComputeThreads.start(threads: plan.ranks[host.rank].compute)
+    try runtime.world.agree(on: "starting threads") {
+        try ComputeThreads.start(threads: plan.ranks[host.rank].compute)
+    }
 }

@@ -33,7 +33,9 @@ public final class RunEvaluation {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
         }
         let threads = cores.ranks[host.rank]
-        ComputeThreads.start(threads: threads.compute + threads.loader)
+        try world.agree(on: "starting threads") {
+            try ComputeThreads.start(threads: threads.compute + threads.loader)
+        }
         model = PixPro(configuration.pixProSettings, seed: UInt64(configuration.run.seed))
         try TrainingState(model: model, optimizer: nil).load(reader)
         let index = try DataSource.index(

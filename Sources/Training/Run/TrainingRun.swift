@@ -63,7 +63,7 @@ public final class TrainingRun {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
         }
         let threads = cores.ranks[host.rank]
-        ComputeThreads.start(threads: threads.compute)
+        try world.agree(on: "starting threads") { try ComputeThreads.start(threads: threads.compute) }
         index = try DataSource.index(
             configuration.data.roots.map(FilePath.init(text:)), excluding: directory.path, world)
         try checks.verifyPictures(index)
@@ -121,7 +121,7 @@ public final class TrainingRun {
 
     /// Trains to the end of the schedule, or until a signal asks to stop. Collective.
     public func run() throws -> End {
-        let batches = BatchSource(makeLoader(), communicator)
+        let batches = BatchSource(try makeLoader(), communicator)
         defer { batches.stop() }
         if try isEvaluationMissing() { try finishEpoch() }
         while !isFinished(position) && stopSignal == 0 {
@@ -211,9 +211,9 @@ public final class TrainingRun {
             gathered.flatMap { String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init) })
     }
 
-    private func makeLoader() -> ViewLoader {
+    private func makeLoader() throws -> ViewLoader {
         let threads = cores.ranks[0].loader
-        return ViewLoader(
+        return try ViewLoader(
             index: index, transform: configuration.viewTransform, threads: threads, prefetch: 2,
             requests: DataSource.requests(
                 from: position, order: order, plan: batch, rank: communicator.rank,

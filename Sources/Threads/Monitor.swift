@@ -1,0 +1,57 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// A lock for state that threads share, with conditions on which they wait: `Mutex` of the Swift library has none.
+///
+/// A call of the system that fails here is a mistake of the program, and ends it.
+public final class Monitor: @unchecked Sendable {
+    /// What threads wait for; of one monitor.
+    public final class Condition: @unchecked Sendable {
+        // @unchecked: the condition variable is made for it.
+        fileprivate let variable = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+        public init() { check(pthread_cond_init(variable, nil), "pthread_cond_init") }
+
+        deinit {
+            check(pthread_cond_destroy(variable), "pthread_cond_destroy")
+            variable.deallocate()
+        }
+
+        public func wakeOne() { check(pthread_cond_signal(variable), "pthread_cond_signal") }
+        public func wakeAll() { check(pthread_cond_broadcast(variable), "pthread_cond_broadcast") }
+    }
+
+    // @unchecked: the mutex is made for it.
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+
+    public init() { check(pthread_mutex_init(mutex, nil), "pthread_mutex_init") }
+
+    deinit {
+        check(pthread_mutex_destroy(mutex), "pthread_mutex_destroy")
+        mutex.deallocate()
+    }
+
+    public func withLock<Value>(_ body: () throws -> Value) rethrows -> Value {
+        check(pthread_mutex_lock(mutex), "pthread_mutex_lock")
+        defer { check(pthread_mutex_unlock(mutex), "pthread_mutex_unlock") }
+        return try body()
+    }
+
+    /// Within `withLock`: gives the lock back until someone wakes this thread, or for no reason.
+    public func wait(for condition: Condition) {
+        check(pthread_cond_wait(condition.variable, mutex), "pthread_cond_wait")
+    }
+
+    /// Within `withLock`: gives the lock back until `isFulfilled` holds, which is asked whenever someone wakes this
+    /// thread.
+    public func wait(for condition: Condition, until isFulfilled: () -> Bool) {
+        while !isFulfilled() { wait(for: condition) }
+    }
+}
+
+private func check(_ code: Int32, _ call: StaticString) {
+    precondition(code == 0, "\(call): \(String(cString: strerror(code)))")
+}
