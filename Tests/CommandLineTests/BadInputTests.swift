@@ -189,7 +189,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("missing", "label"), ("size", "size"), ("id", "200"),
+        ("missing", "has no label map"), ("size", "has the size 40×40"), ("id", "has the class id 200"),
     ]) func aWrongLabelMap(_ kind: String, _ word: String) throws {
         try SmallRun.with { run in
             #expect(try run.train(ranks: 1, ["schedule.steps=1"]).status == 0)

@@ -31,6 +31,7 @@ import Training
                 losses.append(try run.losses())
             }
         }
+        #expect(losses.map(\.count) == [3, 3])
         for (a, b) in zip(losses[0], losses[1]) { #expect(abs(a - b) <= 1e-4 * abs(a), "\(losses)") }
     }
 
@@ -57,7 +58,7 @@ import Training
                 losses.append(try run.losses())
             }
         }
-        #expect(losses[0] == losses[1])
+        #expect(losses[0] == losses[1] && losses[0].count == 3)
     }
 
     @Test func aKilledRunGoesOnBitForBit() throws {
@@ -66,20 +67,18 @@ import Training
         try SmallRun.with { run in
             #expect(try run.train(ranks: 2, settings).status == 0)
             expected = (try run.losses(), try run.shardChecksums(step: 6))
+            #expect(expected.losses.count == 6 && expected.checksums.count == 2)
         }
         try SmallRun.with { run in
-            let killer = Thread {
-                // A rank dies as soon as the first checkpoint is complete.
-                let deadline = Date() + 60
-                while Date() < deadline,
-                    !FileManager.default.fileExists(
-                        atPath: run.run + "/checkpoints/step-00000003/manifest.json")
-                { usleep(2_000) }
-                _ = try? runProcess("/usr/bin/pkill", ["-KILL", "-n", "-f", "run.directory=\(run.run)"])
+            // A rank dies as soon as the first checkpoint is complete.
+            let checkpoint = run.run + "/checkpoints/step-00000003/manifest.json"
+            let (killed, killing) = try whileRunning { wait in
+                wait { FileManager.default.fileExists(atPath: checkpoint) }
+                return kill(try run.process(rank: 1).id, SIGKILL)
+            } _: {
+                try run.train(ranks: 2, ["checkpoint.everySteps=3", "schedule.steps=200"])
             }
-            killer.start()
-            let killed = try run.train(ranks: 2, ["checkpoint.everySteps=3", "schedule.steps=200"])
-            #expect(killed.status != 0 && killed.seconds < 60, "\(killed)")
+            #expect(killing == 0 && killed.status != 0 && killed.seconds < 60, "\(killed)")
             let resumed = try run.train(ranks: 2, settings)
             #expect(resumed.status == 0 && resumed.errorOutput.contains("resuming from"), "\(resumed)")
             let losses = try run.losses()
@@ -93,6 +92,7 @@ import Training
         try SmallRun.with { run in
             #expect(try run.train(ranks: 2, ["schedule.steps=6"]).status == 0)
             expected = try run.losses()
+            #expect(expected.count == 6)
         }
         for ranks in [1, 3] {
             try SmallRun.with { run in
@@ -113,6 +113,7 @@ import Training
             let result = try run.train(ranks: ranks, settings)
             #expect(result.status == 0, "\(result)")
             outcome = (try run.losses(), try run.shardChecksums(step: 4))
+            #expect(outcome.losses.count == 4 && outcome.checksums.count == ranks)
         }
         return outcome
     }

@@ -96,10 +96,15 @@ import Testing
     }
 
     @Test func emptyConstantAndBrokenCurvesAreDrawn() {
-        let empty = LineChart(title: "Empty", xLabel: "step", series: [.init("a", [])]).draw()
-        #expect(empty.width == 960 && empty.height == 600)
-        let constant = LineChart(title: "One", xLabel: "step", series: [.init("a", [Point(3, 7)])]).draw()
-        #expect(constant != empty)
+        func chart(_ points: [Point]) -> Canvas {
+            LineChart(title: "One", xLabel: "step", series: [.init("", points)]).draw(width: 600, height: 400)
+        }
+        func drawn(_ canvas: Canvas) -> Int { (0..<600).reduce(0) { $0 + coloredRows(canvas, column: $1) } }
+        let usual = LineChart(title: "Empty", xLabel: "step", series: [.init("a", [])]).draw()
+        #expect(usual.width == 960 && usual.height == 600)
+        #expect(drawn(chart([])) == 0)
+        #expect(drawn(chart([Point(3, 7)])) > 0)
+        #expect(drawn(chart([Point(3, 7), Point(9, 7)])) > 300)
         let gap = LineChart(
             title: "Gap", xLabel: "step",
             series: [.init("", [Point(0, 0), Point(10, 0), Point(20, .nan), Point(90, 1), Point(100, 1)])])
@@ -108,7 +113,7 @@ import Testing
         #expect(coloredRows(canvas, column: 110) > 0)
     }
 
-    @Test func aSampleToLookAt() throws {
+    @Test func restartsAndReferencesAreDrawn() throws {
         var state: UInt64 = 88_172_645_463_325_252
         func noise() -> Double {
             state ^= state << 13
@@ -122,7 +127,9 @@ import Testing
             return Point(Double(step), step == 7000 ? -0.6 : base)
         }
         var chart = LineChart(title: "Training loss", xLabel: "step", series: [.init("loss", loss)])
+        let plain = chart.draw()
         chart.restarts = [4200, 9000]
+        #expect(chart.draw() != plain)
         try savePicture(chart.draw(), "loss")
         var scores = LineChart(
             title: "Scores", xLabel: "epoch",
@@ -133,10 +140,13 @@ import Testing
                     "segmentation mIoU", [Point(4, 0.22), Point(8, 0.25), Point(12, 0.27), Point(16, 0.279)],
                     hasDots: true),
             ])
+        let unreferenced = scores.draw()
         scores.references = [0.371, 0.201]
         scores.referencesName = "random weights"
         let canvas = scores.draw()
         try savePicture(canvas, "scores")
-        #expect(canvas != scores.draw(width: 961))
+        #expect(canvas != unreferenced)
+        scores.referencesName = "noise"
+        #expect(canvas != scores.draw(), "the name of the references is drawn")
     }
 }

@@ -180,25 +180,39 @@ func withOrientation(_ jpeg: [UInt8], _ value: UInt8) -> [UInt8] {
 }
 
 @Suite struct OddPictureTests {
-    /// The folder of odd files beside the project, where there is one.
-    static let folder: String? = {
-        let shared = ProcessInfo.processInfo.environment["PIXPRO_SHARED"] ?? "../shared"
-        let path = shared + "/data/odd-jpegs"
-        return FileManager.default.fileExists(atPath: path + "/manifest.csv") ? path : nil
-    }()
-
-    @Test(.enabled(if: folder != nil)) func oddFilesAreUsedOrSkippedAsPillowWould() throws {
-        let folder = try #require(Self.folder)
-        let scan = try DataScan(roots: [FilePath(folder)])
-        let skipped = Set(scan.leftOut.skipped.map { $0.path.split(separator: "/").last.map(String.init) ?? "" })
-        // Pillow reads GIF, BMP and WebP as well, which are no JPEGs or PNGs.
-        let expected: Set = [
-            "made_truncated-half.jpg", "made_truncated-90pct.jpg", "made_truncated-no-eoi.jpg",
-            "made_truncated-300-bytes.jpg", "made_truncated-2-bytes.jpg", "made_empty.jpg", "made_corrupt-no-soi.jpg",
-            "made_corrupt-huffman-table.jpg", "made_header-65500x65500.jpg", "made_header-0x0.jpg",
-            "made_gif-palette-named.jpg", "made_bmp-named.jpg", "made_webp-named.jpg", "made_html-named.jpg",
+    /// What people's folders hold under the names of pictures.
+    @Test func oddFilesAreUsedOrSkippedWithTheirReason() throws {
+        let picture = testPicture(60, 40)
+        let jpeg = try encodeJPEG(rgb: picture.pixels, width: 60, height: 40)
+        let png = try encodePNG(rgb: picture.pixels, width: 60, height: 40)
+        var headless = jpeg
+        headless[0] = 0
+        var exif = withOrientation(jpeg, 3)
+        exif.replaceSubrange(20..<24, with: [0xFF, 0xFF, 0xFF, 0xFF])
+        let used: [String: [UInt8]] = [
+            "Name With Spaces (1).JPG": jpeg, "имя-ñ-写真.jpeg": jpeg, "png-named.JPEG": png, "jpeg-named.png": jpeg,
+            "rgba.png": PlainPNG(2, 1, .rgbAlpha, [1, 2, 3, 4, 5, 6, 7, 8]).bytes, "behind.jpg": jpeg + [1, 2, 3],
+            "one.jpg": try encodeJPEG(rgb: [9, 9, 9], width: 1, height: 1), "exif.jpg": exif,
+            "thin.jpg": try encodeJPEG(gray: [UInt8](repeating: 5, count: 1500), width: 1500, height: 1),
         ]
-        #expect(skipped == expected, "\(skipped.symmetricDifference(expected))")
-        #expect(scan.used == 51 - expected.count)
+        let skipped: [String: ([UInt8], String)] = [
+            "half.jpg": (Array(jpeg.prefix(jpeg.count / 2)), "truncated"), "empty.jpg": ([], "empty"),
+            "no-end.jpg": (jpeg.dropLast(2), "truncated"), "headless.jpg": (headless, "not a JPEG"),
+            "animated.jpg": (Array("GIF89a".utf8), "a GIF"), "page.jpg": (Array("<!DOCTYPE html>".utf8), "a web page"),
+            "half.png": (Array(png.prefix(png.count / 2)), "truncated"),
+        ]
+        try withTemporaryDirectory { folder in
+            for (name, bytes) in used.merging(skipped.mapValues(\.0), uniquingKeysWith: { $1 }) {
+                try Data(bytes).write(to: URL(fileURLWithPath: folder + "/" + name))
+            }
+            try Data("x".utf8).write(to: URL(fileURLWithPath: folder + "/Thumbs.db"))
+            let scan = try DataScan(roots: [FilePath(folder)])
+            #expect(scan.used == used.count && scan.leftOut.ignored == [".db": 1], "\(scan.report)")
+            let reasons = scan.leftOut.skipped.map { (String($0.path.dropFirst(folder.count + 1)), $0.reason) }
+            #expect(Set(reasons.map(\.0)) == Set(skipped.keys), "\(scan.report)")
+            for (name, reason) in reasons {
+                #expect(reason.contains(try #require(skipped[name]).1), "\(name): \(reason)")
+            }
+        }
     }
 }

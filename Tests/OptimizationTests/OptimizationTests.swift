@@ -18,7 +18,8 @@ import Testing
         optimizer.update(learningRate: 2)
         #expect(relativeError(w.value.array, [3 - 2 * 0.003, 4 - 2 * 0.004]) < 1e-6)
         optimizer.update(learningRate: 0)
-        #expect(relativeError(optimizer.velocities[0].array, [0.9 * 0.003 + 0.003, 0.9 * 0.004 + 0.004]) < 2e-3)
+        // Now w = (2.994, 3.992), |w| = 4.99; g + λw = (0.5994, 0.7992) = 0.999 · (0.6, 0.8).
+        #expect(relativeError(optimizer.velocities[0].array, [0.0027 + 0.002994, 0.0036 + 0.003992]) < 1e-6)
     }
 
     @Test func vectorsTakePlainMomentum() {

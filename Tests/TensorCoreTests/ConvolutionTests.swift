@@ -76,40 +76,68 @@ private struct EngineCase: Sendable, CustomStringConvertible {
     var weightTolerance: Double { type == .bfloat16 && engine is WinogradConvolution ? 6e-3 : 2e-6 }
     var description: String { "\(engine.name), \(type)" }
 
-    static let all =
-        [ConvolutionEngines.matrix, ConvolutionEngines.exact].map { EngineCase(engine: $0, type: .float32) }
-        + [EngineCase(engine: WideningConvolution(ConvolutionEngines.matrix), type: .bfloat16)]
-        + (ConvolutionEngines.oneDNN.map { oneDNN in
-            [
-                EngineCase(engine: oneDNN, type: .float32),
-                EngineCase(engine: WideningConvolution(oneDNN), type: .bfloat16),
-            ]
-                + (Processor.has(["avx512bw"]) ? [EngineCase(engine: oneDNN, type: .bfloat16)] : [])
-        } ?? [])
+    static let matrixLibrary = [
+        EngineCase(engine: ConvolutionEngines.matrix, type: .float32),
+        EngineCase(engine: ConvolutionEngines.exact, type: .float32),
+        EngineCase(engine: WideningConvolution(ConvolutionEngines.matrix), type: .bfloat16),
+    ]
+}
+
+/// What tests of one engine alone need; where it is missing that engine is never chosen, and its tests are skipped.
+private enum Needs {
+    static let hasOneDNN = ConvolutionEngines.oneDNN != nil
+    static let oneDNN: Comment = "built without oneDNN"
+    static let hasOneDNNInBFloat16 = hasOneDNN && Processor.has(["avx512bw"])
+    static let oneDNNInBFloat16: Comment = "needs oneDNN and a processor with AVX-512 for bytes and words"
+    static let hasFloat32 = Processor.has(["avx512f"])
+    static let float32: Comment = "needs a processor with AVX-512"
+    static let hasBFloat16 = Processor.has(["avx512f", "avx512bw", "avx512_bf16"])
+    static let bfloat16: Comment = "needs a processor that multiplies bfloat16 with AVX-512"
 }
 
 @Suite struct ConvolutionTests {
-    @Test(arguments: [ElementType.float32, .bfloat16], winogradGeometries)
-    func winogradAgreesWithThePlainTwin(_ type: ElementType, _ g: ConvolutionGeometry) {
-        guard Self.multiplies(type) else { return }
-        #expect(WinogradConvolution.computes(g, type))
-        agreesWithItsPlainTwin(EngineCase(engine: WinogradConvolution(), type: type), g)
+    @Test(arguments: EngineCase.matrixLibrary, geometries)
+    fileprivate func theMatrixLibraryAgrees(_ test: EngineCase, _ g: ConvolutionGeometry) {
+        expectItsPlainTwin(test, g)
     }
 
-    @Test(arguments: [ElementType.float32, .bfloat16], productGeometries)
-    func productsAgreeWithThePlainTwin(_ type: ElementType, _ g: ConvolutionGeometry) {
-        guard Self.multiplies(type) else { return }
-        #expect(ProductConvolution.computes(g, type))
-        agreesWithItsPlainTwin(EngineCase(engine: ProductConvolution(), type: type), g)
+    @Test(.enabled(if: Needs.hasOneDNN, Needs.oneDNN), arguments: [ElementType.float32, .bfloat16], geometries)
+    func oneDNNAgreesInFloat32AndOnWidenedMaps(_ type: ElementType, _ g: ConvolutionGeometry) throws {
+        let oneDNN = try #require(ConvolutionEngines.oneDNN)
+        expectItsPlainTwin(
+            EngineCase(engine: type == .float32 ? oneDNN : WideningConvolution(oneDNN), type: type), g)
     }
 
-    /// Whether the processor has what these engines need; where it has not, they are never chosen.
-    private static func multiplies(_ type: ElementType) -> Bool {
-        Processor.has(["avx512f"]) && (type == .float32 || Processor.has(["avx512bw", "avx512_bf16"]))
+    @Test(.enabled(if: Needs.hasOneDNNInBFloat16, Needs.oneDNNInBFloat16), arguments: geometries)
+    func oneDNNAgreesInBFloat16(_ g: ConvolutionGeometry) throws {
+        expectItsPlainTwin(EngineCase(engine: try #require(ConvolutionEngines.oneDNN), type: .bfloat16), g)
     }
 
-    @Test(arguments: EngineCase.all, geometries)
-    fileprivate func agreesWithItsPlainTwin(_ test: EngineCase, _ g: ConvolutionGeometry) {
+    @Test(.enabled(if: Needs.hasFloat32, Needs.float32), arguments: winogradGeometries)
+    func winogradAgreesInFloat32(_ g: ConvolutionGeometry) {
+        #expect(WinogradConvolution.computes(g, .float32))
+        expectItsPlainTwin(EngineCase(engine: WinogradConvolution(), type: .float32), g)
+    }
+
+    @Test(.enabled(if: Needs.hasBFloat16, Needs.bfloat16), arguments: winogradGeometries)
+    func winogradAgreesInBFloat16(_ g: ConvolutionGeometry) {
+        #expect(WinogradConvolution.computes(g, .bfloat16))
+        expectItsPlainTwin(EngineCase(engine: WinogradConvolution(), type: .bfloat16), g)
+    }
+
+    @Test(.enabled(if: Needs.hasFloat32, Needs.float32), arguments: productGeometries)
+    func productsAgreeInFloat32(_ g: ConvolutionGeometry) {
+        #expect(ProductConvolution.computes(g, .float32))
+        expectItsPlainTwin(EngineCase(engine: ProductConvolution(), type: .float32), g)
+    }
+
+    @Test(.enabled(if: Needs.hasBFloat16, Needs.bfloat16), arguments: productGeometries)
+    func productsAgreeInBFloat16(_ g: ConvolutionGeometry) {
+        #expect(ProductConvolution.computes(g, .bfloat16))
+        expectItsPlainTwin(EngineCase(engine: ProductConvolution(), type: .bfloat16), g)
+    }
+
+    private func expectItsPlainTwin(_ test: EngineCase, _ g: ConvolutionGeometry) {
         // The twin gets the maps as they were rounded; weights are rounded by engines that compute in bfloat16.
         let x = randomTensor(g.inputShape, key: 1).cast(to: test.type), w = randomTensor(g.weightShape, key: 2)
         let dy = randomTensor(g.outputShape, key: 3).cast(to: test.type)
@@ -150,8 +178,7 @@ private struct EngineCase: Sendable, CustomStringConvertible {
         let x = randomTensor(g.inputShape, key: 1).cast(to: type), w = randomTensor(g.weightShape, key: 2)
         let y = Tensor(g.outputShape, type)
         let convolutions = Convolutions()
-        let moments = convolutions.forward(
-            g, input: x, weight: w, output: y, gatherMoments: true)!
+        let moments = convolutions.forward(g, input: x, weight: w, output: y, gatherMoments: true)!
         let wide = y.cast(to: .float32).array
         for c in 0..<40 {
             let column = stride(from: c, to: wide.count, by: 40).map { Double(wide[$0]) }
@@ -161,6 +188,10 @@ private struct EngineCase: Sendable, CustomStringConvertible {
         let gradient = Tensor(g.weightShape), parts = Tensor.zeros(g.weightShape)
         convolutions.backwardWeights(g, input: x, outputGradient: y, weightGradient: gradient, accumulate: false)
         for image in 0..<g.batch {
+            let part = Tensor(g.withBatch(1).outputShape, type)
+            convolutions.forward(
+                g.withBatch(1), input: x.rows(image..<image + 1), weight: w, output: part, gatherMoments: false)
+            #expect(relativeError(part.cast(to: .float32), y.rows(image..<image + 1).cast(to: .float32)) < 2e-6)
             convolutions.backwardWeights(
                 g.withBatch(1), input: x.rows(image..<image + 1), outputGradient: y.rows(image..<image + 1),
                 weightGradient: parts, accumulate: true)

@@ -133,7 +133,11 @@ import Testing
         var expected = [Float](repeating: 0, count: 22)
         for (at, value) in wide.enumerated() { expected[at / 66 * 11 + at % 11] += value / 6 }
         #expect(relativeError(x.globallyAveraged().array, expected) < 1e-6)
-        let dx = randomTensor([2, 11], key: 2).globallyAveragedGradient(inputShape: x.shape, type)
+        // Every pixel of a map has its share of the mean's gradient.
+        let dy = randomTensor([2, 11], key: 2)
+        let dx = dy.globallyAveragedGradient(inputShape: x.shape, type)
         #expect(dx.elementType == type && dx.shape == x.shape)
+        let shares = wide.indices.map { at in dy.floats[at / 66 * 11 + at % 11] / 6 }
+        #expect(relativeError(values(dx), shares) < rounding(type))
     }
 }

@@ -8,7 +8,7 @@ public func randomTensor(_ shape: [Int], key: UInt64, scale: Double = 1) -> Tens
 
 /// |a − b| / (|b| + floor) over all elements (Frobenius norms).
 public func relativeError(_ a: [Float], _ b: [Float], floor: Double = 1e-12) -> Double {
-    precondition(a.count == b.count, "\(a.count) against \(b.count) numbers")
+    precondition(a.count == b.count && !a.isEmpty, "\(a.count) against \(b.count) numbers")
     var difference = 0.0, size = 0.0
     for (x, y) in zip(a, b) {
         difference += Double(x - y) * Double(x - y)
