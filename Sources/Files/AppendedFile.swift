@@ -12,6 +12,8 @@ public final class AppendedFile: Sendable {
         let flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (isNew ? O_EXCL : 0)
         descriptor = path.withPlatformString { open($0, flags, 0o666) }
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file for writing") }
+        // A pipe whose reader is slow is waited for.
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
     }
 
     deinit { close(descriptor) }

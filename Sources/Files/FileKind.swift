@@ -30,6 +30,15 @@ public enum FileKind: Sendable, Equatable {
         self.init(mode: status.st_mode)
     }
 
+    /// Of `path` itself; a link counts as a device, which is nothing to write to.
+    init(ofLinkOrFile path: FilePath) throws {
+        var status = stat()
+        guard path.withPlatformString({ lstat($0, &status) }) == 0 else {
+            throw FileError(path: path, doing: "look at it")
+        }
+        self.init(mode: status.st_mode)
+    }
+
     init(mode: mode_t) {
         switch mode & S_IFMT {
         case S_IFREG: self = .regular
@@ -38,18 +47,5 @@ public enum FileKind: Sendable, Equatable {
         case S_IFSOCK: self = .socket
         default: self = .device
         }
-    }
-}
-
-/// Which file this is, whatever its paths.
-public struct FileIdentity: Hashable, Sendable {
-    private let device: UInt
-    private let number: UInt
-
-    /// nil where there is nothing at the path.
-    public init?(of path: FilePath) {
-        var status = stat()
-        guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
-        (device, number) = (UInt(status.st_dev), UInt(status.st_ino))
     }
 }

@@ -30,6 +30,13 @@ public enum FileSystem {
         return path.withPlatformString { stat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// The path without links and detours; as it is where it leads nowhere.
+    public static func canonical(_ path: FilePath) -> FilePath {
+        guard let resolved = path.withPlatformString({ realpath($0, nil) }) else { return path }
+        defer { free(resolved) }
+        return FilePath(platformString: resolved)
+    }
+
     /// Whether there is something of that name, be it a link to nothing.
     public static func exists(_ path: FilePath) -> Bool {
         var status = stat()

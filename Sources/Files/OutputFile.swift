@@ -48,9 +48,12 @@ public final class OutputFile {
 
     /// Takes over the rights of the file that this one replaces.
     func takeRights(of other: FilePath) throws {
-        var status = stat()
-        guard other.withPlatformString({ stat($0, &status) }) == 0 else { return }
-        guard fchmod(descriptor, status.st_mode & 0o777) == 0 else {
+        var status = stat(), own = stat()
+        guard other.withPlatformString({ stat($0, &status) }) == 0, fstat(descriptor, &own) == 0,
+            status.st_mode & 0o777 != own.st_mode & 0o777
+        else { return }
+        // File systems of other systems (CIFS, some FUSE) have no rights to set: theirs are right as they are.
+        guard fchmod(descriptor, status.st_mode & 0o777) == 0 || errno == EPERM || errno == ENOTSUP else {
             throw FileError(path: path, doing: "set its rights")
         }
     }

@@ -37,20 +37,23 @@ public enum WholeFile {
 
     /// Replaces a file in one step: a crash leaves the old contents or the new, never a part.
     ///
-    /// Links are written through, and the file keeps its rights. A pipe or a terminal gets the bytes as they come.
-    /// `isDurable` waits for the disk.
+    /// Links are written through, and the file keeps its rights. A pipe or a terminal gets the bytes as they come, also
+    /// through `/dev/stdout` or `>(…)`. `isDurable` waits for the disk.
     public static func write(
         to path: FilePath, isDurable: Bool = true, _ body: (OutputFile) throws -> Void
     ) throws {
-        let target = try end(ofLinks: path), kind = try FileKind(of: target)
+        // Asked of the path itself: the links in /proc to a pipe lead to it, but spell no path.
+        let kind = try FileKind(of: path)
         guard kind == .regular || kind == .nothing else {
-            let stream = try OutputFile(path: target, flags: O_WRONLY, accepting: [.pipe, .device])
+            let stream = try OutputFile(path: path, flags: O_WRONLY, accepting: [.pipe, .device])
             try body(stream)
             return try stream.finish()
         }
-        let partial = target.appending(suffix: ".partial")
+        let target = try end(ofLinks: path), partial = target.appending(suffix: partialSuffix)
+        try removeLeftover(partial)
+        // Never through a link, and never onto what somebody else has put there meanwhile.
+        let file = try OutputFile(path: partial, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, accepting: [.regular])
         do {
-            let file = try OutputFile(path: partial)
             try file.takeRights(of: target)
             try body(file)
             if isDurable { try file.synchronize() }
@@ -62,6 +65,19 @@ public enum WholeFile {
             throw error
         }
         if isDurable { try FileSystem.synchronize(directory: FileSystem.parent(of: target)) }
+    }
+
+    /// What a file is called until it is whole: a name that nobody else gives.
+    private static let partialSuffix = ".pixpro-partial"
+
+    /// Removes what a crash left of an earlier attempt.
+    private static func removeLeftover(_ partial: FilePath) throws {
+        guard FileSystem.exists(partial) else { return }
+        guard try FileKind(ofLinkOrFile: partial) == .regular else {
+            throw FileError(
+                path: partial, reason: "is in the way: a file is written under this name before it gets its own")
+        }
+        try FileSystem.remove(partial)
     }
 
     /// Where a chain of symbolic links ends; the path itself where it is no link.

@@ -27,9 +27,9 @@ struct CropSampler: Sendable {
         let ratio = Double(width) / Double(height)
         var w = width, h = height
         if ratio < aspect.lowerBound {
-            h = min(Int((Double(w) / aspect.lowerBound).rounded()), height)
+            h = min(max(Int((Double(w) / aspect.lowerBound).rounded()), 1), height)
         } else if ratio > aspect.upperBound {
-            w = min(Int((Double(h) * aspect.upperBound).rounded()), width)
+            w = min(max(Int((Double(h) * aspect.upperBound).rounded()), 1), width)
         }
         return PixelRegion(x: (width - w) / 2, y: (height - h) / 2, width: w, height: h)
     }

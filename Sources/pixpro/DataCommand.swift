@@ -46,7 +46,7 @@ struct DataCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Decodes every image and reports what training would use and skip.")
 
-        @Argument(help: "Folders of images or tar shards.")
+        @Argument(help: "Folders, tar shards, pictures, or lists of them.")
         var roots: [FilePath]
 
         func run() throws {
@@ -62,7 +62,7 @@ struct DataCommand: ParsableCommand {
                 A million small files slow a shared file system down for everyone; a few hundred shards do not.
                 """)
 
-        @Argument(help: "Folders of images.")
+        @Argument(help: "Folders, tar shards, pictures, or lists of them.")
         var roots: [FilePath]
 
         @Option(name: .shortAndLong, help: "The folder for the shards.")

@@ -71,10 +71,31 @@ import Testing
             var bytes = [UInt8](repeating: 0, count: 16)
             #expect(read(reader, &bytes, 16) == 5 && bytes.prefix(5).elementsEqual("bytes".utf8))
             #expect(try mode(pipe) & S_IFMT == S_IFIFO)
+            // The links in /proc to a pipe spell no path.
+            let writer = open(pipe, O_WRONLY)
+            defer { close(writer) }
+            try WholeFile.write("again", to: "/dev/fd/\(writer)")
+            #expect(read(reader, &bytes, 16) == 5 && bytes.prefix(5).elementsEqual("again".utf8))
             try WholeFile.write("gone", to: "/dev/null")
             #expect(try mode("/dev/null") & S_IFMT == S_IFCHR)
             let folderRefused = #expect(throws: FileError.self) { try WholeFile.write("x", to: FilePath(folder)) }
             #expect(folderRefused != nil)
+        }
+    }
+
+    @Test func theNameOfAnUnfinishedFileIsNobodyElses() throws {
+        try withTemporaryDirectory { folder in
+            let file = FilePath("\(folder)/file"), partial = "\(folder)/file.pixpro-partial"
+            try WholeFile.write("victim", to: "\(folder)/victim")
+            #expect(symlink("victim", partial) == 0)
+            let error = #expect(throws: FileError.self) { try WholeFile.write("new", to: file) }
+            #expect(error?.reason.contains("in the way") == true)
+            #expect(try WholeFile.text(of: "\(folder)/victim") == "victim" && mode(partial) & S_IFMT == S_IFLNK)
+            #expect(unlink(partial) == 0)
+            // What a crash left goes.
+            try WholeFile.write("half", to: FilePath(partial))
+            try WholeFile.write("new", to: file)
+            #expect(try FileSystem.names(in: FilePath(folder)).map(\.string) == ["file", "victim"])
         }
     }
 

@@ -144,13 +144,19 @@ extension ImageIndex {
             try pictures.add("f.tar", tar([TarEntry("g.jpg")]))
             #expect(try pictures.index(pictures.path("a.jpg"), pictures.path("f.tar")).count == 2)
             let whole = pictures.path("d/e.jpg").string
-            try pictures.add("list.txt", Array("# mine\r\na.jpg\tcat one\r\n\nf.tar\nb\n\(whole)\tdog\na.jpg\n".utf8))
+            try pictures.add(
+                "list.txt", Array("\u{FEFF}# mine\r\na.jpg\tcat one \r\n   \nf.tar\nb\n\(whole)\tdog\na.jpg\n".utf8))
             let index = try pictures.index(pictures.path("list.txt"))
             #expect(
                 index.names(below: pictures.folder) == ["d/e.jpg", "a.jpg", "f.tar/g.jpg", "b/c.jpg"]
                     && index.classNames == ["cat one", "dog"] && index.label(of: 1) == 0)
             #expect(index.skipped["a.jpg"]?.contains("twice") == true)
             for picture in 0..<index.count { _ = try index.bytes(of: picture) }
+            // A folder that holds what a list names, too: whichever comes first.
+            for roots in [["list.txt", "."], [".", "list.txt"], ["a.jpg", "."], [".", "./b/../a.jpg"]] {
+                let both = try ImageIndex(roots: roots.map { pictures.folder.appending($0) })
+                #expect(both.count == 4, "\(roots): \(both.names(below: pictures.folder))")
+            }
             for (text, words) in [("a.jpg\nnone\n", "line 2"), ("list.txt\n", "neither"), ("\0", "nor a text file")] {
                 try pictures.add("wrong.lst", Array(text.utf8))
                 let error = #expect(throws: IndexError.self) { try pictures.index(pictures.path("wrong.lst")) }
@@ -169,6 +175,30 @@ extension ImageIndex {
             try pictures.add("4.jpg", Array("version https://git-lfs.github.com/spec/v1\noid sha256:1\n".utf8))
             let scan = try DataScan(roots: [pictures.folder])
             #expect(scan.used == 0 && scan.report.contains("git lfs pull"), "\(scan.report)")
+        }
+    }
+
+    @Test func anIndexFileThatIsNoneHoldsNothingUp() throws {
+        for make in [
+            { mkfifo($0, 0o600) }, { mkdir($0, 0o700) }, { symlink("nowhere", $0) },
+        ] as [@Sendable (String) -> Int32] {
+            try Pictures.with { pictures in
+                try pictures.add("a.jpg")
+                #expect(make(pictures.path("index.tsv").string) == 0)
+                #expect(try pictures.index().count == 1)
+            }
+        }
+    }
+
+    @Test func aFileTooLargeForAPictureIsSkipped() throws {
+        try Pictures.with { pictures in
+            try pictures.add("a.jpg")
+            try pictures.add("huge.jpg")
+            #expect(truncate(pictures.path("huge.jpg").string, 2 << 40) == 0)
+            let scan = try DataScan(roots: [pictures.folder])
+            #expect(scan.used == 1 && scan.leftOut.skipped.first?.reason.contains("bytes") == true)
+            let shards = pictures.folder.appending(suffix: "-shards")
+            #expect(try DataPack(try pictures.index(), into: shards, maximumBytes: 1 << 20).pictures == 1)
         }
     }
 
@@ -231,12 +261,13 @@ extension ImageIndex {
             #expect(throws: FileError.self) { try DataPack(index, into: shards, maximumBytes: 1 << 20) }
             try FileSystem.removeTree(shards.appending("shard-000000.tar.partial"))
             #expect(try FileSystem.names(in: shards).isEmpty)
-            try WholeFile.write("left by a crash", to: shards.appending("shard-000000.tar.partial"))
+            try WholeFile.write("left by a crash", to: shards.appending("shard-000007.tar.partial"))
             try FileSystem.remove(pictures.path("a.jpg"))
             let pack = try DataPack(index, into: shards, maximumBytes: 1 << 20)
             #expect(
                 pack.pictures == 1 && pack.shards == 1 && pack.leftOut.skipped.first?.path.hasSuffix("a.jpg") == true)
             #expect(try ImageIndex(roots: [shards]).count == 1)
+            #expect(try FileSystem.names(in: shards).map(\.string) == ["index.tsv", "shard-000000.tar"])
             try FileSystem.remove(pictures.path("b.jpg"))
             #expect(throws: IndexError.self) {
                 try DataPack(index, into: shards.appending("empty"), maximumBytes: 1 << 20)

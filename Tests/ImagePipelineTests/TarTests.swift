@@ -42,6 +42,18 @@ import Testing
         #expect(found.skipped.count == 2 && found.skipped.allSatisfy { $0.contains("not in the tar") })
     }
 
+    @Test func longChainsOfLinksAreFollowedOnce() throws {
+        let links = (0..<20_000).map { TarEntry("\($0).jpg", kind: "2", link: "\($0 + 1).jpg") }
+        let start = ContinuousClock.now
+        let bytes = tar(links + [TarEntry("20000.jpg")])
+        try withTemporaryDirectory { folder in
+            try WholeFile.write(bytes, to: "\(folder)/a.tar")
+            #expect(try ImageIndex(roots: ["\(folder)/a.tar"]).count == 20_001)
+        }
+        // Once in seconds, link by link in many minutes.
+        #expect(ContinuousClock.now - start < .seconds(60))
+    }
+
     @Test func whatComesBeforeACutIsUsedAndTheCutIsSaid() throws {
         let whole = tar((0..<4).map { TarEntry("\($0).jpg") })
         let member = TarEntry("0.jpg").bytes.count
@@ -91,6 +103,9 @@ import Testing
         let folders = try index(tar([TarEntry("./train/cat/1.jpg"), TarEntry("./train/dog/2.jpg")]))
         #expect(folders.classes == ["cat", "dog"])
         #expect(try index(tar([TarEntry("cat/1.jpg"), TarEntry("cat/2.jpg")])).classes == ["cat", "cat"])
+        let dotted = try index(
+            tar([TarEntry("./top.jpg"), TarEntry("./cats/1.jpg"), TarEntry("./dogs/2.jpg"), TarEntry("./.t/3.jpg")]))
+        #expect(dotted.names == ["cats/1.jpg", "dogs/2.jpg", "top.jpg"] && dotted.classes == ["cats", "dogs", nil])
         #expect(try index(tar([TarEntry("1.jpg")])).classes == [nil])
     }
 }

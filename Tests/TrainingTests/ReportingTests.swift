@@ -157,7 +157,7 @@ private func progress(step: Int) -> RunProgress {
             let (records, unreadable) = try MetricsFile.read(FilePath(path))
             #expect(records == (1...6).map(record))
             #expect(unreadable.isEmpty)
-            #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
+            #expect(!FileManager.default.fileExists(atPath: path + ".pixpro-partial"))
         }
     }
 

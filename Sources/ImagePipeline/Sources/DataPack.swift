@@ -27,9 +27,11 @@ public struct DataPack {
     ) throws {
         (self.folder, self.maximumBytes, leftOut) = (folder, maximumBytes, index.leftOut)
         try FileSystem.makeDirectories(folder)
-        guard try FileSystem.names(in: folder).allSatisfy({ $0.hasSuffix(Self.partial) }) else {
+        let names = try FileSystem.names(in: folder)
+        guard names.allSatisfy(Self.isLeftover) else {
             throw IndexError("\(folder.shown) is not empty; pack into a new folder")
         }
+        for name in names { try FileSystem.remove(folder.appending(name)) }
         do {
             for picture in 0..<index.count {
                 do { try add(picture, of: index) } catch let error as ImageError {
@@ -39,10 +41,18 @@ public struct DataPack {
             }
             try finish()
         } catch {
-            // The failure is what is told; `.partial` files that cannot be removed do not stop another attempt.
-            for shard in 0..<shards { try? FileSystem.remove(path(of: shard).appending(suffix: Self.partial)) }
+            for shard in 0..<shards {
+                // The failure is what is told, not that its remains cannot be removed either.
+                try? FileSystem.remove(path(of: shard).appending(suffix: Self.partial))
+                try? FileSystem.remove(path(of: shard))
+            }
             throw error
         }
+    }
+
+    /// What an attempt leaves that was killed.
+    private static func isLeftover(_ name: FilePath.Component) -> Bool {
+        name.string.hasPrefix("shard-") && name.hasSuffix(".tar" + partial)
     }
 
     private func path(of shard: Int) -> FilePath { folder.appending("shard-\(padded(shard, 6)).tar") }

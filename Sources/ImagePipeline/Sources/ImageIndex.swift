@@ -37,6 +37,7 @@ public struct ImageIndex: Sendable {
         let listing = try withoutActuallyEscaping(proceed) { proceed in
             var listing = IndexListing(excluding: excluded, proceed: proceed)
             for root in roots { try listing.add(root: root) }
+            listing.dropDuplicates()
             return (sorted: listing.sorted, leftOut: listing.leftOut)
         }
         (containers, entries, classNames) = listing.sorted
@@ -60,6 +61,9 @@ public struct ImageIndex: Sendable {
         return entry.offset < 0 ? container.pushing(entry.name) : container
     }
 
+    /// More bytes than any picture has whose pixels are allowed: what is larger is none.
+    static let largestFile = 1 << 30
+
     /// What people call a picture: its path, on one line.
     public func description(of index: Int) -> String {
         let entry = entries[index]
@@ -77,8 +81,11 @@ public struct ImageIndex: Sendable {
         let entry = entries[index]
         do {
             let input = try InputFile(path: file(of: index))
-            guard entry.offset >= 0 else { return try input.bytes(0..<input.size) }
-            return try input.bytes(Int(entry.offset)..<Int(entry.offset) + Int(entry.size))
+            let size = entry.offset < 0 ? input.size : Int(entry.size), start = max(Int(entry.offset), 0)
+            guard size <= Self.largestFile else {
+                throw ImageError("has \(size) bytes, more than the \(Self.largestFile) of any picture")
+            }
+            return try input.bytes(start..<start + size)
         } catch let error as FileError {
             throw ImageError(error.cause)
         }

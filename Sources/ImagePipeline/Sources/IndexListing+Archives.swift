@@ -18,7 +18,9 @@ extension IndexListing {
         let classes = try classes(of: archive.members, in: input)
         let common = Self.commonFolders(pictures.map(\.name))
         for member in archive.members {
-            guard let name = member.name.lastComponent, !name.isHidden else { continue }
+            guard let name = member.name.lastComponent, !member.name.components.contains(where: \.isHidden) else {
+                continue
+            }
             let (key, middle) = member.sampleKey
             // 000001.seg.png beside 000001.jpg is another field of that sample, not a picture to learn from.
             let isField = !middle.isEmpty && middle.allSatisfy(\.isLetter) && plainKeys.contains(key)
@@ -38,10 +40,8 @@ extension IndexListing {
         for member in members where member.name.extension == "cls" {
             let text = try input.bytes(
                 member.range.lowerBound..<member.range.lowerBound + min(member.range.count, 1024))
-            let line = text.prefix { $0 != UInt8(ascii: "\n") }
-            let blanks = [UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r")]
-            let trimmed = line.drop { blanks.contains($0) }.reversed().drop { blanks.contains($0) }.reversed()
-            classes[member.sampleKey.key] = trimmed.isEmpty ? nil : FilePath.text(of: Array(trimmed))
+            let line = Self.trimmed(text.prefix { $0 != UInt8(ascii: "\n") })
+            classes[member.sampleKey.key] = line.isEmpty ? nil : FilePath.text(of: line)
         }
         return classes
     }
@@ -62,9 +62,20 @@ extension IndexListing {
     mutating func addPackedShards(
         of folder: FilePath, entries: [FileSystem.Entry], className: String?
     ) throws -> Set<FilePath.Component> {
-        guard entries.contains(where: { $0.name == PackedIndex.fileName }) else { return [] }
+        let path = folder.appending(PackedIndex.fileName)
+        guard entries.contains(where: { $0.name == PackedIndex.fileName }), try FileKind(of: path) == .regular else {
+            return []
+        }
         let shards = Set(entries.map(\.name)).filter { $0.hasSuffix(".tar") }
-        guard let lines = try PackedIndex.read(folder, shards: shards) else { return [] }
+        let lines: [PackedIndex.Line]
+        do {
+            guard let read = try PackedIndex.read(folder, shards: shards) else { return [] }
+            lines = read
+        } catch let error as FileError {
+            // The shards themselves say what they hold.
+            leftOut.skip(path, error.cause)
+            return []
+        }
         var numbers: [FilePath.Component: Int32] = [:], lost: [FilePath.Component: Int] = [:]
         for line in lines {
             guard shards.contains(line.shard) else {

@@ -11,6 +11,8 @@ struct IndexListing {
     var leftOut = LeftOut()
     private(set) var containers: [FilePath] = []
     private var found: [(entry: ImageIndex.Entry, className: String?)] = []
+    /// Whether pictures were named singly, so that a folder may hold them too.
+    private var namesPictures = false
     /// Folders, archives and lists that were met, so that none counts twice whatever links and roots lead to it.
     private var claimed: [FileIdentity: FilePath] = [:]
     private let excluded: Set<FileIdentity>
@@ -62,6 +64,20 @@ struct IndexListing {
             ))
     }
 
+    /// Leaves out what a list or a root of its own names and a folder holds as well; the first stays.
+    mutating func dropDuplicates() {
+        guard namesPictures else { return }
+        let places = containers.map(FileSystem.canonical)
+        var seen: Set<FilePath> = []
+        found = found.filter { entry, _ in
+            guard entry.offset < 0 else { return true }
+            let path = places[Int(entry.container)].pushing(entry.name).lexicallyNormalized()
+            guard !seen.insert(path).inserted else { return true }
+            leftOut.skip(path, "is given twice")
+            return false
+        }
+    }
+
     /// Whether this is the first time that the folder or file is met; says so where it is not.
     mutating func claim(_ path: FilePath) -> Bool {
         guard let identity = FileIdentity(of: path) else { return true }
@@ -104,6 +120,7 @@ struct IndexListing {
         if name.hasSuffix(".tar", ignoringCase: true) {
             try addArchive(path, className: nil)
         } else if Self.isPicture(name) {
+            namesPictures = true
             addPicture(
                 FilePath(root: nil, components: name), in: newContainer(FileSystem.parent(of: path)), className: nil)
         } else if let reason = Self.compression(of: name) {
@@ -123,25 +140,31 @@ struct IndexListing {
             throw IndexError(
                 "\(list.shown) is neither a folder, a .tar, a picture, nor a text file that names pictures, one a line")
         }
+        namesPictures = true
         let folder = FileSystem.parent(of: list), container = newContainer(folder)
-        var seen: Set<FilePath> = []
-        for (number, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
-        {
+        // Editors of Windows begin a text with a mark of its byte order.
+        let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+        for (number, line) in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             try proceed()
-            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
-            let columns = line.split(separator: UInt8(ascii: "\t"), maxSplits: 1)
-            guard let first = columns.first, first.first != UInt8(ascii: "#") else { continue }
+            let columns = line.split(separator: UInt8(ascii: "\t"), maxSplits: 1).map(Self.trimmed)
+            guard let first = columns.first, !first.isEmpty, first.first != UInt8(ascii: "#") else { continue }
             let path = FilePath(bytes: first), whole = folder.pushing(path)
-            guard seen.insert(path).inserted else {
-                leftOut.skip(whole, "is named twice in \(list.shown)")
-                continue
-            }
             if let name = path.lastComponent, Self.isPicture(name) {
-                addPicture(path, in: container, className: columns.dropFirst().first.map { FilePath.text(of: $0) })
+                let className = columns.dropFirst().first.flatMap { $0.isEmpty ? nil : FilePath.text(of: $0) }
+                addPicture(path, in: container, className: className)
             } else {
                 do { try addListed(whole) } catch { throw IndexError("\(list.shown), line \(number + 1): \(error)") }
             }
         }
+    }
+
+    /// Without blanks at its ends.
+    static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let blanks = [UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r")]
+        var rest = bytes
+        while let first = rest.first, blanks.contains(first) { rest.removeFirst() }
+        while let last = rest.last, blanks.contains(last) { rest.removeLast() }
+        return rest
     }
 
     private mutating func addListed(_ path: FilePath) throws {

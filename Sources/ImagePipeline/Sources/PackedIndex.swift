@@ -7,6 +7,9 @@ enum PackedIndex {
     static let fileName = FilePath.Component("index.tsv")
     private static let signature = "# pixpro: shard, offset, bytes, class, name"
 
+    /// About 50 bytes a picture: enough for 80 million.
+    private static let limit = 4 << 30
+
     struct Line {
         let shard: FilePath.Component
         let range: Range<Int>
@@ -27,8 +30,12 @@ enum PackedIndex {
     /// The lines of a folder's index; nil where the file is not ours: without the signature (which files of early
     /// versions lack), its first line must name one of `shards`.
     static func read(_ folder: FilePath, shards: Set<FilePath.Component>) throws -> [Line]? {
-        let path = folder.appending(fileName)
-        let rows = try WholeFile.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
+        let path = folder.appending(fileName), file = try InputFile(path: path)
+        guard file.size <= limit else {
+            throw FileError(path: path, reason: "has \(file.size) bytes, too many to be read")
+        }
+        let text = String(decoding: try file.bytes(0..<file.size), as: UTF8.self)
+        let rows = text.split(separator: "\n", omittingEmptySubsequences: false)
         let isSigned = rows.first.map { $0 == signature } ?? false
         guard isSigned || rows.first.flatMap({ line($0, isEscaped: false) }).map({ shards.contains($0.shard) }) ?? false
         else { return nil }

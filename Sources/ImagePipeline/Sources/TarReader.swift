@@ -116,7 +116,7 @@ enum TarReader {
                     problems.append(
                         Problem(member: name, reason: "is stored with holes (sparse): pack it anew without --sparse"))
                 } else if !name.isEmpty {
-                    members.append(Member(name: FilePath(root: nil, name.components), range: range))
+                    members.append(Member(name: Self.below(name), range: range))
                 }
             default:
                 problems.append(Problem(member: name, reason: "is part of a tar in several volumes: join them"))
@@ -126,7 +126,7 @@ enum TarReader {
         /// Links, folders, labels, devices: nothing follows their header, but for what old sparse files append to it.
         private mutating func takeOther(_ header: TarHeader) throws {
             defer { long = Extended() }
-            let name = FilePath(root: nil, (long.path ?? header.name).components)
+            let name = Self.below(long.path ?? header.name)
             switch header.kind {
             case "1": links.append((name, long.link ?? header.link, false))
             case "2": links.append((name, long.link ?? header.link, true))
@@ -146,25 +146,33 @@ enum TarReader {
             }
         }
 
-        /// A link to a member stands for that member's bytes.
+        /// A name without a root and without `.`, as `tar -C folder .` puts before every name.
+        private static func below(_ name: FilePath) -> FilePath {
+            FilePath(root: nil, name.components.filter { $0.kind != .currentDirectory })
+        }
+
+        /// A link to a member stands for that member's bytes. Every chain is followed once.
         mutating func resolveLinks() {
-            var ranges: [FilePath: Range<Int>] = [:]
+            var ranges: [FilePath: Range<Int>] = [:], targets: [FilePath: FilePath] = [:]
             for member in members { ranges[member.name.lexicallyNormalized()] = member.range }
-            var open = links, hasProgress = true
-            while hasProgress, !open.isEmpty {
-                let before = open.count
-                open = open.filter { link in
-                    let base = link.isSymbolic ? link.name.removingLastComponent() : FilePath()
-                    guard let range = ranges[base.pushing(link.target).lexicallyNormalized()] else { return true }
-                    ranges[link.name.lexicallyNormalized()] = range
-                    members.append(Member(name: link.name, range: range))
-                    return false
-                }
-                hasProgress = open.count < before
+            for link in links {
+                let base = link.isSymbolic ? link.name.removingLastComponent() : FilePath()
+                targets[link.name.lexicallyNormalized()] = base.pushing(link.target).lexicallyNormalized()
             }
-            for link in open where link.name.lastComponent.map(IndexListing.isPicture) ?? false {
-                problems.append(
-                    Problem(member: link.name, reason: "is a link to \(link.target.shown), which is not in the tar"))
+            for link in links {
+                var chain: [FilePath] = [], place = link.name.lexicallyNormalized()
+                // What was followed is forgotten, which ends circles too.
+                while ranges[place] == nil, let next = targets.removeValue(forKey: place) {
+                    chain.append(place)
+                    place = next
+                }
+                if let range = ranges[place] {
+                    for name in chain { ranges[name] = range }
+                    members.append(Member(name: link.name, range: range))
+                } else if link.name.lastComponent.map(IndexListing.isPicture) ?? false {
+                    let reason = "is a link to \(link.target.shown), which is not in the tar"
+                    problems.append(Problem(member: link.name, reason: reason))
+                }
             }
         }
     }

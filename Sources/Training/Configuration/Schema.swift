@@ -46,7 +46,8 @@ extension Setting {
         Setting(
             "data.roots", \.data.roots, in: .notEmpty, onResume: .changesTraining,
             synonyms: ["data", "dataset", "path", "images", "root"],
-            "Folders searched for images (JPEG, PNG, tar shards), class folders or not."),
+            "Folders searched for images (JPEG, PNG, tar shards), class folders or not; also single files, or lists of paths."
+        ),
         Setting(
             "data.imageSize", \.data.imageSize, in: .within(32...2048), onResume: .changesTraining,
             synonyms: ["size", "resolution", "cropSize"], "Side of the two crops in pixels."),
