@@ -24,9 +24,6 @@ public struct ConfusionMatrix: Sendable, Equatable {
         }
     }
 
-    /// Whether any pixel has this class as its label.
-    func isLabelled(_ label: Int) -> Bool { counts[label * classes..<(label + 1) * classes].contains { $0 > 0 } }
-
     /// The mean over the classes that occur; 0 without a pixel.
     public var meanIntersectionOverUnion: Double {
         let present = intersectionOverUnion.compactMap { $0 }

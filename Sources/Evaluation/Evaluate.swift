@@ -76,7 +76,7 @@ public func evaluate(
         let score = Score(
             name: "segmentation mIoU", value: result.confusion.meanIntersectionOverUnion, trained: result.trained,
             scored: result.scored)
-        report.add(EvaluationReport(scores: [score], skipped: result.skipped, notes: try notes(on: result.confusion)))
+        report.add(EvaluationReport(scores: [score], skipped: result.skipped))
     }
     if let pairs = plan.correspondence {
         let indices = spread(pairs.count, limit: plan.correspondencePictures)
@@ -94,25 +94,9 @@ public func evaluate(
     return report
 }
 
-/// Names the classes that no label has; an error where fewer than two are left to be told apart.
-private func notes(on confusion: ConfusionMatrix) throws -> [String] {
-    let absent = (0..<confusion.classes).filter { !confusion.isLabelled($0) }
-    guard confusion.classes - absent.count >= 2 else {
-        throw EvaluationError(
-            "the validation labels have "
-                + (absent.count == confusion.classes ? "no pixel with a class" : "a single class")
-                + " in the pictures that can be read: there is nothing to score; look at evaluation.segmentation.void")
-    }
-    guard !absent.isEmpty else { return [] }
-    return [
-        "segmentation: no label of the scored pictures is of class \(absent.map(String.init).joined(separator: ", "))"
-    ]
-}
-
 extension EvaluationReport {
     fileprivate mutating func add(_ other: EvaluationReport) {
         scores += other.scores
-        notes += other.notes
         let known = Set(skipped)
         skipped += other.skipped.filter { !known.contains($0) }
     }

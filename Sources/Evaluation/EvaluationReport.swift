@@ -28,13 +28,10 @@ public struct EvaluationReport: Codable, Sendable, Equatable {
     public var scores: [Score]
     /// Each picture that could not be used, once.
     public var skipped: [SkippedPicture]
-    /// What someone must know to read the scores.
-    public var notes: [String]
 
-    public init(scores: [Score], skipped: [SkippedPicture] = [], notes: [String] = []) {
+    public init(scores: [Score], skipped: [SkippedPicture] = []) {
         self.scores = scores
         self.skipped = skipped
-        self.notes = notes
     }
 
     /// The same scores with those of random weights as their floors.
@@ -62,8 +59,8 @@ public struct EvaluationReport: Codable, Sendable, Equatable {
                 return column == 0 ? text + padding : padding + text
             }.joined(separator: "  ")
         }
-        let left = skipped.isEmpty ? [] : ["skipped \(skipped.count) pictures, the first: \(skipped[0])"]
-        return (lines + notes + left).joined(separator: "\n")
+        let notes = skipped.isEmpty ? [] : ["skipped \(skipped.count) pictures, the first: \(skipped[0])"]
+        return (lines + notes).joined(separator: "\n")
     }
 
     private static func text(_ value: Double) -> String { String(format: "%.1f %%", 100 * value) }

@@ -6,7 +6,6 @@ import SystemPackage
 public struct SegmentationFolder: Sendable {
     private let images: ImageIndex
     private let labels: [FilePath]
-    private let labelsFolder: FilePath
 
     public var count: Int { images.count }
     /// Pictures that cannot be used, and what is none.
@@ -36,7 +35,6 @@ public struct SegmentationFolder: Sendable {
             return labelsFolder.pushing(label)
         }
         self.images = images
-        self.labelsFolder = labelsFolder
     }
 
     /// Label PNGs by their path without the ending.
@@ -97,23 +95,11 @@ public struct SegmentationFolder: Sendable {
         return map
     }
 
-    /// Checks every label map: all that is wrong is found before anything long begins. Labels without two classes are an
-    /// error, since there is nothing to tell apart.
+    /// Checks every label map: all that is wrong is found before anything long begins.
     public func verify(classes: Int, void: Int?) throws {
-        var occurs = [Bool](repeating: false, count: 256)
         for index in 0..<count {
             // A picture that cannot be read is left out of the score and named there, as in training.
-            do {
-                for id in try labels(of: index, classes: classes, void: void).ids { occurs[Int(id)] = true }
-            } catch is ImageError { continue }
+            do { _ = try labels(of: index, classes: classes, void: void) } catch is ImageError { continue }
         }
-        let present = (0..<classes).filter { occurs[$0] && $0 != void }
-        guard present.count < 2 else { return }
-        throw IndexError(
-            "the label maps in \(labelsFolder.shown) have "
-                + (present.isEmpty ? "no pixel with a class" : "no class but \(present[0])")
-                + (void.map { occurs[$0] ? ", beside void (\($0))" : "" } ?? "")
-                + ": there is nothing to score; class ids are 0 to \(classes - 1), and evaluation.segmentation.void is "
-                + "\(void.map(String.init) ?? "null")")
     }
 }
