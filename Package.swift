@@ -20,6 +20,7 @@ let hasOneDNN =
 let oneDNN: [Target] = hasOneDNN ? [.target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")])] : []
 
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// A Swift layer of the program. Targets are listed bottom-up; each names only what lies below it.
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: oneDNN + [
         // The only places that see C headers.
@@ -81,13 +83,16 @@ let package = Package(
             "Training",
             [
                 "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "MessagePassing",
-                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Yams", systemPackage,
+                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Threads", "Yams", systemPackage,
             ]),
+        layer(
+            "Launching",
+            ["Checkpointing", "Files", "MessagePassing", "Training", subprocess, systemPackage]),
         .executableTarget(
             name: "pixpro",
             dependencies: [
-                "Checkpointing", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "NeuralNetwork",
-                "TensorCore", "Training", argumentParser, systemPackage,
+                "Checkpointing", "Evaluation", "Files", "ImagePipeline", "Launching", "MessagePassing", "NeuralNetwork",
+                "TensorCore", "Threads", "Training", argumentParser, systemPackage,
             ], swiftSettings: swiftSettings,
             // Stacks in reports name the functions.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
@@ -137,6 +142,7 @@ let package = Package(
                 "PixelLearning",
                 "TensorCore", "Training", "Yams",
             ]),
+        tests("LaunchingTests", ["Launching", "TensorCore"]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
 )

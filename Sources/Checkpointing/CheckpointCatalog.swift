@@ -39,6 +39,22 @@ public enum CheckpointCatalog {
         }.sorted { $0.step > $1.step }
     }
 
+    /// The step of the newest checkpoint that is complete, and of the newest that was set aside; 0 for none.
+    public static func newestSteps(runDirectory: FilePath) throws -> (complete: Int, setAside: Int) {
+        let parent = checkpointsDirectory(runDirectory)
+        FileSystem.lookAnew(at: parent)
+        var complete = 0, setAside = 0
+        for name in try FileSystem.names(in: parent) {
+            if let step = step(ofName: name.string) {
+                let manifest = parent.appending(name).appending(CheckpointManifest.fileName)
+                if step > complete, FileSystem.exists(manifest) { complete = step }
+            } else if let step = step(ofSuperseded: name) {
+                setAside = max(setAside, step)
+            }
+        }
+        return (complete, setAside)
+    }
+
     /// Reads every byte of a checkpoint and throws a `CheckpointError` that lists everything wrong with it.
     @discardableResult
     public static func verify(_ directory: FilePath) throws -> CheckpointManifest {

@@ -33,6 +33,31 @@ public final class CheckpointReader {
         runDirectory: FilePath, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
         report: (String) -> Void
     ) throws -> CheckpointReader? {
+        var hasRetired = false
+        while true {
+            do {
+                let reader = try openNewestOfList(
+                    runDirectory: runDirectory, communicator: communicator, visibilityLimit: visibilityLimit,
+                    report: report)
+                // Gone, but for no newer one: then nothing may begin as if there had never been any.
+                try communicator.agree(
+                    on: "resuming",
+                    failure: reader == nil && hasRetired
+                        ? "the checkpoints in \(runDirectory.shown) vanished while they were read: is its file system mounted?"
+                        : nil)
+                return reader
+            } catch is Retired {
+                hasRetired = true
+            }
+        }
+    }
+
+    /// A checkpoint was removed by the running training while it was read; thrown on all ranks.
+    private struct Retired: Error {}
+
+    private static func openNewestOfList(
+        runDirectory: FilePath, communicator: Communicator, visibilityLimit: Double, report: (String) -> Void
+    ) throws -> CheckpointReader? {
         let candidates = try communicator.agree(on: "looking for checkpoints") {
             communicator.isRoot ? try CheckpointCatalog.directories(runDirectory: runDirectory) : []
         }
@@ -48,6 +73,8 @@ public final class CheckpointReader {
                 if communicator.isRoot { problems.forEach(report) }
                 return reader
             } catch let error as AgreedError {
+                let isGone = communicator.isRoot && !FileSystem.exists(directory)
+                if try communicator.broadcast([isGone ? 1 : 0])[0] == 1 { throw Retired() }
                 problems.append("passing over a damaged checkpoint: \(error)")
             }
         }

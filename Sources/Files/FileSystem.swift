@@ -25,6 +25,13 @@ public enum FileSystem {
         return parent.isEmpty ? "." : parent
     }
 
+    /// The path from the root, from where this process is.
+    public static func absolute(_ path: FilePath) -> FilePath {
+        guard path.isRelative, let directory = getcwd(nil, 0) else { return path }
+        defer { free(directory) }
+        return FilePath(platformString: directory).pushing(path).lexicallyNormalized()
+    }
+
     public static func isDirectory(_ path: FilePath) -> Bool {
         var status = stat()
         return path.withPlatformString { stat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
@@ -62,6 +69,24 @@ public enum FileSystem {
         guard let stream = directory.withPlatformString({ opendir($0) }) else { return }
         while readdir(stream) != nil {}
         closedir(stream)
+    }
+
+    /// Whether a directory holds nothing; reads no more of it than its first entry.
+    public static func isEmpty(_ path: FilePath) throws -> Bool {
+        guard let directory = path.withPlatformString({ opendir($0) }) else {
+            throw FileError(path: path, doing: "list the directory")
+        }
+        defer { closedir(directory) }
+        errno = 0
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                // SAFETY: d_name ends with a zero byte, within the record that readdir returned.
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { FilePath.Component(platformString: $0) }
+            }
+            if name?.kind == .regular { return false }
+        }
+        guard errno == 0 else { throw FileError(path: path, doing: "list the directory") }
+        return true
     }
 
     /// What a directory lists: a name, and its kind where the file system tells it for nothing.

@@ -10,8 +10,7 @@ public final class InputFile: Sendable {
     /// Opens a regular file; anything else is a `FileError` at once: a pipe or device is not waited for.
     public init(path: FilePath) throws {
         self.path = path
-        descriptor = path.withPlatformString { open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
-        guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file") }
+        descriptor = try TransientErrors.retry { _ in try Self.open(path) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             let error = FileError(path: path, doing: "find its size")
@@ -28,6 +27,12 @@ public final class InputFile: Sendable {
 
     deinit { close(descriptor) }
 
+    private static func open(_ path: FilePath) throws -> Int32 {
+        let descriptor = path.withPlatformString { Glibc.open($0, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) }
+        guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file") }
+        return descriptor
+    }
+
     /// Fills `target` with the bytes from `offset` on; too few of them are an error.
     public func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
         let count = try readAvailable(into: target, at: offset)
@@ -39,7 +44,20 @@ public final class InputFile: Sendable {
     }
 
     /// Fills `target` with the bytes from `offset` on as far as the file goes; returns their number.
+    ///
+    /// What fails for a moment is tried again, from a file opened anew: a stale handle stays stale.
     public func readAvailable(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+        try TransientErrors.retry { isFirst in
+            if isFirst { return try read(descriptor, into: target, at: offset) }
+            let anew = try Self.open(path)
+            defer { close(anew) }
+            return try read(anew, into: target, at: offset)
+        }
+    }
+
+    private func read(
+        _ descriptor: Int32, into target: UnsafeMutableRawBufferPointer, at offset: Int
+    ) throws -> Int {
         var done = 0
         while done < target.count {
             let count = pread(descriptor, target.baseAddress! + done, target.count - done, off_t(offset + done))

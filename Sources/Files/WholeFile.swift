@@ -7,7 +7,13 @@ public enum WholeFile {
     public static let limit = 1 << 30
 
     /// All bytes of a file; also of a pipe, so that `--config <(…)` works.
+    ///
+    /// What fails for a moment is tried again.
     public static func bytes(of path: FilePath, limit: Int = limit) throws -> [UInt8] {
+        try TransientErrors.retry { _ in try bytesOnce(of: path, limit: limit) }
+    }
+
+    private static func bytesOnce(of path: FilePath, limit: Int) throws -> [UInt8] {
         let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NOCTTY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file") }
         defer { close(descriptor) }

@@ -51,6 +51,8 @@ struct Checkpoint: ParsableCommand {
                     print(
                         "ok       \(entry.directory.shown)  \(manifest.tensors.count) tensors, \(manifest.byteCount) bytes"
                     )
+                } catch  where !FileSystem.exists(entry.directory) {
+                    print("retired  \(entry.directory.shown)  by the training that runs meanwhile")
                 } catch {
                     damaged += 1
                     print("DAMAGED  \(entry.directory.shown)  \(error)")

@@ -22,7 +22,7 @@ struct Pixpro: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Train.self, Evaluate.self, Export.self, Verify.self, Checkpoint.self, DataCommand.self, DoctorCommand.self,
-            PlanCommand.self,
+            LaunchCommand.self, PlanCommand.self, HostReportCommand.self,
         ])
 
     /// Parses, runs, and lets rank zero alone speak about a wrong command line.

@@ -25,6 +25,11 @@ struct Train: ParsableCommand {
     @Flag(help: "Print every configuration key with its default and meaning, and stop.")
     var keys = false
 
+    /// Read by this process alone.
+    func loadConfiguration() throws -> LoadedConfiguration {
+        try RunConfiguration.load(file: options.config, roots: images, overrides: options.set)
+    }
+
     func run() throws {
         if keys {
             print(RunConfiguration.reference)

@@ -104,6 +104,26 @@ private func progress(step: Int) -> RunProgress {
         #expect(TimeSource.utc(0) == "1970-01-01T00:00:00Z")
     }
 
+    /// A disk that is full for a while.
+    @Test func aLogThatCouldNotBeWrittenGoesOn() throws {
+        try withFolder { folder in
+            let path = folder + "/log.txt"
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/dev/full")
+            let screen = Screen()
+            let log = try RunLog(path: FilePath(path), console: screen.console(isTerminal: false), clock: screen.clock)
+            log.info("a")
+            log.info("b")
+            #expect(screen.text.hasPrefix("a\nwarning: "))
+            #expect(screen.text.hasSuffix("goes on here only\nb\n"), "said once")
+            try FileManager.default.removeItem(atPath: path)
+            log.info("c")
+            log.info("d")
+            let lines = try WholeFile.text(of: FilePath(path)).split(separator: "\n")
+            #expect(lines.count == 3 && lines[0].hasSuffix("2 lines were lost while this file could not be written"))
+            #expect(lines[1].hasSuffix("info     c") && lines[2].hasSuffix("info     d"))
+        }
+    }
+
     @Test func linesOfOneMessageStayTogether() throws {
         try withFolder { folder in
             let screen = Screen()

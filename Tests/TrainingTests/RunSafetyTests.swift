@@ -2,6 +2,7 @@ import Foundation
 import MessagePassing
 import NeuralNetwork
 import PixelLearning
+import Synchronization
 import SystemPackage
 import TensorCore
 import TestSupport
@@ -39,6 +40,37 @@ import Training
             usleep(300_000)
             first = try lock(directory)
             #expect(first != nil)
+        }
+    }
+
+    /// Of jobs that begin at once, in a new directory or in one where the owner died, one trains.
+    @Test(arguments: [false, true]) func withoutLocksOneOfManyThatBeginAtOnceTrains(afterADeath: Bool) throws {
+        try withTemporaryDirectory { directory in
+            if afterADeath {
+                let dead = "host node9, process 1, since then, abc, heartbeat 7\n"
+                try dead.write(toFile: directory + "/owner", atomically: true, encoding: .utf8)
+            }
+            let locks = Mutex<[RunLock]>([]), refusals = Mutex<[String]>([])
+            let done = DispatchGroup()
+            for number in 0..<4 {
+                done.enter()
+                Thread.detachNewThread {
+                    defer { done.leave() }
+                    do {
+                        let lock = try RunLock(
+                            directory: FilePath(directory), host: "node\(number)", secondsBetweenBeats: 0.5
+                        ) { _ in .unsupported }
+                        locks.withLock { $0.append(lock) }
+                    } catch { refusals.withLock { $0.append("\(error)") } }
+                }
+            }
+            done.wait()
+            #expect(locks.withLock(\.count) == 1, "\(refusals.withLock { $0 })")
+            #expect(refusals.withLock { $0.count { $0.contains("another job trains in \(directory) (") } } == 3)
+            #expect(locks.withLock { $0.allSatisfy(\.isInPlace) })
+            // Whoever takes over has it, and the owner knows.
+            try "host node7\n".write(toFile: directory + "/owner", atomically: true, encoding: .utf8)
+            #expect(locks.withLock { !$0.contains(where: \.isInPlace) })
         }
     }
 

@@ -53,7 +53,12 @@ public final class Watchdog: Sendable {
                 Unmanaged<Watchdog>.fromOpaque(argument!).takeRetainedValue().watch()
                 return nil
             }, Unmanaged.passRetained(self).toOpaque())
-        precondition(code == 0, "cannot start the watchdog's thread: error \(code)")
+        guard code == 0 else {
+            writeError(
+                "\(program): error: cannot start the thread 'watchdog': \(String(cString: strerror(code))); this process may "
+                    + "have no more threads or memory: see `ulimit -u` and the limits of its container")
+            exit(errorExitStatus)
+        }
         pthread_detach(thread)
     }
 

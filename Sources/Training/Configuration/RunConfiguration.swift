@@ -37,6 +37,7 @@ public struct RunConfiguration: Sendable, Equatable {
         public var minimumCrop = 0.08
         public var augmentation = Augmentation()
         public var workers = AutomaticCount.auto
+        public var unreadableLimit = 0.2
     }
 
     public struct Model: Sendable, Equatable {
@@ -154,6 +155,8 @@ public struct RunConfiguration: Sendable, Equatable {
         case auto
         /// Starts anew; a run directory that holds checkpoints is an error.
         case never
+        /// Goes on from the newest valid checkpoint; a run directory without one is an error.
+        case required
     }
 
     public struct Evaluation: Sendable, Equatable {

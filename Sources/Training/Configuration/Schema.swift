@@ -57,6 +57,9 @@ extension Setting {
         Setting(
             "data.workers", \.data.workers, in: .within(0...256), synonyms: ["numWorkers", "loaderThreads"],
             "Threads per rank that load images; 0 loads between steps on the compute threads."),
+        Setting(
+            "data.unreadableLimit", \.data.unreadableLimit, in: .within(0...1), synonyms: ["skipLimit"],
+            "Share of the images that may be skipped because they cannot be read, beyond 10; more end the run."),
     ]
 
     private static let augmentation: [Setting] = [
@@ -237,7 +240,8 @@ extension Setting {
             "checkpoint.keep", \.checkpoint.keep, in: .within(1...1_000_000), "Newest checkpoints that are kept."),
         Setting(
             "checkpoint.resume", \.checkpoint.resume,
-            "auto goes on from the newest valid checkpoint in run.directory; never refuses a directory that has one."),
+            "auto goes on from the newest valid checkpoint in run.directory; never refuses a directory that has one, "
+                + "required one that has none (launch/train --restart sets that once there is one)."),
         Setting(
             "log.everySeconds", \.log.everySeconds, in: .above(0, upTo: year), synonyms: ["logInterval"],
             "Seconds between progress lines in the log, and off a terminal."),

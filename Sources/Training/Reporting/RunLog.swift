@@ -12,15 +12,22 @@ public final class RunLog: Sendable {
 
     public let console: Console
     private let clock: TimeSource
-    /// nil once writing to it has failed.
-    private let file: Mutex<AppendedFile?>
+    private let file: Mutex<Target>
+
+    private struct Target {
+        let path: FilePath
+        /// nil after writing to it has failed, until it is opened anew.
+        var open: AppendedFile?
+        /// Lines that it has not taken since.
+        var lost = 0
+    }
 
     /// Appends to `path`, which is made where it does not exist.
     ///
     /// - Throws: `FileError` where it cannot be opened.
     public init(path: FilePath, console: Console = .standardError, clock: TimeSource = .system) throws {
         (self.console, self.clock) = (console, clock)
-        file = Mutex(try AppendedFile(path: path))
+        file = Mutex(Target(path: path, open: try AppendedFile(path: path)))
     }
 
     public func info(_ text: String) { write(.info, text) }
@@ -40,11 +47,20 @@ public final class RunLog: Sendable {
             start + text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n" + indent)
         file.withLock { file in
             do {
-                try file?.append(Array((line + "\n").utf8))
+                let isNew = file.open == nil
+                let open = try file.open ?? AppendedFile(path: file.path)
+                // What failed may have left a part of a line.
+                let gap = isNew ? "\n\(start)\(file.lost) lines were lost while this file could not be written\n" : ""
+                try open.append(Array((gap + line + "\n").utf8))
+                (file.open, file.lost) = (open, 0)
             } catch {
-                // A full disk must not end the training that checkpoints may still save: say it once, go on without.
-                file = nil
-                console.print("warning: \(error); the log goes on here only")
+                // A full disk must not end the training that checkpoints may still save: it is said once, and every
+                // later line tries again.
+                if file.lost == 0 {
+                    console.print("warning: \(error); until it can be written again the log goes on here only")
+                }
+                file.open = nil
+                file.lost += 1
             }
         }
     }

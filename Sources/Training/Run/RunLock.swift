@@ -5,13 +5,14 @@ import SystemPackage
 /// Keeps a second job out of a run directory, for as long as this object lives.
 ///
 /// The file `lock` is locked with fcntl(2), which a crash releases and which NFS, Lustre (mounted with `flock`) and local
-/// file systems share between hosts. Where the file system has no locks, the owner writes into the file every few
-/// seconds instead, and a job that sees the text change stays away.
-package final class RunLock: @unchecked Sendable {
-    // @unchecked: after `init` only the heartbeat thread writes to the file.
+/// file systems share between hosts. Where the file system has no locks, a file `owner` stands for them.
+package final class RunLock: Sendable {
     private let path: FilePath
     private let descriptor: Int32
-    private let owner: String
+    /// What the file says.
+    let owner: String
+    /// Where the file system has no locks.
+    private let file: OwnerFile?
 
     /// Seconds that a job on its way out has to let go.
     package static let patience = 5.0
@@ -28,14 +29,15 @@ package final class RunLock: @unchecked Sendable {
         attempt: (Int32) -> Attempt = RunLock.lockFile
     ) throws {
         path = directory.appending("lock")
-        descriptor = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
+        let descriptor = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file") }
+        self.descriptor = descriptor
         owner = "host \(host), process \(getpid()), since \(TimeSource.utc(TimeSource.system.wall()))"
         var isReady = false
         defer { if !isReady { close(descriptor) } }
-        func refusal() -> TrainingError {
+        func refusal(_ owner: String) -> TrainingError {
             TrainingError(
-                "another job trains in \(directory.shown) (\(text)): wait for its end or stop it, or choose another "
+                "another job trains in \(directory.shown) (\(owner)): wait for its end or stop it, or choose another "
                     + "run.directory")
         }
         let deadline = ContinuousClock.now + .seconds(patience)
@@ -45,14 +47,17 @@ package final class RunLock: @unchecked Sendable {
             outcome = attempt(descriptor)
         }
         switch outcome {
-        case .locked: write(beat: 0)
-        case .taken: throw refusal()
+        case .locked: file = nil
+        case .taken: throw refusal(Self.text(of: descriptor))
         case .unsupported:
-            let before = text
-            usleep(useconds_t(2.5 * secondsBetweenBeats * 1e6))
-            if !before.isEmpty && text != before { throw refusal() }
-            startBeating(secondsBetweenBeats)
+            do {
+                file = try OwnerFile(
+                    path: directory.appending("owner"), owner: owner, secondsBetweenBeats: secondsBetweenBeats)
+            } catch let taken as OwnerFile.Taken {
+                throw refusal(taken.owner)
+            }
         }
+        write()
         isReady = true
     }
 
@@ -61,10 +66,13 @@ package final class RunLock: @unchecked Sendable {
         var held = stat(), found = stat()
         return fstat(descriptor, &held) == 0 && path.withPlatformString({ stat($0, &found) }) == 0
             && held.st_ino == found.st_ino
-            && held.st_dev == found.st_dev
+            && held.st_dev == found.st_dev && file?.isInPlace ?? true
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        file?.remove()
+        close(descriptor)
+    }
 
     package static func lockFile(_ descriptor: Int32) -> Attempt {
         // F_OFD_SETLK, which Swift's Glibc leaves out: the lock belongs to the open file, not to the process.
@@ -76,8 +84,28 @@ package final class RunLock: @unchecked Sendable {
         return errno == EAGAIN || errno == EACCES ? .taken : .unsupported
     }
 
+    /// Who holds the lock of a directory, as its file says; nil for nobody, and where the file system has no locks.
+    package static func holder(of directory: FilePath) -> String? {
+        // F_OFD_GETLK, which Swift's Glibc leaves out.
+        let getOpenFileLock: Int32 = 36
+        // A directory without the file has no owner.
+        guard let file = try? FileDescriptor.open(directory.appending("lock"), .readWrite) else { return nil }
+        defer { close(file.rawValue) }
+        var region = flock()
+        region.l_type = Int16(F_WRLCK)
+        guard fcntl(file.rawValue, getOpenFileLock, &region) == 0, region.l_type != Int16(F_UNLCK) else { return nil }
+        return text(of: file.rawValue)
+    }
+
+    /// The owner that the file of a directory names; nil where there is none.
+    static func name(in directory: FilePath) -> String? {
+        // A directory that cannot be read shows no owner.
+        guard let text = try? WholeFile.text(of: directory.appending("lock"), limit: 4096) else { return nil }
+        return text.split(separator: "\n").first.map(String.init)
+    }
+
     /// What the file says of its owner.
-    private var text: String {
+    private static func text(of descriptor: Int32) -> String {
         var bytes = [UInt8](repeating: 0, count: 512)
         let count = pread(descriptor, &bytes, bytes.count, 0)
         return String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self).split(separator: "\n").first.map(
@@ -85,41 +113,9 @@ package final class RunLock: @unchecked Sendable {
             ?? ""
     }
 
-    /// The text is for people and for `unsupported`: a full disk that refuses it harms nothing.
-    private func write(beat: Int) {
-        let bytes = Array((owner + (beat > 0 ? ", heartbeat \(beat)" : "") + "\n").utf8)
+    /// The text is for people, and for other hosts to see the same file: a full disk that refuses it harms nothing.
+    private func write() {
+        let bytes = Array((owner + "\n").utf8)
         if pwrite(descriptor, bytes, bytes.count, 0) == bytes.count { ftruncate(descriptor, off_t(bytes.count)) }
-    }
-
-    private func startBeating(_ seconds: Double) {
-        write(beat: 1)
-        // The thread holds the lock weakly: it ends soon after the lock does.
-        let beating = Beating(self, seconds)
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Beating>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(beating).toOpaque())
-        precondition(code == 0, "cannot start the thread that keeps the run's lock: error \(code)")
-        pthread_detach(thread)
-    }
-
-    private final class Beating {
-        private weak var lock: RunLock?
-        private let seconds: Double
-
-        init(_ lock: RunLock, _ seconds: Double) { (self.lock, self.seconds) = (lock, seconds) }
-
-        func run() {
-            var beat = 1
-            while true {
-                usleep(useconds_t(seconds * 1e6))
-                guard let lock else { return }
-                beat += 1
-                lock.write(beat: beat)
-            }
-        }
     }
 }

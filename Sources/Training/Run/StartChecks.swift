@@ -81,6 +81,27 @@ package struct StartChecks {
         }
     }
 
+    /// Refuses a run directory that hosts do not share: every rank looks for the lock of rank zero. Collective.
+    ///
+    /// - Parameter lock: of rank zero; nil on others.
+    func verifySight(of directory: RunDirectory, _ lock: RunLock?) throws {
+        let owner = try communicator.broadcast(lock?.owner ?? "")
+        guard Set(hosts).count > 1 else { return }
+        try communicator.agree(on: "looking for rank 0's lock in \(directory.path.shown)") {
+            let end = ContinuousClock.now + .seconds(CheckpointReader.visibilityLimit)
+            while RunLock.name(in: directory.path) != owner {
+                guard ContinuousClock.now < end else {
+                    throw TrainingError(
+                        "\(directory.path.shown) on \(hosts[communicator.rank]) is not the directory of rank 0 "
+                            + "(\(hosts[0])): run.directory must be on a file system that all hosts share, mounted at the "
+                            + "same place")
+                }
+                usleep(200_000)
+                FileSystem.lookAnew(at: directory.path)
+            }
+        }
+    }
+
     /// Hosts whose clocks are far from rank zero's, as warnings: nothing depends on them, but logs mislead. Collective.
     func clockWarnings() throws -> [String] {
         try communicator.barrier("comparing clocks")

@@ -31,6 +31,8 @@ public final class TrainingRun {
     private let lock: RunLock?
     private let numbers: NumberGuard
     private var position = RunPosition()
+    /// Images that could not be read since this start; on rank zero.
+    private var unreadable: Set<String> = []
     /// The step that was last saved or loaded.
     private var savedStep = 0
     /// Why the latest save was not even begun.
@@ -94,6 +96,7 @@ public final class TrainingRun {
             try directory.create()
             return try RunLock(directory: directory.path, host: runtime.hostName)
         }
+        try checks.verifySight(of: directory, lock)
         numbers = NumberGuard(
             configuration.numbers, statistics: model.online.statistics + model.momentum.statistics, communicator: world)
         saver = try CheckpointSaver(
@@ -207,8 +210,15 @@ public final class TrainingRun {
     private func reportUnreadable(_ failures: [(description: String, reason: String)]) throws {
         let lines = failures.map { "\($0.description)\t\($0.reason)" }.joined(separator: "\n")
         let gathered = try communicator.gather(Array(lines.utf8))
-        reporter.unreadable(
-            gathered.flatMap { String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init) })
+        let named = gathered.flatMap { String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init) }
+        reporter.unreadable(named)
+        unreadable.formUnion(named.map { String($0.prefix { $0 != "\t" }) })
+        let count = try communicator.broadcast([unreadable.count])[0]
+        guard Double(count) > max(10, configuration.data.unreadableLimit * Double(index.count)) else { return }
+        throw TrainingError(
+            "\(count) of \(index.count) images cannot be read, more than data.unreadableLimit "
+                + "(\(configuration.data.unreadableLimit)) allows: is their disk or network file system failing? They are "
+                + "listed in skipped.txt of the run directory, with reasons")
     }
 
     private func makeLoader() throws -> ViewLoader {
@@ -328,6 +338,11 @@ public final class TrainingRun {
             throw TrainingError(
                 "\(directory.path.shown) holds checkpoints (the newest is \(reader.directory.shown)), but checkpoint.resume is "
                     + "never: choose another run.directory, or set checkpoint.resume=auto to go on")
+        }
+        if reader == nil, configuration.checkpoint.resume == .required {
+            throw TrainingError(
+                "\(directory.path.shown) holds no checkpoint, but checkpoint.resume is required: bring its checkpoints "
+                    + "back (is its file system mounted?), or set checkpoint.resume=auto to begin anew")
         }
         if let reader {
             try communicator.agree(on: "comparing configurations") {

@@ -1,0 +1,82 @@
+public import SystemPackage
+import Training
+
+/// Ranks, their places, and the mpirun line of one start.
+public struct JobPlan: Sendable, Equatable {
+    /// The hosts of the job with their ranks, none nil.
+    public let hosts: [ListedHost]
+    public let ranks: Int
+    /// Whether each socket of each host has one rank, which keeps to it.
+    public let isBySocket: Bool
+    /// Ranks that the hosts could take.
+    public let available: Int
+
+    /// Plans for the hosts that are ready.
+    ///
+    /// - Parameters:
+    ///   - perHost: ranks on every host, over what the list says.
+    ///   - mostRanks: how many of so many ranks can share the global batch.
+    public init(
+        ready: [Preflight.Finding], perHost: Int?, mostRanks: (_ available: Int) throws -> Int
+    ) rethrows {
+        // Each host's own sockets: hosts differ, and the launcher may run on none of them.
+        hosts = ready.map { finding in
+            ListedHost(name: finding.host.name, slots: perHost ?? finding.host.slots ?? finding.facts?.sockets ?? 1)
+        }
+        available = hosts.reduce(0) { $0 + $1.slots! }
+        ranks = try mostRanks(available)
+        let areSocketsMeant = perHost == nil && ready.allSatisfy { $0.host.slots == nil && $0.facts != nil }
+        isBySocket = areSocketsMeant && ranks == available
+    }
+
+    /// Open MPI's host file.
+    public var hostFile: String { hosts.map { "\($0.name) slots=\($0.slots!)\n" }.joined() }
+
+    /// Names and ranks for people: "node1 (2 ranks), node2 (2 ranks)".
+    public var summary: String {
+        hosts.map { "\($0.name) (\($0.slots!) rank\($0.slots == 1 ? "" : "s"))" }.joined(separator: ", ")
+    }
+
+    /// How mpirun is called.
+    public struct Line: Sendable {
+        public var hostFile: FilePath
+        /// Reaches a host; nil where the scheduler does.
+        public var agent: String?
+        /// The network between hosts, as 10.0.0.0/16 or eth0.
+        public var interface: String?
+        public var hasLibraryPath: Bool
+        public var program: FilePath
+        /// What `pixpro train` is given.
+        public var arguments: [String]
+
+        public init(
+            hostFile: FilePath, agent: String? = nil, interface: String? = nil, hasLibraryPath: Bool = false,
+            program: FilePath, arguments: [String]
+        ) {
+            (self.hostFile, self.agent, self.interface) = (hostFile, agent, interface)
+            (self.hasLibraryPath, self.program, self.arguments) = (hasLibraryPath, program, arguments)
+        }
+    }
+
+    /// The words of the mpirun line.
+    public func words(_ line: Line) -> [String] {
+        var words = ["mpirun", "--hostfile", line.hostFile.text, "-n", "\(ranks)"]
+        // One rank a socket keeps to it. Otherwise hosts take turns, so that with fewer ranks than slots each still takes
+        // part, and the program shares a host's cores among its ranks by itself.
+        words +=
+            isBySocket
+            ? ["--map-by", "ppr:1:socket", "--bind-to", "socket"] : ["--map-by", "node", "--bind-to", "none"]
+        if let agent = line.agent { words += ["--mca", "plm_rsh_agent", agent] }
+        if let network = line.interface {
+            words += ["--mca", "btl_tcp_if_include", network, "--mca", "oob_tcp_if_include", network]
+        }
+        // A daemon that is gone is noticed within half a minute, not within minutes.
+        for (name, seconds) in [("time", 10), ("intvl", 5), ("probes", 3)] {
+            words += ["--mca", "oob_tcp_keepalive_\(name)", "\(seconds)"]
+        }
+        // One matrix thread for each of the program's own; its environment is that of the launcher.
+        words += ["-x", "OMP_NUM_THREADS=1", "-x", "OPENBLAS_NUM_THREADS=1", "-x", "PATH"]
+        if line.hasLibraryPath { words += ["-x", "LD_LIBRARY_PATH"] }
+        return words + [line.program.text, "train"] + line.arguments
+    }
+}

@@ -1,0 +1,233 @@
+import Files
+import MessagePassing
+public import SystemPackage
+import Training
+
+/// Starts a run on the hosts of a list and keeps it going: looks, asks the policy, obeys.
+public final class Launcher: Sendable {
+    public struct Options: Sendable {
+        public var hosts: FilePath?
+        public var ranksPerHost: Int?
+        public var interface: String?
+        public var restart: RestartPolicy.Limits
+        public var agent: String
+        /// The program on every host.
+        public var program: FilePath
+        public var isDryRun: Bool
+
+        /// - Parameter program: nil for this program.
+        public init(
+            hosts: FilePath?, ranksPerHost: Int?, interface: String?, restart: RestartPolicy.Limits, agent: String,
+            program: FilePath?, isDryRun: Bool
+        ) {
+            (self.hosts, self.ranksPerHost, self.interface) = (hosts, ranksPerHost, interface)
+            (self.restart, self.agent, self.program, self.isDryRun) =
+                (restart, agent, program ?? Environment.program, isDryRun)
+        }
+    }
+
+    private let options: Options
+    private let configuration: RunConfiguration
+    private let arguments: [String]
+    private let directory: FilePath
+    private let log = LauncherLog()
+    private let clock = TimeSource.system
+
+    /// Begins to listen to signals; to be called on the main thread, before any other is there.
+    ///
+    /// - Parameter arguments: what `pixpro train` is given, from which `configuration` was read.
+    public init(_ options: Options, configuration: RunConfiguration, arguments: [String]) {
+        (self.options, self.configuration, self.arguments) = (options, configuration, arguments)
+        directory = FileSystem.absolute(FilePath(text: configuration.run.directory))
+        if !options.isDryRun { StopSignals.install() }
+    }
+
+    /// Until the schedule is done, the run was asked to stop, or nothing more can be done; returns the exit status.
+    public func run() async -> Int32 {
+        do { return try await supervise() } catch { return Self.refuse(error) }
+    }
+
+    /// Says why nothing can be started; returns the exit status.
+    public static func refuse(_ error: any Error) -> Int32 {
+        LauncherLog.print("\(error)")
+        return ((error as? LaunchError)?.status ?? .configuration).rawValue
+    }
+
+    private func supervise() async throws -> Int32 {
+        let source = try HostSource(file: options.hosts, environment: Environment.all)
+        let hosts = try await source.hosts()
+        // In cluster/run the hosts are reached by its own agent.
+        let agent = options.agent == "ssh" ? Environment.value("OMPI_MCA_plm_rsh_agent") ?? "ssh" : options.agent
+        let build = try HostFacts.ofThisHost(HostQuestion()).build
+        let asking = PreflightCommand(
+            way: source.isSlurm ? .slurm : .agent(agent), program: options.program, build: build,
+            thisHost: Environment.hostName)
+        if options.isDryRun { return try await dryRun(hosts, asking) }
+        var last = Preflight([]), policy = RestartPolicy(options.restart), mark = try RunSight.mark(of: directory),
+            starts = 0
+        while true {
+            let preflight = try await look(hosts, asking, &mark, newestStep: policy.newestStep)
+            if StopSignals.asked != nil { return stoppedExitStatus }
+            for note in preflight.memoryNotes(since: last) { log.say(note) }
+            last = preflight
+            let view = view(preflight, mark, hosts.count)
+            switch policy.decide(view) {
+            case .leave(let status, let reason): return leave(status, reason)
+            case .look(let seconds, let reason):
+                log.sayOnce("waiting: \(reason)")
+                if await pause(seconds) { return stoppedExitStatus }
+            case .start:
+                starts += 1
+                if policy.restarts > 0 { log.say("restart \(policy.restarts) of \(options.restart.restarts)") }
+                let end = try await start(preflight, asking, question(mark), number: starts, view.run)
+                if StopSignals.asked != nil, end.status != 0 { return end.status }
+                switch policy.ended(end, RunSight(directory, mark: mark), time: clock.monotonic()) {
+                case .leave(let status, let reason): return leave(status, reason)
+                case .look(let seconds, _):
+                    log.say("the hosts are looked at again in \(Int(seconds.rounded(.up))) s")
+                    if await pause(seconds) { return stoppedExitStatus }
+                case .start: break
+                }
+            }
+        }
+    }
+
+    // MARK: Before a start
+
+    /// Asks all hosts. The first time the run's directory is made here, and marked for them.
+    private func look(
+        _ hosts: [ListedHost], _ asking: PreflightCommand, _ mark: inout String?, newestStep: Int
+    ) async throws -> Preflight {
+        if mark == nil {
+            mark = try RunSight.marked(directory)
+            try log.open(directory)
+            let newest = RunSight(directory, mark: mark).newestStep
+            log.say(
+                newest > 0
+                    ? "the run goes on from step \(newest) in \(directory.shown)"
+                    : "a new run, from step 0: \(directory.shown) holds no checkpoint")
+        } else if (try? log.open(directory)) == nil {
+            // The policy finds out what is wrong with the directory; until then the log is on the console alone.
+            log.sayOnce("the launcher's log cannot be opened in \(directory.shown)")
+        }
+        let sight = RunSight(directory, mark: mark)
+        // Where it is not even here, the policy waits for it.
+        let preflight = await asking.ask(
+            hosts, question(sight.place == .there ? mark : nil), newestStep: max(newestStep, sight.newestStep))
+        for reason in preflight.reasons { log.sayOnce(reason) }
+        for note in preflight.clockNotes(now: clock.wall()) { log.note(note) }
+        return preflight
+    }
+
+    /// - Parameter mark: of the run's directory; nil where nobody shall look for it.
+    private func question(_ mark: String?) -> HostQuestion {
+        HostQuestion(
+            runDirectory: mark == nil ? nil : directory, mark: mark,
+            roots: configuration.data.roots.map { FileSystem.absolute(FilePath(text: $0)) })
+    }
+
+    private func view(_ preflight: Preflight, _ mark: String?, _ listed: Int) -> RestartPolicy.View {
+        RestartPolicy.View(
+            time: clock.monotonic(), run: RunSight(directory, mark: mark),
+            owner: options.restart.restarts > 0 ? RunLock.holder(of: directory) : nil,
+            ready: preflight.ready.map(\.host.name), listed: listed, lackOfAll: preflight.lackOfAll?.description)
+    }
+
+    private func plan(_ preflight: Preflight) throws -> JobPlan {
+        let plan = try JobPlan(ready: preflight.ready, perHost: options.ranksPerHost) {
+            try BatchPlan.mostRanks(configuration, available: $0)
+        }
+        if plan.ranks < plan.available {
+            log.say("\(plan.available) ranks cannot share the global batch equally: \(plan.ranks) of them are used")
+        }
+        return plan
+    }
+
+    /// - Parameter isBegun: a run with a checkpoint, which the program then never begins anew either.
+    private func words(_ plan: JobPlan, hostFile: FilePath, agent: String?, isBegun: Bool) -> [String] {
+        plan.words(
+            JobPlan.Line(
+                hostFile: hostFile, agent: agent, interface: options.interface,
+                hasLibraryPath: Environment.value("LD_LIBRARY_PATH") != nil, program: options.program,
+                arguments: (isBegun ? ["--set", "checkpoint.resume=required"] : []) + arguments))
+    }
+
+    /// Prints the line for the hosts that answer; looks at nothing but them, and makes nothing.
+    private func dryRun(_ hosts: [ListedHost], _ asking: PreflightCommand) async throws -> Int32 {
+        let preflight = await asking.ask(hosts, HostQuestion(), newestStep: 0)
+        for reason in preflight.reasons { log.say(reason) }
+        if preflight.ready.isEmpty || !preflight.missing.isEmpty && options.restart.restarts == 0 {
+            return leave(
+                LaunchError.Status.unavailable.rawValue,
+                "take these hosts out of the list, or let --restart N leave out what cannot take part")
+        }
+        let file = RunSight.folder(directory).appending("hosts")
+        print(
+            words(try plan(preflight), hostFile: file, agent: asking.agent, isBegun: false).map(Command.quoted).joined(
+                separator: " "))
+        return 0
+    }
+
+    // MARK: A job
+
+    private func start(
+        _ preflight: Preflight, _ asking: PreflightCommand, _ question: HostQuestion, number: Int, _ before: RunSight
+    ) async throws -> JobEnd {
+        let plan = try plan(preflight), missing = preflight.missing.count
+        // Kept with the run: temporary folders are cleared of what has aged.
+        let hostFile = RunSight.folder(directory).appending("hosts")
+        try WholeFile.write(plan.hostFile, to: hostFile)
+        log.note(
+            "start \(number) on \(plan.summary)\(plan.isBySocket ? ", one rank a socket" : ""), from step "
+                + "\(before.newestStep)")
+        log.forget()
+        if missing > 0 { log.say("going on without \(missing) of \(preflight.findings.count) hosts") }
+        let files = RunDirectory(directory), glance = MetricsGlance(files.metrics), begin = clock.monotonic()
+        let job = Job(
+            words: words(
+                plan, hostFile: hostFile, agent: asking.agent,
+                isBegun: before.newestStep > 0 && configuration.checkpoint.resume == .auto),
+            environment: Environment.forMPI,
+            ended: files.watchdog.appending("ended")
+        ) { [log] in log.say($0) }
+        let returning = Task { [log] in await asking.sayWhoReturns(preflight.missing, question) { log.say($0) } }
+        let seen = Watermark(before.newestStep), directory = directory
+        let watching = Task { await seen.watch(directory, question.mark) }
+        let status = try await job.run()
+        returning.cancel()
+        watching.cancel()
+        let done = MetricsGlance(files.metrics).since(glance)
+        let end = JobEnd(
+            status: status, began: done.start != nil, lastStep: done.lastStep, newestStep: seen.step,
+            seconds: clock.monotonic() - begin)
+        if status != 0 && status != stoppedExitStatus { log.say("the job ended with status \(status): \(end.meaning)") }
+        log.note(cost(end, plan, before, number))
+        return end
+    }
+
+    /// What a start was worth.
+    private func cost(_ end: JobEnd, _ plan: JobPlan, _ before: RunSight, _ number: Int) -> String {
+        let hostHours = end.seconds * Double(plan.hosts.count) / 3600
+        let newest = RunSight(directory, mark: nil).newestStep
+        let steps = end.lastStep.map { "trained to step \($0)" } ?? "no step trained"
+        let again = end.lastStep.map { max(0, $0 - newest) } ?? 0
+        return "start \(number) ended with status \(end.status) after \(TimeSource.duration(end.seconds)), "
+            + "\((hostHours * 100).rounded() / 100) host hours: \(steps) from step \(before.newestStep); the newest "
+            + "checkpoint is step \(newest)" + (again > 0 ? ", so \(again) steps are trained anew" : "")
+    }
+
+    private func leave(_ status: Int32, _ reason: String) -> Int32 {
+        if !reason.isEmpty { log.say(reason) }
+        return status
+    }
+
+    /// Whether a signal asked to stop meanwhile.
+    private func pause(_ seconds: Double) async -> Bool {
+        let end = clock.monotonic() + seconds
+        while StopSignals.asked == nil, clock.monotonic() < end {
+            // A launcher's own task is never cancelled.
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        return StopSignals.asked != nil
+    }
+}

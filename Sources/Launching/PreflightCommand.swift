@@ -1,0 +1,124 @@
+import Files
+import SystemPackage
+
+/// Asks the hosts of a list, all at once, whether they can take part.
+struct PreflightCommand: Sendable {
+    /// How a command reaches a host.
+    enum Way: Sendable {
+        /// `agent host command`, as ssh.
+        case agent(String)
+        case slurm
+    }
+
+    static let noDaemon = "pixpro: no daemon", noProgram = "pixpro: no program"
+    /// How long a host may take, in seconds, and how many are asked at once.
+    static let patience = 20.0, atOnce = 64
+
+    let way: Way
+    let program: FilePath
+    /// The checksum of the program here.
+    let build: String
+    let thisHost: String
+
+    /// What mpirun reaches hosts by; nil where the scheduler does.
+    var agent: String? { if case .agent(let agent) = way { agent } else { nil } }
+
+    /// Seconds between looks at hosts that a running job is without.
+    static let secondsBetweenLooks = 60.0
+
+    /// Tells of hosts that could take part again, once each, until the task is cancelled.
+    func sayWhoReturns(
+        _ missing: [Preflight.Finding], _ question: HostQuestion, say: @Sendable (String) -> Void
+    ) async {
+        var hosts = missing.map(\.host)
+        do {
+            while !hosts.isEmpty {
+                try await Task.sleep(for: .seconds(Self.secondsBetweenLooks))
+                let back = await ask(hosts, question, newestStep: 0).ready.map(\.host)
+                try Task.checkCancellation()
+                for host in back { say("host \(host.name) is back; it takes part from the next start on") }
+                hosts.removeAll(where: back.contains)
+            }
+        } catch {
+            // Cancelled: the job is over.
+        }
+    }
+
+    func ask(_ hosts: [ListedHost], _ question: HostQuestion, newestStep: Int) async -> Preflight {
+        let down = if case .slurm = way { await Self.downInSlurm(hosts) } else { [String: String]() }
+        let findings = await withTaskGroup(of: [(Int, Preflight.Finding)].self) { group in
+            for first in 0..<min(Self.atOnce, hosts.count) {
+                group.addTask {
+                    var done: [(Int, Preflight.Finding)] = []
+                    for index in stride(from: first, to: hosts.count, by: Self.atOnce) {
+                        let host = hosts[index]
+                        let finding =
+                            if let state = down[host.name] {
+                                Preflight.Finding(host: host, facts: nil, lacks: [.answer("Slurm says \(state)")])
+                            } else {
+                                await ask(host, question, newestStep: newestStep)
+                            }
+                        done.append((index, finding))
+                    }
+                    return done
+                }
+            }
+            return await group.reduce(into: []) { $0 += $1 }
+        }
+        return Preflight(findings.sorted { $0.0 < $1.0 }.map(\.1))
+    }
+
+    private func ask(_ host: ListedHost, _ question: HostQuestion, newestStep: Int) async -> Preflight.Finding {
+        let command = shellCommand(question)
+        let isHere = host.name == "localhost" || host.name == thisHost
+        let words: [String] =
+            if isHere {
+                ["sh", "-c", command]
+            } else if case .agent(let agent) = way {
+                [agent, host.name, command]
+            } else {
+                ["srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=\(host.name)", "sh", "-c", command]
+            }
+        let answer = await Command.run(words, seconds: Self.patience)
+        let isWhole = HostFacts(lines: answer.output) != nil
+        if case .slurm = way, !isHere, !isWhole, !answer.output.contains("pixpro: ") {
+            // Slurm vouches for its nodes; an old one has no steps beside others.
+            return Preflight.Finding(host: host, facts: nil, lacks: [])
+        }
+        // A way that failed leaves 255 (ssh), or did not come to an end.
+        let isSilent = answer.status == nil || answer.status == 255 && !answer.output.contains("pixpro: ")
+        return Preflight.Finding(
+            host: host, text: answer.output, silence: isSilent ? answer.lastWords : nil, lastWords: answer.lastWords,
+            program: program.shown, build: build, newestStep: newestStep)
+    }
+
+    /// One line for a POSIX shell on the host.
+    func shellCommand(_ question: HostQuestion) -> String {
+        var words = [program.text, "host-report"]
+        if let directory = question.runDirectory { words += ["--run-directory", directory.text] }
+        if let mark = question.mark { words += ["--mark", mark] }
+        for root in question.roots { words += ["--root", root.text] }
+        let report = words.map(Command.quoted).joined(separator: " ")
+        let libraries = Environment.value("LD_LIBRARY_PATH").map {
+            "LD_LIBRARY_PATH=\(Command.quoted($0)); export LD_LIBRARY_PATH; "
+        }
+        return (libraries ?? "") + "command -v orted >/dev/null 2>&1 || echo '\(Self.noDaemon)'; "
+            + "if [ -x \(Command.quoted(program.text)) ]; then \(report); else echo '\(Self.noProgram)'; fi"
+    }
+
+    /// Slurm knows which of its nodes are down.
+    private static func downInSlurm(_ hosts: [ListedHost]) async -> [String: String] {
+        let names = hosts.map(\.name).joined(separator: ",")
+        let answer = await Command.run(
+            ["sinfo", "--noheader", "--Node", "--nodes", names, "--format", "%N %T"], seconds: patience)
+        var down: [String: String] = [:]
+        for line in answer.output.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count == 2 else { continue }
+            let state = String(words[1])
+            let isDown = ["down", "fail", "not_resp", "*"].contains { state.contains($0) }
+            if isDown { down[String(words[0])] = state }
+        }
+        return down
+    }
+}

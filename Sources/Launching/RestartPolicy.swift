@@ -1,0 +1,186 @@
+import MessagePassing
+
+/// When a job is started, waited with, or given up: pure decisions over time, hosts, how the last job ended, and the
+/// newest checkpoint.
+///
+/// The launcher looks at the hosts and the run's directory, asks `decide`, obeys, and tells `ended` of each job. What
+/// cannot be cured is not tried again; what may come back is waited for with growing pauses, for `patience` in all; the
+/// newest step never goes back unnoticed.
+public struct RestartPolicy: Sendable {
+    public struct Limits: Sendable {
+        /// Starts after a job that ran; jobs that could not be started cost none.
+        public var restarts: Int
+        /// Seconds before the first restart.
+        public var backoff: Double
+        /// Seconds of waiting without progress, in all, before giving up.
+        public var patience: Double
+
+        public init(restarts: Int, backoff: Double = 5, patience: Double = 600) {
+            (self.restarts, self.backoff, self.patience) = (restarts, backoff, patience)
+        }
+    }
+
+    /// What the launcher sees before a start.
+    public struct View: Sendable {
+        /// Seconds that only ever grow.
+        public var time: Double
+        public var run: RunSight
+        /// Another job that trains in the directory.
+        public var owner: String?
+        /// Names of hosts that can take part, and how many are listed.
+        public var ready: [String]
+        public var listed: Int
+        /// A piece that all hosts lack, though all answer.
+        public var lackOfAll: String?
+
+        public init(
+            time: Double, run: RunSight, owner: String? = nil, ready: [String], listed: Int, lackOfAll: String? = nil
+        ) {
+            (self.time, self.run, self.owner) = (time, run, owner)
+            (self.ready, self.listed, self.lackOfAll) = (ready, listed, lackOfAll)
+        }
+    }
+
+    public enum Decision: Sendable, Equatable {
+        case start
+        /// Look at everything again after so many seconds.
+        case look(after: Double, because: String)
+        case leave(status: Int32, because: String)
+    }
+
+    /// Longest pauses: for what costs only a look, and before another start, in seconds.
+    static let longestLook = 30.0, longestPause = 300.0
+    /// Jobs in a row that train without coming any further.
+    static let mostBarren = 3
+
+    private let limits: Limits
+    /// Restarts that were used.
+    public private(set) var restarts = 0
+    /// The newest checkpoint's step, as far as is known.
+    public private(set) var newestStep = 0
+    private var hasRun = false
+    private var furthestStep = 0
+    private var barren = 0
+    private var lastEnd: JobEnd?
+    private var lastHosts: [String] = []
+    private var lookPause: Double
+    private var startPause: Double
+    /// Seconds of waiting since the last progress, but for the waiting that began at `waitingSince`.
+    private var waited = 0.0
+    private var waitingSince: Double?
+
+    public init(_ limits: Limits) {
+        self.limits = limits
+        (lookPause, startPause) = (limits.backoff, limits.backoff)
+    }
+
+    /// What to do now.
+    public mutating func decide(_ view: View) -> Decision {
+        if waitingSince == nil { waitingSince = view.time }
+        if let trouble = trouble(with: view.run) { return wait(view, trouble) }
+        if let owner = view.owner { return wait(view, "another job trains in the run's directory (\(owner))") }
+        newestStep = view.run.newestStep
+        let last = lastEnd?.status ?? LaunchError.Status.unavailable.rawValue
+        if view.ready.isEmpty {
+            if !hasRun, let lack = view.lackOfAll {
+                return .leave(
+                    status: LaunchError.Status.configuration.rawValue,
+                    because: "no host can take part, and another start cures nothing: every one \(lack)")
+            }
+            return wait(view, view.lackOfAll.map { "every host \($0)" } ?? "no host can take part")
+        }
+        if view.ready.count < view.listed, limits.restarts == 0 {
+            return .leave(
+                status: LaunchError.Status.unavailable.rawValue,
+                because: "take these hosts out of the list, or let --restart N leave out what cannot take part")
+        }
+        if let end = lastEnd {
+            // The hosts are as they were, and the program refuses: nothing that waiting brings back.
+            if end.status == errorExitStatus, end.lastStep == nil, view.ready == lastHosts {
+                return .leave(
+                    status: last,
+                    because: "the job ended before its first step with an error that another "
+                        + "start does not cure")
+            }
+            if end.ran {
+                guard restarts < limits.restarts else {
+                    return .leave(status: last, because: "all \(limits.restarts) restarts are used")
+                }
+                restarts += 1
+            }
+        }
+        waited += view.time - waitingSince!
+        waitingSince = nil
+        (lastHosts, lookPause) = (view.ready, limits.backoff)
+        return .start
+    }
+
+    /// How the job ended that was started last, and what the directory holds since.
+    public mutating func ended(_ end: JobEnd, _ run: RunSight, time: Double) -> Decision {
+        waitingSince = time
+        lastEnd = end
+        hasRun = hasRun || end.began
+        if end.status == 0 || end.status == stoppedExitStatus || limits.restarts == 0 {
+            return .leave(status: end.status, because: "")
+        }
+        let newest = max(end.newestStep, run.place == .there ? run.newestStep : 0)
+        let hasSaved = newest > newestStep
+        let cameFurther = end.lastStep.map { $0 > furthestStep } ?? false
+        furthestStep = max(furthestStep, end.lastStep ?? 0)
+        if hasSaved {
+            newestStep = newest
+            // Not every step is recorded.
+            lastEnd?.lastStep = end.lastStep ?? newest
+        }
+        if hasSaved || cameFurther {
+            (waited, barren) = (0, 0)
+            startPause = limits.backoff
+        } else if end.lastStep != nil {
+            barren += 1
+            // An error of the program at the same place is the same error.
+            guard barren < (end.status == errorExitStatus ? 1 : Self.mostBarren) else {
+                return .leave(
+                    status: end.status == errorExitStatus ? end.status : LaunchError.Status.unavailable.rawValue,
+                    because:
+                        "GIVING UP: \(barren + 1) starts in a row came no further than step \(furthestStep), without "
+                        + "a new checkpoint (the newest is step \(newestStep)); the last status was \(end.status)")
+            }
+        }
+        guard waited < limits.patience else { return gaveUp("the job ends before its first step") }
+        // An error before the first step is most often one of a host, which the next look names.
+        let pause = end.status == errorExitStatus && end.lastStep == nil ? 0 : startPause
+        startPause = max(1, min(2 * startPause, Self.longestPause))
+        return .look(after: min(pause, limits.patience - waited), because: "")
+    }
+
+    /// Why the directory cannot be trained in now; nil where it is as it was left, or further.
+    private func trouble(with run: RunSight) -> String? {
+        switch run.place {
+        case .there, .new: break
+        case .gone: return "the run's directory is gone: was it moved, or its file system unmounted?"
+        case .replaced: return "another directory is in the place of the run's own: is its file system mounted?"
+        case .failing(let reason): return "the run's directory cannot be read: \(reason)"
+        }
+        // A run that goes on from before a damaged checkpoint sets that aside.
+        guard run.newestStep < newestStep, run.setAsideStep < newestStep else { return nil }
+        return "the newest checkpoint went back from step \(newestStep) to "
+            + (run.newestStep == 0 ? "none" : "step \(run.newestStep)")
+            + ": bring it back, or start anew by hand if that is meant"
+    }
+
+    private mutating func wait(_ view: View, _ reason: String) -> Decision {
+        guard limits.restarts > 0 else {
+            return .leave(status: LaunchError.Status.unavailable.rawValue, because: reason)
+        }
+        let left = limits.patience - waited - (view.time - waitingSince!)
+        guard left > 0 else { return gaveUp(reason) }
+        defer { lookPause = max(1, min(2 * lookPause, Self.longestLook)) }
+        return .look(after: min(lookPause, left), because: reason)
+    }
+
+    private func gaveUp(_ reason: String) -> Decision {
+        .leave(
+            status: LaunchError.Status.unavailable.rawValue,
+            because: "GIVING UP: no progress in \(Int(limits.patience)) s of waiting (--patience): \(reason)")
+    }
+}
