@@ -180,6 +180,7 @@ public final class Launcher: Sendable {
         log.note(
             "start \(number) on \(plan.summary)\(plan.isBySocket ? ", one rank a socket" : ""), from step "
                 + "\(before.newestStep)")
+        for line in preflight.ready.compactMap(\.equipment) { log.note(line) }
         log.forget()
         if missing > 0 { log.say("going on without \(missing) of \(preflight.findings.count) hosts") }
         let files = RunDirectory(directory), glance = MetricsGlance(files.metrics), begin = clock.monotonic()

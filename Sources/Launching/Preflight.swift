@@ -101,6 +101,14 @@ public struct Preflight: Sendable {
 }
 
 extension Preflight.Finding {
+    /// What the host has, for people: "node1: 2 sockets, 56 cores, 251 GiB"; nil where it did not tell.
+    public var equipment: String? {
+        facts.map {
+            "\(host.name): \($0.sockets) socket\($0.sockets == 1 ? "" : "s"), \($0.cores) core\($0.cores == 1 ? "" : "s"), "
+                + "\($0.memory >> 30) GiB"
+        }
+    }
+
     /// Bytes without which Open MPI cannot keep its files.
     static let leastTemporarySpace = 16 << 20
 

@@ -7,7 +7,7 @@ import Training
 struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Prints, for launch/train, the run's directory and the most ranks that can share its global batch.",
+        abstract: "Prints the run's directory and the most ranks that can share its global batch.",
         discussion: """
             pixpro plan --ranks 7 --config configs/small-data.yaml
             directory=runs/small-data

@@ -24,6 +24,8 @@ import Testing
     @Test func aHostThatHasAllIsReady() {
         let finding = finding(facts())
         #expect(finding.lacks.isEmpty && finding.facts?.sockets == 2)
+        let large = self.finding(facts { ($0.cores, $0.memory) = (56, 251 << 30) })
+        #expect(large.equipment == "n1: 2 sockets, 56 cores, 251 GiB")
     }
 
     @Test func eachPieceThatAHostLacksIsNamed() {
