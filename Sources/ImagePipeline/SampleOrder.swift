@@ -1,23 +1,32 @@
+import Synchronization
 import TensorCore
 
 /// The order in which an epoch sees the images: a permutation that is a function of (seed, epoch, count) alone.
-public final class SampleOrder {
+public final class SampleOrder: Sendable {
     public let seed: UInt64
     public let count: Int
-    private var last: (epoch: Int, order: [Int])?
+    private let last = Mutex<(epoch: Int, order: [Int])?>(nil)
 
     public init(seed: UInt64, count: Int) {
         self.seed = seed
         self.count = count
     }
 
-    /// The images of an epoch in order (Fisher and Yates's shuffle); the last one asked for is kept.
+    /// The images of an epoch in order; the last one asked for is kept. Safe to call from several threads.
     public func permutation(epoch: Int) -> [Int] {
-        if let last, last.epoch == epoch { return last.order }
+        last.withLock { last in
+            if let last, last.epoch == epoch { return last.order }
+            let order = shuffled(epoch: epoch)
+            last = (epoch, order)
+            return order
+        }
+    }
+
+    /// Fisher and Yates's shuffle.
+    private func shuffled(epoch: Int) -> [Int] {
         var generator = KeyedGenerator(seed, UInt64(epoch), Self.key)
         var order = Array(0..<count)
         for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, generator.integer(below: i + 1)) }
-        last = (epoch, order)
         return order
     }
 

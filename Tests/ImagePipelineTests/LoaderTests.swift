@@ -1,5 +1,6 @@
 import Foundation
 import ImagePipeline
+import Synchronization
 import SystemPackage
 import TensorCore
 import TestSupport
@@ -93,5 +94,18 @@ import Testing
         #expect(order.permutation(epoch: 0) == first)
         #expect(SampleOrder(seed: 5, count: 100).permutation(epoch: 0) == first)
         #expect(SampleOrder(seed: 6, count: 100).permutation(epoch: 0) != first)
+    }
+
+    /// Loader threads ask for the order of the epochs to come while the main thread asks for that of its own.
+    @Test func severalThreadsMayAskAtOnce() {
+        let order = SampleOrder(seed: 5, count: 9)
+        let expected = (0..<4).map { SampleOrder(seed: 5, count: 9).permutation(epoch: $0) }
+        let wrong = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: 4) { part in
+            for i in 0..<300_000 where order.permutation(epoch: (i + part) % 4) != expected[(i + part) % 4] {
+                wrong.add(1, ordering: .relaxed)
+            }
+        }
+        #expect(wrong.load(ordering: .relaxed) == 0)
     }
 }
