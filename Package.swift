@@ -133,7 +133,11 @@ let package = Package(
         tests("DrawingTests", ["Drawing"]),
         tests("EvaluationTests", ["Evaluation", "TensorCore"]),
         tests(
-            "TrainingTests", ["Drawing", "MessagePassing", "NeuralNetwork", "PixelLearning", "TensorCore", "Training"]),
+            "TrainingTests",
+            [
+                "Checkpointing", "Drawing", "Evaluation", "Files", "MessagePassing", "NeuralNetwork", "PixelLearning",
+                "TensorCore", "Training",
+            ]),
         tests("ImagePipelineTests", ["Files", "ImagePipeline", "TensorCore"]),
         tests(
             "CommandLineTests",

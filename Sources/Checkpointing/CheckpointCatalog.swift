@@ -78,6 +78,20 @@ public enum CheckpointCatalog {
         checkpointsDirectory(runDirectory).appending(name(ofStep: step))
     }
 
+    /// Where the checkpoint of a step is; throws a `CheckpointError` that lists those that are, where it is not one of them.
+    public static func find(step: Int, runDirectory: FilePath) throws -> FilePath {
+        let found = try directories(runDirectory: runDirectory)
+        if let entry = found.first(where: { $0.step == step }) { return entry.directory }
+        let parent = checkpointsDirectory(runDirectory)
+        guard let newest = found.first else {
+            throw CheckpointError("no checkpoint of step \(step): there is none at all in \(parent.shown)")
+        }
+        let listed = found.prefix(20).map { String($0.step) }.joined(separator: ", ")
+        throw CheckpointError(
+            "no checkpoint of step \(step) in \(parent.shown); there are those of step \(listed)"
+                + (found.count > 20 ? " and \(found.count - 20) more" : "") + "; without --step it is \(newest.step)")
+    }
+
     static func name(ofStep step: Int) -> String {
         let digits = String(step)
         return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits

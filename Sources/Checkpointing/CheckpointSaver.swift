@@ -5,8 +5,9 @@ import SystemPackage
 
 /// How a save ended, the same on every rank.
 public enum SaveOutcome: Sendable {
-    /// The checkpoint exists. `seconds` count from `beginSave`; `warnings` (on rank zero) tell of old checkpoints that
-    /// could not be removed and the like.
+    /// The checkpoint exists. `seconds` are those of the slowest rank's copying and writing and of the commit, without what
+    /// training or an evaluation did meanwhile; `warnings` (on rank zero) tell of old checkpoints that could not be removed
+    /// and the like.
     case committed(directory: FilePath, byteCount: Int, seconds: Double, warnings: [String])
     /// Nothing was saved; earlier checkpoints are untouched. The text names the ranks, files and causes.
     case failed(String)
@@ -31,13 +32,14 @@ public final class CheckpointSaver {
     private struct Save {
         let facts: CheckpointFacts
         let tensors: [CheckpointManifest.StoredTensor]
-        let start: ContinuousClock.Instant
         let job: BackgroundJob<ShardSummary>
     }
 
     private struct ShardSummary: Sendable {
         let byteCount: Int
         let checksum: CRC32C
+        /// From `beginSave` to the end of writing.
+        let seconds: Double
     }
 
     /// Creates the directory for checkpoints and removes what an earlier attempt left unfinished. Collective.
@@ -80,12 +82,12 @@ public final class CheckpointSaver {
 
     /// Copies this rank's share of `tensors`, which all ranks hold alike, and starts writing it. No save may be under
     /// way. Does not communicate; the copies take 1/N of the tensors' memory until the share is written.
-    public func beginSave(_ tensors: [NamedTensor], facts: CheckpointFacts) {
+    public func beginSave(_ tensors: [SavedTensor], facts: CheckpointFacts) {
         precondition(current == nil, "a save is under way; call finishSave first")
         let start = ContinuousClock.now
         observer(.begun, rank)
         let owners = ShardPlan(tensors, ranks: communicator.size).owners
-        let mine = tensors.indices.filter { owners[$0] == rank }.map { tensors[$0].copied() }
+        let mine = tensors.indices.filter { owners[$0] == rank }.map { tensors[$0].copy() }
         observer(.copied, rank)
         let metadata = [
             "format": "pt", "step": String(facts.step), "shard": "\(rank + 1) of \(communicator.size)",
@@ -97,12 +99,13 @@ public final class CheckpointSaver {
             tensors: zip(tensors, owners).map {
                 .init(name: $0.name, elementType: $0.elementType, shape: $0.shape, shard: $1)
             },
-            start: start,
             job: BackgroundJob("save") { [observer, rank] in
                 do {
-                    return try Self.writeShard(mine, metadata: metadata, directory: directory, path: path) {
-                        observer($0, rank)
-                    }
+                    let (byteCount, checksum) = try Self.writeShard(
+                        mine, metadata: metadata, directory: directory, path: path
+                    ) { observer($0, rank) }
+                    return ShardSummary(
+                        byteCount: byteCount, checksum: checksum, seconds: (ContinuousClock.now - start).inSeconds)
                 } catch let error as FileError where [ENOSPC, EDQUOT, EFBIG].contains(error.code) {
                     throw error.advising("or keep fewer checkpoints (checkpoint.keep)")
                 }
@@ -113,7 +116,7 @@ public final class CheckpointSaver {
     private static func writeShard(
         _ tensors: [NamedTensor], metadata: [String: String], directory: FilePath, path: FilePath,
         reached: (SavePoint) -> Void
-    ) throws -> ShardSummary {
+    ) throws -> (byteCount: Int, checksum: CRC32C) {
         try FileSystem.makeDirectories(directory)
         reached(.directoryMade)
         let file = try OutputFile(path: path)
@@ -134,7 +137,7 @@ public final class CheckpointSaver {
         reached(.shardSynchronized)
         try FileSystem.synchronize(directory: directory)
         reached(.shardFinished)
-        return ShardSummary(byteCount: file.size, checksum: checksum)
+        return (file.size, checksum)
     }
 
     /// Commits the save under way if all ranks have written their shards; nil while any still writes, or when there is
@@ -185,6 +188,7 @@ public final class CheckpointSaver {
     // MARK: Commit
 
     private func commit(_ save: Save) throws -> SaveOutcome {
+        let start = ContinuousClock.now
         observer(.readinessAgreed, rank)
         let summary = try save.job.result!.get()
         let layout = CRC32C.of(save.tensors.flatMap { Array("\($0.name) \($0.shape) \($0.shard)\n".utf8) })
@@ -196,10 +200,9 @@ public final class CheckpointSaver {
         }
         observer(.outcomeTold, rank)
         let byteCount = try communicator.sum([Int64(summary.byteCount)])[0]
-        let elapsed = ContinuousClock.now - save.start
+        let seconds = try communicator.maximum([summary.seconds, (ContinuousClock.now - start).inSeconds])
         return .committed(
-            directory: finalDirectory(save.facts.step), byteCount: Int(byteCount),
-            seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18,
+            directory: finalDirectory(save.facts.step), byteCount: Int(byteCount), seconds: seconds[0] + seconds[1],
             warnings: communicator.isRoot ? retire(upTo: save.facts.step) : [])
     }
 

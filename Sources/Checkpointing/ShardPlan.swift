@@ -3,7 +3,7 @@ struct ShardPlan {
     /// For each tensor, in the order given, the rank that saves it.
     let owners: [Int]
 
-    init(_ tensors: [NamedTensor], ranks: Int) {
+    init(_ tensors: [SavedTensor], ranks: Int) {
         var owners = [Int](repeating: 0, count: tensors.count)
         var loads = [Int](repeating: 0, count: ranks)
         let largestFirst = tensors.indices.sorted {

@@ -46,6 +46,15 @@ public struct TwoViewTransform: Sendable {
             view: view == 0 ? augmentation.view1 : augmentation.view2, &generator)
     }
 
+    /// The two crops' boxes [1, 4] in a picture of `width` × `height`.
+    package func boxes(width: Int, height: Int, epoch: Int, sample: Int) -> (Tensor, Tensor) {
+        func box(_ view: Int) -> Tensor {
+            let draw = draw(view: view, width: width, height: height, epoch: epoch, sample: sample)
+            return Tensor([1, 4], draw.box(width: width, height: height))
+        }
+        return (box(0), box(1))
+    }
+
     private func write(_ box: [Float], to boxes: Tensor, _ position: Int) {
         for (i, value) in box.enumerated() { boxes.floats[position * 4 + i] = value }
     }

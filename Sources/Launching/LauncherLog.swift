@@ -13,7 +13,11 @@ final class LauncherLog: @unchecked Sendable {
     private var said: Set<String> = []
 
     private static let console = Console(
-        isTerminal: false, output: { LauncherLog.print($0) })
+        isTerminal: false,
+        output: {
+            LauncherLog.print($0)
+            return true
+        })
 
     static func print(_ text: String) {
         for line in text.split(separator: "\n") {
@@ -27,7 +31,7 @@ final class LauncherLog: @unchecked Sendable {
     func open(_ directory: FilePath) throws {
         guard file == nil else { return }
         file = try RunLog(
-            path: RunSight.folder(directory).appending("log.txt"), console: Console(isTerminal: false, output: { _ in })
+            path: RunSight.folder(directory).appending("log.txt"), console: Console(isTerminal: false, output: { _ in true })
         )
         for line in early { file?.info(line) }
         early = []

@@ -24,17 +24,24 @@ public final class Communicator: @unchecked Sendable {
 
     public var isRoot: Bool { rank == 0 }
 
-    private init(handle: MPI_Comm, name: String, elementsPerCall: Int) throws {
-        self.handle = handle
-        self.name = name
-        self.elementsPerCall = elementsPerCall
+    private init(handle: MPI_Comm, name: String, elementsPerCall: Int, rank: Int, size: Int) {
+        (self.handle, self.name, self.elementsPerCall) = (handle, name, elementsPerCall)
+        (self.rank, self.size) = (rank, size)
         channel = CollectiveLog.shared.addChannel(name)
+    }
+
+    private convenience init(handle: MPI_Comm, name: String, elementsPerCall: Int) throws {
         var rank: Int32 = 0
         var size: Int32 = 0
         try MPIError.check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank", rank: -1)
         try MPIError.check(MPI_Comm_size(handle, &size), "MPI_Comm_size", rank: -1)
-        self.rank = Int(rank)
-        self.size = Int(size)
+        self.init(
+            handle: handle, name: name, elementsPerCall: elementsPerCall, rank: Int(rank), size: Int(size))
+    }
+
+    /// A group of this process alone before or without MPI: its reductions, gathers and agreements are all there is.
+    package convenience init(alone name: String) {
+        self.init(handle: cmpi_comm_world(), name: name, elementsPerCall: 1 << 30, rank: 0, size: 1)
     }
 
     /// The group of all ranks, whose errors are returned rather than fatal; what is derived from it inherits that.

@@ -14,7 +14,7 @@ public func runOnAllRanks(program: String = "pixpro", _ body: (MPIRuntime) throw
     do {
         runtime = try MPIRuntime.start(program: program)
     } catch {
-        writeError("\(program): error: cannot start MPI: \(error)")
+        StandardError.write(line: "\(program): error: cannot start MPI: \(error)")
         exit(errorExitStatus)
     }
     do {
@@ -29,21 +29,15 @@ private func end(_ runtime: MPIRuntime, program: String, after error: any Error)
     let world = runtime.world
     runtime.watchdog.begin(.abort)
     if world.size == 1 {
-        writeError("\(program): error: \(error)")
+        StandardError.write(line: "\(program): error: \(error)")
         exit(errorExitStatus)
     }
     if error is any SharedError {
         // Everyone has the same error: rank zero reports it and ends the others, which leave by themselves should it not.
-        if world.isRoot { writeError("\(program): error: \(error)") } else { sleep(5) }
+        if world.isRoot { StandardError.write(line: "\(program): error: \(error)") } else { sleep(5) }
     } else {
-        writeError("\(program): error: rank \(world.rank) (\(runtime.hostName)): \(error)")
+        StandardError.write(line: "\(program): error: rank \(world.rank) (\(runtime.hostName)): \(error)")
     }
     runtime.watchdog.noteEnd(status: errorExitStatus)
     runtime.abort(status: errorExitStatus)
-}
-
-/// One write, so that lines of several ranks do not mix.
-func writeError(_ line: String) {
-    let bytes = Array((line + "\n").utf8)
-    _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

@@ -7,9 +7,14 @@ public struct StateDictionary {
         public let name: String
         /// OIHW for kernels.
         public let shape: [Int]
-        /// The elements in `shape`'s order; a copy where the layout differs.
+        /// The elements in `shape`'s order: the model's own memory, or a copy where the layout differs.
         public let read: () -> Tensor
+        /// Whether `read` gives a copy.
+        let copies: Bool
         public let write: (Tensor) -> Void
+
+        /// The elements in memory of their own.
+        public func copy() -> Tensor { copies ? read() : read().copy() }
     }
 
     public let entries: [Entry]
@@ -38,12 +43,13 @@ public struct StateDictionary {
     /// The entry of a tensor that has `value`'s internal layout, such as a parameter, its gradient or its velocity.
     public static func entry(_ name: String, of value: Tensor) -> Entry {
         guard value.shape.count == 4 else {
-            return Entry(name: name, shape: value.shape, read: { value }, write: { value.copy(from: $0) })
+            return Entry(
+                name: name, shape: value.shape, read: { value }, copies: false, write: { value.copy(from: $0) })
         }
         let (o, h, w, i) = (value.shape[0], value.shape[1], value.shape[2], value.shape[3])
         return Entry(
             name: name, shape: [o, i, h, w],
-            read: { value.permutedInner(outer: o, rows: h * w, columns: i).reshaped([o, i, h, w]) },
+            read: { value.permutedInner(outer: o, rows: h * w, columns: i).reshaped([o, i, h, w]) }, copies: true,
             write: { value.copy(from: $0.permutedInner(outer: o, rows: i, columns: h * w)) })
     }
 }

@@ -15,7 +15,7 @@ public enum Dialect: String, CaseIterable, Sendable {
     var lossFactor: Double { self == .official ? 2 : 1 }
 
     /// Whether a distance equal to the threshold is a positive: the code asks for less, the paper's Eq. 1 for ≤.
-    var thresholdIsInclusive: Bool { self == .paper }
+    public var thresholdIsInclusive: Bool { self == .paper }
 
     /// The projector's hidden channels: 4096 in the code, 2048 in the paper.
     public var projectorWidth: Int { self == .official ? 4096 : 2048 }

@@ -58,8 +58,9 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "One JSON object for each figure.") var json = false
 
     func print(_ figure: Figure) {
-        // Unbuffered, so that a line can be read as soon as it is known.
-        FileHandle.standardOutput.write(Data(((json ? figure.json : figure.line) + "\n").utf8))
+        Swift.print(json ? figure.json : figure.line)
+        // So that a line can be read as soon as it is known.
+        fflush(nil)
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MessagePassing
 import TensorCore
 
 @main
@@ -11,6 +12,7 @@ struct PixproBench: ParsableCommand {
         ])
 
     static func main() {
+        StandardError.outliveReaders()
         MatrixLibrary.prepare()
         main(nil)
     }

@@ -39,23 +39,27 @@ struct Checkpoint: ParsableCommand {
         @Argument(help: "The run's directory.")
         var directory: FilePath
 
+        @Option(help: "The step of the only checkpoint to read; all if left out.")
+        var step: Int?
+
         func run() throws {
-            let entries = try CheckpointCatalog.list(runDirectory: directory)
-            guard !entries.isEmpty else {
+            let directories =
+                try step.map { [try CheckpointCatalog.find(step: $0, runDirectory: directory)] }
+                ?? CheckpointCatalog.list(runDirectory: directory).map(\.directory)
+            guard !directories.isEmpty else {
                 throw ValidationError("no checkpoints in \(CheckpointCatalog.checkpointsDirectory(directory))")
             }
             var damaged = 0
-            for entry in entries {
+            for directory in directories {
                 do {
-                    let manifest = try CheckpointCatalog.verify(entry.directory)
+                    let manifest = try CheckpointCatalog.verify(directory)
                     print(
-                        "ok       \(entry.directory.shown)  \(manifest.tensors.count) tensors, \(manifest.byteCount) bytes"
-                    )
-                } catch  where !FileSystem.exists(entry.directory) {
-                    print("retired  \(entry.directory.shown)  by the training that runs meanwhile")
+                        "ok       \(directory.shown)  \(manifest.tensors.count) tensors, \(manifest.byteCount) bytes")
+                } catch where !FileSystem.exists(directory) {
+                    print("retired  \(directory.shown)  by the training that runs meanwhile")
                 } catch {
                     damaged += 1
-                    print("DAMAGED  \(entry.directory.shown)  \(error)")
+                    print("DAMAGED  \(directory.shown)  \(error)")
                 }
             }
             if damaged > 0 { throw ExitCode(1) }

@@ -1,6 +1,8 @@
 import ArgumentParser
+import MessagePassing
 import SystemPackage
 import TensorCore
+import Training
 
 #if canImport(Glibc)
     import Glibc
@@ -27,10 +29,17 @@ struct Pixpro: ParsableCommand {
 
     /// Parses, runs, and lets rank zero alone speak about a wrong command line.
     static func main() {
+        StandardError.outliveReaders()
+        let isTraining = CommandLine.arguments.dropFirst().first == "train"
+        if isTraining { StopRequest.hold() }
         MatrixLibrary.prepare()
+        if isTraining {
+            StopRequest.install(speaker: rankOfLauncher ?? 0 == 0 ? "pixpro" : nil, status: stoppedExitStatus)
+        }
         do {
             var command = try parseAsRoot(FilePath.argumentTexts)
             try command.run()
+            writeOut()
         } catch {
             // The other ranks leave a little later: the launcher ends all once the first has left.
             if let rank = rankOfLauncher, rank > 0 {
@@ -39,6 +48,13 @@ struct Pixpro: ParsableCommand {
             }
             exit(withError: error)
         }
+    }
+
+    /// Writes what `print` has kept; a reader that has left is content, and the status is 0.
+    private static func writeOut() {
+        guard fflush(nil) != 0, errno != EPIPE else { return }
+        _ = StandardError.write("pixpro: error: cannot write to standard output: \(String(cString: strerror(errno)))\n")
+        Glibc.exit(1)
     }
 
     /// This process's number as the launcher gave it, before MPI is started.

@@ -46,6 +46,15 @@ struct CheckpointTests {
         try withTemporaryDirectory { run in try check("asynchronous", [run]) }
     }
 
+    /// Files' layout differs from the model's: a copy of all on every rank would take the memory of the whole state.
+    @Test(arguments: [1, 3]) func everyTensorIsCopiedOnce(ranks: Int) throws {
+        try withTemporaryDirectory { run in try check("copies", ranks: ranks, [run]) }
+    }
+
+    @Test func theTimeOfASaveIsItsOwn() throws {
+        try withTemporaryDirectory { run in try check("save-seconds", [run]) }
+    }
+
     @Test func onlyTheNewestAreKept() throws {
         try withTemporaryDirectory { run in
             try check("save", ranks: 1, [run, "2", "10", "20", "30", "40"])

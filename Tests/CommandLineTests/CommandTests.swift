@@ -6,7 +6,9 @@ import Testing
 import Training
 
 @Suite(.serialized) struct CommandTests {
-    private func pixpro(_ arguments: String...) throws -> ProcessResult {
+    private func pixpro(_ arguments: String...) throws -> ProcessResult { try pixpro(arguments) }
+
+    private func pixpro(_ arguments: [String]) throws -> ProcessResult {
         try runProcess(
             try MPILauncher.product("pixpro"), arguments, environment: MPILauncher.environment, timeLimit: 120)
     }
@@ -54,6 +56,16 @@ import Training
                 checked = try pixpro("checkpoint", "verify", run.run)
             #expect(listed.status == 0 && listed.output.contains("step 1 "), "\(listed)")
             #expect(checked.status == 0 && checked.output.hasPrefix("ok"), "\(checked)")
+            // A step that is not there: which there are.
+            for arguments in [["export", "--output", exported + "2"], ["evaluate"], ["checkpoint", "verify"]] {
+                let missing = try pixpro(arguments + [run.run, "--step", "7"])
+                #expect(missing.status != 0 && missing.seconds < 5, "\(missing)")
+                #expect(
+                    missing.errorOutput.contains(
+                        "no checkpoint of step 7 in \(run.run)/checkpoints; there are those of step 1"), "\(missing)")
+            }
+            let one = try pixpro("checkpoint", "verify", run.run, "--step", "1")
+            #expect(one.status == 0 && one.output == checked.output, "\(one)")
             let evaluated = try pixpro("evaluate", run.run)
             #expect(evaluated.status == 0 && evaluated.output.contains("segmentation"), "\(evaluated)")
         }

@@ -9,6 +9,11 @@ struct JobProcess {
     /// Its rank; nil for mpirun and what started it.
     let rank: Int?
 
+    /// How many threads it has; none once it has ended.
+    var threads: Int {
+        do { return try FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task").count } catch { return 0 }
+    }
+
     /// All that live now, oldest first.
     static func all(of run: SmallRun) -> [JobProcess] {
         // Processes end while they are looked at: what cannot be read is gone.

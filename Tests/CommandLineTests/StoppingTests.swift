@@ -29,6 +29,30 @@ import Training
         }
     }
 
+    /// MPI starts, pictures are listed, a checkpoint is loaded: nothing has been learned that could be lost.
+    @Test(arguments: [SIGTERM, SIGINT, SIGUSR1])
+    func aSignalBeforeTheFirstStepLeavesAtOnce(_ signal: Int32) throws {
+        try SmallRun.with { run in
+            let (result, sent) = try whileRunning { wait in
+                // The watchdog's thread comes just before MPI.
+                wait { (run.processes.first?.threads ?? 0) > 1 }
+                kill(try run.process().id, signal)
+                return Date()
+            } _: {
+                try MPILauncher.alone {
+                    try runProcess(
+                        try MPILauncher.product("pixpro"), ["train"] + run.arguments(["schedule.steps=200"]),
+                        environment: MPILauncher.environment, timeLimit: 60)
+                }
+            }
+            #expect(result.status == stoppedExitStatus && -sent.timeIntervalSinceNow < 10, "\(result)")
+            #expect(
+                result.errorOutput.hasSuffix("stopped by a signal before the first step: nothing is lost\n"),
+                "\(result)")
+            #expect(run.steps == 0)
+        }
+    }
+
     /// A rank that does not move keeps the first signal from being obeyed; the second does not wait for it.
     @Test(arguments: [true, false])
     func aSecondSignalEndsAllRanksAtOnce(byLaunchTrain: Bool) throws {

@@ -38,6 +38,29 @@ import Testing
         }
     }
 
+    @Test func aFingerprintTellsListsApartWhereverTheyLie() throws {
+        try withPictures(6) { folder in
+            func fingerprint(_ roots: String...) throws -> Int {
+                try ImageIndex(roots: roots.map { FilePath($0) }).fingerprint
+            }
+            let first = try fingerprint(folder)
+            #expect((1..<1 << 52).contains(first))
+            try withTemporaryDirectory { directory in
+                try FileManager.default.copyItem(atPath: folder, toPath: directory + "/moved")
+                #expect(try fingerprint(directory + "/moved") == first)
+            }
+            let (one, other) = (folder + "/class0", folder + "/class1")
+            #expect(try fingerprint(one, other) == fingerprint(other, one))
+            let name = try #require(FileManager.default.contentsOfDirectory(atPath: one).sorted().first)
+            try FileManager.default.moveItem(atPath: "\(one)/\(name)", toPath: "\(one)/a\(name)")
+            #expect(try fingerprint(folder) != first)
+            try FileManager.default.moveItem(atPath: "\(one)/a\(name)", toPath: "\(one)/\(name)")
+            #expect(try fingerprint(folder) == first)
+            try FileManager.default.removeItem(atPath: "\(one)/\(name)")
+            #expect(try fingerprint(folder) != first)
+        }
+    }
+
     @Test func missingEmptyAndVanishedFoldersAreErrors() throws {
         let missing = #expect(throws: FileError.self) { try ImageIndex(roots: ["/nowhere"]) }
         #expect(missing?.description.contains("/nowhere") == true)

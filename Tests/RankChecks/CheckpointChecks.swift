@@ -25,6 +25,8 @@ let checkpointChecks: [String: Check] = [
     "save-unwritable": saveUnwritable,
     "save-without-thread": saveWithoutThread,
     "asynchronous": saveAsynchronously,
+    "copies": saveCopyingOnce,
+    "save-seconds": saveWhileBusy,
 ]
 
 /// A small model's state, a function of the step, so that any program can tell what a checkpoint must hold.
@@ -57,7 +59,7 @@ private func makeSaver(
 }
 
 private func save(_ step: Int, with saver: CheckpointSaver) throws -> SaveOutcome {
-    saver.beginSave(makeState(step: step), facts: makeFacts(step: step))
+    saver.beginSave(makeState(step: step).map { SavedTensor($0) }, facts: makeFacts(step: step))
     guard let outcome = try saver.finishSave() else { throw CheckFailure("no outcome") }
     return outcome
 }
@@ -187,7 +189,7 @@ private func saveLimited(_ runtime: MPIRuntime, _ arguments: [String]) throws {
 private func saveWithoutThread(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     let last = runtime.world.size - 1
     let saver = try makeSaver(runtime, arguments[0])
-    let begin = { saver.beginSave(makeState(step: 10), facts: makeFacts(step: 10)) }
+    let begin = { saver.beginSave(makeState(step: 10).map { SavedTensor($0) }, facts: makeFacts(step: 10)) }
     // Room for the copies of its share, but not for a stack of 8 MiB.
     if runtime.world.rank == last { try withMemoryLimit(6 << 20, begin) } else { begin() }
     guard case .failed(let text) = try saver.finishSave() else { throw CheckFailure("step 10 did not fail") }
@@ -215,7 +217,7 @@ private func saveAsynchronously(_ runtime: MPIRuntime, _ arguments: [String]) th
         if point == .shardCreated && rank == 0 { usleep(200_000) }
     }
     let state = makeState(step: 10)
-    saver.beginSave(state, facts: makeFacts(step: 10))
+    saver.beginSave(state.map { SavedTensor($0) }, facts: makeFacts(step: 10))
     for tensor in state { tensor.withMutableBytes { _ = $0.initializeMemory(as: UInt8.self, repeating: 0xAB) } }
     var polls = 0
     var outcome: SaveOutcome?
@@ -230,4 +232,35 @@ private func saveAsynchronously(_ runtime: MPIRuntime, _ arguments: [String]) th
     let none = try saver.finishSave()
     try require(none == nil, "an outcome without a save")
     try compare(try CheckpointReader.open(directory: directory, communicator: runtime.world), runtime)
+}
+
+/// DIRECTORY: every tensor is copied once, by the rank that saves it.
+private func saveCopyingOnce(_ runtime: MPIRuntime, _ arguments: [String]) throws {
+    let saver = try makeSaver(runtime, arguments[0])
+    var copies = 0
+    let state = makeState(step: 10)
+    saver.beginSave(
+        state.map { tensor in
+            let plain = SavedTensor(tensor)
+            return SavedTensor(name: plain.name, elementType: plain.elementType, shape: plain.shape) {
+                copies += 1
+                return tensor.renamed(tensor.name)
+            }
+        }, facts: makeFacts(step: 10))
+    let all = try runtime.world.allGather([copies]).map { $0[0] }
+    try require(
+        all.reduce(0, +) == state.count && all.allSatisfy { $0 > 0 }, "copies by rank: \(all) of \(state.count)")
+    guard case .committed(let directory, _, _, _) = try saver.finishSave() else { throw CheckFailure("not committed") }
+    try compare(try CheckpointReader.open(directory: directory, communicator: runtime.world), runtime)
+}
+
+/// DIRECTORY: the time of a save is its own, however long the ranks do other things before they ask for its outcome.
+private func saveWhileBusy(_ runtime: MPIRuntime, _ arguments: [String]) throws {
+    let saver = try makeSaver(runtime, arguments[0]) { point, rank in
+        if point == .shardCreated && rank == runtime.world.size - 1 { usleep(300_000) }
+    }
+    saver.beginSave(makeState(step: 10).map { SavedTensor($0) }, facts: makeFacts(step: 10))
+    sleep(3)
+    guard case .committed(_, _, let seconds, _) = try saver.finishSave() else { throw CheckFailure("not committed") }
+    try require((0.3...2).contains(seconds), "\(seconds) s")
 }

@@ -21,8 +21,12 @@ private final class Screen: Sendable {
     var text: String { shown.withLock { $0 } }
 
     func console(isTerminal: Bool, columns: Int = 80) -> Console {
-        Console(
-            isTerminal: isTerminal, columns: { columns }, output: { text in self.shown.withLock { $0 += text } })
+        Console(isTerminal: isTerminal, columns: { columns }, output: take)
+    }
+
+    @Sendable func take(_ text: String) -> Bool {
+        shown.withLock { $0 += text }
+        return true
     }
 
     func advance(_ by: Double) { seconds.withLock { $0 += by } }
@@ -93,6 +97,25 @@ private func progress(step: Int) -> RunProgress {
             let steps = screen.text.split(separator: "\n").map { $0.split(separator: " ")[3] }
             #expect(steps == ["1/127000", "30/127000", "90/127000"])
         }
+    }
+
+    @Test func messagesThatNothingReadsAreCountedAndSaid() {
+        let screen = Screen(), isRead = Mutex(true)
+        let console = Console(
+            isTerminal: true,
+            output: { text in
+                guard isRead.withLock({ $0 }) else { return false }
+                return screen.take(text)
+            })
+        console.print("one")
+        isRead.withLock { $0 = false }
+        for _ in 0..<3 { console.print("unread") }
+        console.redraw("step 7")
+        isRead.withLock { $0 = true }
+        console.print("five")
+        console.print("six")
+        let notice = "(3 messages are missing here: nothing read them in time; a run's log.txt has all)\n"
+        #expect(screen.text == "one\n\r\u{1b}[K" + notice + "five\nstep 7\r\u{1b}[Ksix\nstep 7")
     }
 
     @Test func durationsAndTimes() {
@@ -209,16 +232,16 @@ private func progress(step: Int) -> RunProgress {
             metrics.append(
                 MetricRecord(.train, step: step, epoch: Double(step) / 10, values: ["loss": -1, "imagesPerSecond": 9]))
         }
-        #expect(curves(of: metrics).map(\.name) == ["loss", "speed"])
-        let plain = curves(of: metrics)[0].canvas
+        #expect(CurveSeries(metrics).curves().map(\.name) == ["loss", "speed"])
+        let plain = CurveSeries(metrics).curves()[0].canvas
         metrics.append(MetricRecord(.start, step: 20, epoch: 2, values: ["ranks": 4]))
-        #expect(curves(of: metrics)[0].canvas != plain)
+        #expect(CurveSeries(metrics).curves()[0].canvas != plain)
         metrics.append(MetricRecord(.evaluation, step: 20, epoch: 2, values: ["kNN": 0.4, "mIoU": 0.3]))
-        let scores = curves(of: metrics).last
+        let scores = CurveSeries(metrics).curves().last
         #expect(scores?.name == "scores")
         metrics[metrics.count - 1].values["kNNRandom"] = 0.2
-        #expect(curves(of: metrics).last?.canvas != scores?.canvas)
-        #expect(curves(of: []).isEmpty)
+        #expect(CurveSeries(metrics).curves().last?.canvas != scores?.canvas)
+        #expect(CurveSeries().curves().isEmpty)
     }
 }
 

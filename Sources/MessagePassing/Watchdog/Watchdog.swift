@@ -110,8 +110,9 @@ public final class Watchdog: Sendable {
         let all = try world.gather([UInt8(isConnected ? 1 : 0)])
         let unreachable = all.indices.filter { all[$0] == [0] }.map { "\($0) (\(hosts[$0]))" }
         if !unreachable.isEmpty {
-            writeError(
-                "\(program): warning: the watchdog cannot reach rank 0 from rank \(unreachable.joined(separator: ", ")) "
+            StandardError.write(
+                line:
+                    "\(program): warning: the watchdog cannot reach rank 0 from rank \(unreachable.joined(separator: ", ")) "
                     + "over TCP (\(invitation.split(separator: " ").dropFirst(2).joined(separator: ", "))): if one of "
                     + "them hangs, it will be missed but not named; let the hosts' firewalls pass TCP among them")
         }
@@ -223,8 +224,9 @@ public final class Watchdog: Sendable {
             text = "\(program): error: watchdog on rank \(rank) (\(host)): \(reason)"
         }
         let place = state.withLock { $0.reports }.map { "\($0)/\(report)" }
-        writeError(
-            text + (place.map { "\nthe latest collectives and the stacks of all ranks are in \($0)" } ?? "")
+        StandardError.write(
+            line:
+                text + (place.map { "\nthe latest collectives and the stacks of all ranks are in \($0)" } ?? "")
                 + "\nthe job ends with status \(hungExitStatus)")
         server?.sayEnd(report)
         end(report: report, text: text)

@@ -26,9 +26,11 @@ public struct BackboneExport {
 
     static func open(runDirectory: FilePath, step: Int?, communicator: Communicator) throws -> CheckpointReader {
         if let step {
+            let found = try communicator.agree(on: "looking for checkpoints") {
+                communicator.isRoot ? try CheckpointCatalog.find(step: step, runDirectory: runDirectory).text : ""
+            }
             return try CheckpointReader.open(
-                directory: CheckpointCatalog.directory(runDirectory: runDirectory, step: step),
-                communicator: communicator)
+                directory: FilePath(text: try communicator.broadcast(found)), step: step, communicator: communicator)
         }
         let newest = try CheckpointReader.openNewest(runDirectory: runDirectory, communicator: communicator) {
             Console.standardError.print("warning: \($0)")

@@ -10,18 +10,24 @@ import TensorCore
 
 /// What the machines of a job offer, and what is wrong with them.
 public struct DoctorReport: Sendable {
-    enum Level: String, Sendable { case ok, look, bad }
+    package enum Level: String, Sendable { case ok, look, bad }
 
-    struct Finding: Sendable {
+    package struct Finding: Sendable {
         let level: Level
         let subject: String
         let text: String
-        var remedy = ""
+        let remedy: String
+
+        package init(_ level: Level, _ subject: String, _ text: String, remedy: String = "") {
+            (self.level, self.subject, self.text, self.remedy) = (level, subject, text, remedy)
+        }
     }
 
     private(set) var findings: [Finding] = []
 
     public var isHealthy: Bool { !findings.contains { $0.level == .bad } }
+
+    package init(findings: [Finding]) { self.findings = findings }
 
     /// Collective.
     public init(_ runtime: MPIRuntime, _ configuration: RunConfiguration) throws {
@@ -51,7 +57,7 @@ public struct DoctorReport: Sendable {
     }
 
     private mutating func add(_ level: Level, _ subject: String, _ text: String, _ remedy: String = "") {
-        findings.append(Finding(level: level, subject: subject, text: text, remedy: remedy))
+        findings.append(Finding(level, subject, text, remedy: remedy))
     }
 
     private mutating func addProcessor() {

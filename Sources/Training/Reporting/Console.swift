@@ -1,4 +1,5 @@
 import Glibc
+import MessagePassing
 import Synchronization
 
 /// Where a run talks to people: whole lines, and on a terminal one living line below them that is redrawn in place.
@@ -6,15 +7,21 @@ public final class Console: Sendable {
     /// Whether a line can be redrawn in place.
     public let isTerminal: Bool
     private let columns: @Sendable () -> Int
-    private let output: @Sendable (String) -> Void
-    private let livingLine = Mutex("")
+    private let output: @Sendable (String) -> Bool
+    private let state = Mutex(State())
+
+    private struct State {
+        var livingLine = ""
+        /// Lines that the output did not take.
+        var dropped = 0
+    }
 
     /// - Parameters:
     ///   - columns: width of the terminal, asked before every drawing because windows are resized.
-    ///   - output: writes text as it is, in one piece.
+    ///   - output: takes text as it is, in one piece; false where it cannot, because nobody reads.
     public init(
         isTerminal: Bool, columns: @escaping @Sendable () -> Int = { 80 },
-        output: @escaping @Sendable (String) -> Void
+        output: @escaping @Sendable (String) -> Bool
     ) {
         (self.isTerminal, self.columns, self.output) = (isTerminal, columns, output)
     }
@@ -29,42 +36,40 @@ public final class Console: Sendable {
             let isKnown = ioctl(terminal, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
             return isKnown ? Int(size.ws_col) : 80
         },
-        output: { text in
-            // Nothing can be told to anyone if standard error itself is broken; the log file has the line.
-            let bytes = Array(text.utf8)
-            var done = 0
-            while done < bytes.count {
-                let count = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress! + done, bytes.count - done) }
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return }
-                done += count
-            }
-        })
+        output: StandardError.write)
 
     /// Columns that a living line may fill: one less than the terminal has, so that the cursor stays on the line.
     public var usableColumns: Int { max(1, columns() - 1) }
 
-    /// Prints a whole line (or several) above the living one.
+    /// Prints a whole line (or several) above the living one. What is dropped is counted, and said once lines are taken
+    /// again.
     public func print(_ text: String) {
-        livingLine.withLock { line in
-            output((line.isEmpty ? "" : "\r\u{1b}[K") + text + "\n" + line)
+        state.withLock { state in
+            let notice =
+                state.dropped == 0
+                ? ""
+                : "(\(state.dropped) messages are missing here: nothing read them in time; a run's log.txt has all)\n"
+            let isTaken = output(
+                (state.livingLine.isEmpty ? "" : "\r\u{1b}[K") + notice + text + "\n" + state.livingLine)
+            state.dropped = isTaken ? 0 : state.dropped + 1
         }
     }
 
     /// Redraws the living line, cut to the terminal's width; does nothing off a terminal.
     public func redraw(_ text: String) {
         guard isTerminal else { return }
-        livingLine.withLock { line in
-            line = String(text.prefix(usableColumns))
-            output("\r\u{1b}[K" + line)
+        state.withLock { state in
+            state.livingLine = String(text.prefix(usableColumns))
+            // One that is dropped is soon followed by another.
+            _ = output("\r\u{1b}[K" + state.livingLine)
         }
     }
 
     /// Takes the living line away, so that the prompt or an error starts on an empty line.
     public func clear() {
-        livingLine.withLock { line in
-            if !line.isEmpty { output("\r\u{1b}[K") }
-            line = ""
+        state.withLock { state in
+            if !state.livingLine.isEmpty { _ = output("\r\u{1b}[K") }
+            state.livingLine = ""
         }
     }
 

@@ -1,26 +1,48 @@
 import Drawing
 
-/// The curves of a run, ready to be saved: loss, learning rate, speed, and each family of scores that there is.
-///
-/// - Returns: file names without extension and pictures; none for what was never recorded.
-public func curves(of metrics: [MetricRecord]) -> [(name: String, canvas: Canvas)] {
-    let train = metrics.filter { $0.kind == .train }
-    let starts = metrics.filter { $0.kind == .start && $0.step > 0 }
-    var drawn: [(name: String, canvas: Canvas)] = []
-    for (file, title, value) in [
+/// What the curves of a run are drawn from: loss, learning rate, speed, and each family of scores that there is. Kept
+/// while the run goes on, so that drawing them reads nothing.
+public struct CurveSeries: Sendable {
+    private static let drawn = [
         ("loss", "Training loss", MetricRecord.loss), ("learning-rate", "Learning rate", MetricRecord.learningRate),
         ("speed", "Images per second", MetricRecord.imagesPerSecond),
-    ] {
-        let points = train.compactMap { record in record.values[value].map { Point(Double(record.step), $0) } }
-        guard !points.isEmpty else { continue }
-        var chart = LineChart(title: title, xLabel: "step", series: [.init("", points)])
-        chart.restarts = starts.map { Double($0.step) }
-        drawn.append((file, chart.draw()))
+    ]
+
+    /// By the name of the value.
+    private var points: [String: [Point]] = [:]
+    private var restarts: [Double] = []
+    private var evaluations: [MetricRecord] = []
+
+    public init(_ metrics: [MetricRecord] = []) {
+        for record in metrics { add(record) }
     }
-    if let scores = scoreChart(metrics.filter { $0.kind == .evaluation }) {
-        drawn.append(("scores", scores.draw()))
+
+    public mutating func add(_ record: MetricRecord) {
+        switch record.kind {
+        case .train:
+            for (_, _, value) in Self.drawn {
+                if let y = record.values[value] { points[value, default: []].append(Point(Double(record.step), y)) }
+            }
+        case .start: if record.step > 0 { restarts.append(Double(record.step)) }
+        case .evaluation: evaluations.append(record)
+        }
     }
-    return drawn
+
+    /// Whether there are scores of this step.
+    func hasScores(step: Int) -> Bool { evaluations.contains { $0.step == step } }
+
+    /// File names without extension and pictures; none for what was never recorded.
+    public func curves() -> [(name: String, canvas: Canvas)] {
+        var result: [(name: String, canvas: Canvas)] = []
+        for (file, title, value) in Self.drawn {
+            guard let points = points[value] else { continue }
+            var chart = LineChart(title: title, xLabel: "step", series: [.init("", points)])
+            chart.restarts = restarts
+            result.append((file, chart.draw()))
+        }
+        if let scores = scoreChart(evaluations) { result.append(("scores", scores.draw())) }
+        return result
+    }
 }
 
 /// Every score over epochs, dashed lines for random weights.

@@ -7,15 +7,15 @@ import TensorCore
 ///
 /// The step is skipped (weights stay, the statistics of batch normalisation go back to where they were) or ends the run.
 /// Gradients are summed over all ranks before they are looked at, so every rank sees the same.
-final class NumberGuard {
+package final class NumberGuard {
     private let communicator: Communicator
     private let settings: RunConfiguration.Numbers
     private let statistics: [RunningStatistics]
     private let copies: [(mean: Tensor, variance: Tensor)]
     private var counts: [Int] = []
-    private(set) var skippedInARow = 0
+    package private(set) var skippedInARow = 0
 
-    init(_ settings: RunConfiguration.Numbers, statistics: [RunningStatistics], communicator: Communicator) {
+    package init(_ settings: RunConfiguration.Numbers, statistics: [RunningStatistics], communicator: Communicator) {
         self.settings = settings
         self.statistics = statistics
         self.communicator = communicator
@@ -23,7 +23,7 @@ final class NumberGuard {
     }
 
     /// Remembers the statistics that a step will move.
-    func begin() {
+    package func begin() {
         for (running, copy) in zip(statistics, copies) {
             copy.mean.copy(from: running.mean)
             copy.variance.copy(from: running.variance)
@@ -34,7 +34,7 @@ final class NumberGuard {
     /// Whether the step may update the weights: loss and gradients are finite on all ranks. Collective.
     ///
     /// `gradients` are those of all ranks together. A step that may not leaves the statistics as they were.
-    func accepts(loss: Double, gradients: [Tensor]) throws -> Bool {
+    package func accepts(loss: Double, gradients: [Tensor]) throws -> Bool {
         let isSound = loss.isFinite && gradients.allSatisfy(\.isFinite)
         guard try communicator.sum([isSound ? 0.0 : 1.0])[0] > 0 else {
             skippedInARow = 0
@@ -54,7 +54,9 @@ final class NumberGuard {
     /// - Parameters:
     ///   - losses: of this rank's micro-batches.
     ///   - pictures: names of the pictures in each of them.
-    func report(step: Int, losses: [Double], pictures: [[String]]) throws -> (message: String, pictures: [String]) {
+    package func report(
+        step: Int, losses: [Double], pictures: [[String]]
+    ) throws -> (message: String, pictures: [String]) {
         let suspects = zip(losses, pictures).filter { !$0.0.isFinite }.flatMap(\.1)
         let areThere = try communicator.sum([suspects.isEmpty ? 0.0 : 1.0])[0] > 0
         let mine = areThere ? suspects : pictures.flatMap { $0 }

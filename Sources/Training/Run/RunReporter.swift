@@ -7,7 +7,7 @@ import SystemPackage
 import TensorCore
 
 /// Everything a run tells people: progress, log, metrics, curves. On ranks other than zero it is silent.
-final class RunReporter {
+package final class RunReporter {
     private let directory: RunDirectory
     private let configuration: LoadedConfiguration
     private let isRoot: Bool
@@ -20,21 +20,27 @@ final class RunReporter {
     private var namedUnreadable: Set<String> = []
     private var stragglers: StragglerWatch
     private var collapse = CollapseWatch()
+    private var overlap: OverlapWatch
+    private var series = CurveSeries()
 
     /// `hosts` are those of the ranks.
-    init(_ directory: RunDirectory, _ configuration: LoadedConfiguration, hosts: [String], isRoot: Bool) throws {
+    package init(
+        _ directory: RunDirectory, _ configuration: LoadedConfiguration, hosts: [String], isRoot: Bool,
+        console: Console = .standardError
+    ) throws {
         stragglers = StragglerWatch(hosts: hosts)
+        overlap = OverlapWatch(configuration.configuration)
         self.directory = directory
         self.configuration = configuration
         self.isRoot = isRoot
-        log = isRoot ? try RunLog(path: directory.log) : nil
+        log = isRoot ? try RunLog(path: directory.log, console: console) : nil
         progress = log.map {
             ProgressLine(log: $0, everySeconds: configuration.configuration.log.everySeconds)
         }
     }
 
     /// Opens the files that depend on where the run starts, and says what is going to happen.
-    func begin(
+    package func begin(
         _ position: RunPosition, resumedFrom checkpoint: String?, images: Int, batch: BatchPlan, cores: CorePlan,
         parameters: Int, elementType: ElementType, communication: String
     ) throws {
@@ -46,6 +52,7 @@ final class RunReporter {
         }
         batchRanks = batch.ranks
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
+        series = CurveSeries(try MetricsFile.read(directory.metrics).records)
         tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
         let settings = configuration.configuration
         attempt { try tensorBoard?.text("configuration", settings.yaml(), step: position.step) }
@@ -59,11 +66,12 @@ final class RunReporter {
                 + "peak learning rate \(significant(batch.learningRate)), gradients \(communication)")
         note(cores.summary)
         note("run directory \(directory.path.shown)")
+        if let warning = OverlapWatch.forecast(settings) { warn(warning) }
         if let checkpoint { note("resuming from \(checkpoint): step \(position.step), epoch \(position.epoch)") }
         record(.start, position, epoch: Double(position.epoch), [:])
     }
 
-    func stepped(
+    package func stepped(
         _ position: RunPosition, _ summary: StepSummary, learningRate: Double, epoch: Int, epochs: Int, steps: Int,
         images: Int, epochSteps: Int
     ) {
@@ -74,6 +82,7 @@ final class RunReporter {
         let ranks = summary.rankTimes
         if let warning = stragglers.add(ranks) { warn(warning) }
         if let warning = collapse.add(summary.featureSpread, step: position.step) { warn(warning) }
+        if let warning = overlap.add(summary.positivesPerImage, step: position.step) { warn(warning) }
         if finishesEpoch, batchRanks > 1 {
             note(
                 "seconds of the last step, least/middle/most over ranks: compute \(ranks.compute.text), data "
@@ -114,7 +123,7 @@ final class RunReporter {
     }
 
     /// Lines "path<tab>reason"; each file is said once.
-    func unreadable(_ lines: [String]) {
+    package func unreadable(_ lines: [String]) {
         let new = lines.filter { namedUnreadable.insert($0).inserted }.sorted()
         guard isRoot, !new.isEmpty else { return }
         for line in new {
@@ -128,7 +137,7 @@ final class RunReporter {
     }
 
     /// A step that was skipped: in the log, and with all its pictures in a file.
-    func nonFinite(_ message: String, step: Int, pictures: [String]) {
+    package func nonFinite(_ message: String, step: Int, pictures: [String]) {
         guard isRoot else { return }
         warn(message)
         attempt {
@@ -137,26 +146,17 @@ final class RunReporter {
         }
     }
 
-    /// Whether the metrics hold an evaluation of this step; true on ranks other than zero.
-    func hasScores(of position: RunPosition) -> Bool {
-        guard isRoot else { return true }
-        var found = false
-        attempt {
-            found = try MetricsFile.read(directory.metrics).records.contains {
-                $0.kind == .evaluation && $0.step == position.step
-            }
-        }
-        return found
-    }
+    /// Whether this step has been scored; true on ranks other than zero.
+    package func hasScores(of position: RunPosition) -> Bool { !isRoot || series.hasScores(step: position.step) }
 
-    func stopped(_ position: RunPosition, by signal: String) {
+    package func stopped(_ position: RunPosition, by signal: String) {
         guard isRoot else { return }
         drawCurves()
         progress?.finish()
         note("stopped by \(signal) after step \(position.step), which is saved: the same command goes on from there")
     }
 
-    func saved(_ outcome: SaveOutcome) {
+    package func saved(_ outcome: SaveOutcome) {
         switch outcome {
         case .committed(let path, let bytes, let seconds, let warnings):
             note("saved \(path.shown) (\(bytes >> 20) MiB in \(significant(seconds)) s)")
@@ -166,9 +166,11 @@ final class RunReporter {
         }
     }
 
-    func evaluating(_ stage: String, _ done: Int, _ total: Int) { log?.console.redraw("\(stage) \(done)/\(total)") }
+    package func evaluating(_ stage: String, _ done: Int, _ total: Int) {
+        log?.console.redraw("\(stage) \(done)/\(total)")
+    }
 
-    func evaluated(_ report: EvaluationReport, _ position: RunPosition) {
+    package func evaluated(_ report: EvaluationReport, _ position: RunPosition) {
         guard isRoot, !report.scores.isEmpty else { return }
         note("after epoch \(position.epoch)\n" + report.table)
         var values: [String: Double] = [:]
@@ -179,11 +181,11 @@ final class RunReporter {
         record(.evaluation, position, epoch: Double(position.epoch), values)
     }
 
-    /// Draws all curves anew from the metrics file.
-    func drawCurves() {
+    /// Draws all curves anew.
+    package func drawCurves() {
         guard isRoot else { return }
         attempt {
-            for curve in curves(of: try MetricsFile.read(directory.metrics).records) {
+            for curve in series.curves() {
                 let png = try encodePNG(
                     rgb: curve.canvas.pixels, width: curve.canvas.width, height: curve.canvas.height)
                 try WholeFile.write(png, to: directory.curves.appending("\(curve.name).png"))
@@ -192,7 +194,7 @@ final class RunReporter {
     }
 
     /// `peakMemory` is the most that any rank has had resident, in bytes.
-    func finish(_ position: RunPosition, peakMemory: Int) {
+    package func finish(_ position: RunPosition, peakMemory: Int) {
         guard isRoot else { return }
         drawCurves()
         progress?.finish()
@@ -204,11 +206,12 @@ final class RunReporter {
         }
     }
 
-    func note(_ text: String) { log?.info(text) }
-    func warn(_ text: String) { log?.warning(text) }
+    package func note(_ text: String) { log?.info(text) }
+    package func warn(_ text: String) { log?.warning(text) }
 
     private func record(_ kind: MetricRecord.Kind, _ position: RunPosition, epoch: Double, _ values: [String: Double]) {
         let record = MetricRecord(kind, step: position.step, epoch: epoch, values: values)
+        series.add(record)
         attempt {
             try metrics?.append(record)
             try tensorBoard?.write(record)
@@ -225,36 +228,4 @@ final class RunReporter {
             if failuresSaid.insert(text).inserted { warn("cannot write a report: \(text)") }
         }
     }
-}
-
-/// Notices features without variance: every picture and pixel gets the same vector.
-private struct CollapseWatch {
-    /// Below this spread of unit vectors nothing is told apart.
-    static let limit = 0.001
-    static let patience = 10
-    private var steps = 0
-
-    /// A warning when the features have been alike for some steps, once until they recover.
-    mutating func add(_ spread: Double, step: Int) -> String? {
-        steps = spread < Self.limit ? steps + 1 : 0
-        guard steps == Self.patience else { return nil }
-        return
-            "the features have collapsed: their spread is \(significant(spread)) for \(Self.patience) steps up to step "
-            + "\(step) (0 is one vector for everything); lower optimizer.baseLearningRate, lengthen schedule.warmupEpochs "
-            + "or raise method.baseMomentum, and go back to an earlier checkpoint"
-    }
-}
-
-/// Images per second, averaged over about the last 20 steps.
-private struct RateMeter {
-    private var images = 0.0
-    private var seconds = 0.0
-
-    mutating func add(images: Int, seconds: Double) {
-        let decay = self.seconds == 0 ? 0 : 0.95
-        self.images = decay * self.images + Double(images)
-        self.seconds = decay * self.seconds + seconds
-    }
-
-    var imagesPerSecond: Double { seconds > 0 ? images / seconds : 0 }
 }

@@ -1,4 +1,3 @@
-import MessagePassing
 import PixelLearning
 
 /// Seconds of a step on one rank, by what they were spent on.
@@ -17,53 +16,56 @@ package struct StepTimes: Sendable {
 }
 
 /// A step as all ranks together see it.
-struct StepSummary: Sendable {
-    let loss: Double
+package struct StepSummary: Sendable {
+    package let loss: Double
     /// Matching cells per image pair, and the share of pairs without any.
-    let positivesPerImage: Double
-    let withoutOverlap: Double
+    package let positivesPerImage: Double
+    package let withoutOverlap: Double
     /// How far the momentum projections of different pixels are from being one and the same: 0 for equal ones, 1 for
     /// vectors in all directions.
-    let featureSpread: Double
+    package let featureSpread: Double
     /// Images that some rank could not read and replaced in this step.
-    let unreadable: Int
+    package let unreadable: Int
     /// Means over ranks.
-    let times: StepTimes
-    let rankTimes: RankTimes
-    /// The signal that some rank received, 0 for none: all ranks stop after this step.
-    let stopSignal: Int32
+    package let times: StepTimes
+    package let rankTimes: RankTimes
+    /// A signal that some rank received, the one of the highest number; 0 for none: all ranks stop after this step.
+    package let stopSignal: Int32
 
-    /// Sums over all ranks in one message. Collective.
-    init(
-        _ outcome: BatchOutcome, times: StepTimes, unreadable: Int, stopSignal: Int32, communicator: Communicator
-    ) throws {
-        let own = [times.total, times.data, times.communication]
-        var message = [
-            outcome.loss, Double(outcome.images), Double(outcome.positives), Double(outcome.withoutOverlap),
-            Double(unreadable), stopSignal == 0 ? 0 : 1, Double(stopSignal), Double(outcome.features.rows),
-        ]
-        let start = message.count
-        message += [Double](repeating: 0, count: own.count * communicator.size)
-        message.replaceSubrange(
-            start + own.count * communicator.rank..<start + own.count * (communicator.rank + 1), with: own)
-        message += outcome.features.sums
-        let sums = try communicator.sum(message)
-        loss = sums[0]
-        positivesPerImage = sums[2] / sums[1]
-        withoutOverlap = sums[3] / sums[1]
-        self.unreadable = Int(sums[4])
-        self.stopSignal = sums[5] > 0 ? Int32(sums[6] / sums[5]) : 0
-        let perRank = (0..<communicator.size).map { rank in
-            let place = start + own.count * rank
-            return StepTimes(total: sums[place], data: sums[place + 1], communication: sums[place + 2])
+    /// This rank's part of the step.
+    package static func figures(
+        _ outcome: BatchOutcome, times: StepTimes, unreadable: Int, stopSignal: Int32
+    ) -> Figures {
+        var figures = Figures()
+        figures.add("loss", sum: outcome.loss)
+        figures.add("positives", total: Double(outcome.positives), of: Double(outcome.images))
+        figures.add("without overlap", total: Double(outcome.withoutOverlap), of: Double(outcome.images))
+        figures.add("unreadable", sum: Double(unreadable))
+        figures.add("stop signal", maximum: Double(stopSignal))
+        figures.add("seconds", each: times.total)
+        figures.add("seconds of data", each: times.data)
+        figures.add("seconds of communication", each: times.communication)
+        figures.add("feature rows", sum: Double(outcome.features.rows))
+        figures.add("features", sums: outcome.features.sums)
+        return figures
+    }
+
+    package init(_ totals: Figures.Totals) {
+        loss = totals.sum("loss")
+        positivesPerImage = totals.mean("positives")
+        withoutOverlap = totals.mean("without overlap")
+        unreadable = Int(totals.sum("unreadable"))
+        stopSignal = Int32(totals.maximum("stop signal"))
+        let seconds = totals.each("seconds")
+        let data = totals.each("seconds of data"), communication = totals.each("seconds of communication")
+        let ranks = seconds.indices.map {
+            StepTimes(total: seconds[$0], data: data[$0], communication: communication[$0])
         }
-        rankTimes = RankTimes(perRank)
-        let ranks = Double(communicator.size)
-        self.times = StepTimes(
-            total: perRank.reduce(0) { $0 + $1.total } / ranks, data: perRank.reduce(0) { $0 + $1.data } / ranks,
-            communication: perRank.reduce(0) { $0 + $1.communication } / ranks)
-        featureSpread =
-            FeatureMoments(rows: Int(sums[7]), sums: Array(sums[(start + own.count * communicator.size)...]))
-            .spread
+        rankTimes = RankTimes(ranks)
+        let count = Double(ranks.count)
+        times = StepTimes(
+            total: seconds.reduce(0, +) / count, data: data.reduce(0, +) / count,
+            communication: communication.reduce(0, +) / count)
+        featureSpread = FeatureMoments(rows: Int(totals.sum("feature rows")), sums: totals.sums("features")).spread
     }
 }

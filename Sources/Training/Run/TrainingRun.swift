@@ -18,25 +18,20 @@ public final class TrainingRun {
     private let runtime: MPIRuntime
     private let communicator: Communicator
     private let batch: BatchPlan
-    private let cores: CorePlan
+    private let threads: CorePlan.Threads
     private let index: ImageIndex
     private let order: SampleOrder
     private let model: PixPro
     private let step: TrainingStep
-    private let state: TrainingState
-    private let saver: CheckpointSaver
+    private let schedule: RunSchedule
+    private let checkpoints: RunCheckpoints
     private let reporter: RunReporter
     private let evaluator: RunEvaluator
     private let trace: StepTrace?
-    private let lock: RunLock?
     private let numbers: NumberGuard
-    private var position = RunPosition()
+    private var position: RunPosition
     /// Images that could not be read since this start; on rank zero.
     private var unreadable: Set<String> = []
-    /// The step that was last saved or loaded.
-    private var savedStep = 0
-    /// Why the latest save was not even begun.
-    private var unsaved: String?
     /// The signal on which all ranks stop; 0 for none.
     private var stopSignal: Int32 = 0
 
@@ -50,7 +45,6 @@ public final class TrainingRun {
         self.runtime = runtime
         communicator = world
         let directory = RunDirectory(FilePath(text: configuration.run.directory))
-        StopRequest.install()
         runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog.text)
         runtime.watchdog.begin(.start)
         if configuration.parallel.checkCollectives { try world.checkOrder() }
@@ -61,11 +55,11 @@ public final class TrainingRun {
         batch = try world.agree(on: "planning the batch") {
             try BatchPlan(configuration: configuration, ranks: world.size, memoryPerRank: host.memoryPerRank)
         }
-        cores = try world.agree(on: "planning threads") {
+        let cores = try world.agree(on: "planning threads") {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
         }
-        let threads = cores.ranks[host.rank]
-        try world.agree(on: "starting threads") { try ComputeThreads.start(threads: threads.compute) }
+        threads = cores.ranks[host.rank]
+        try world.agree(on: "starting threads") { [threads] in try ComputeThreads.start(threads: threads.compute) }
         index = try DataSource.index(
             configuration.data.roots.map(FilePath.init(text:)), excluding: directory.path, world)
         try checks.verifyPictures(index)
@@ -89,9 +83,8 @@ public final class TrainingRun {
         step = try TrainingStep(
             model: model, optimizer: optimizer, communicator: world,
             mode: threads.communication > 0 ? .overlapped : .inline, wire: configuration.parallel.wire)
-        state = TrainingState(model: model, optimizer: optimizer)
 
-        lock = try world.agree(on: "preparing \(directory.path.shown)") {
+        let lock: RunLock? = try world.agree(on: "preparing \(directory.path.shown)") {
             guard world.isRoot else { return nil }
             try directory.create()
             return try RunLock(directory: directory.path, host: runtime.hostName)
@@ -99,8 +92,6 @@ public final class TrainingRun {
         try checks.verifySight(of: directory, lock)
         numbers = NumberGuard(
             configuration.numbers, statistics: model.online.statistics + model.momentum.statistics, communicator: world)
-        saver = try CheckpointSaver(
-            runDirectory: directory.path, communicator: world, keep: configuration.checkpoint.keep)
         evaluator = try RunEvaluator(configuration, index: index, communicator: world)
         reporter = try world.agree(on: "opening the run's files") {
             try RunReporter(directory, loaded, hosts: checks.hosts, isRoot: world.isRoot)
@@ -108,10 +99,21 @@ public final class TrainingRun {
         self.trace = try trace.map { try StepTrace(path: $0, communicator: world) }
         try checks.clockWarnings().forEach(reporter.warn)
         if host.memoryGroup != nil { reporter.note(host.memorySummary) }
+        let parameters = model.online.parameters.reduce(0) { $0 + $1.value.count }
         let memory = configuration.memory(
-            parameters: parameterCount, microBatch: batch.microBatch, elementType: settings.elementType)
+            parameters: parameters, microBatch: batch.microBatch, elementType: settings.elementType)
         if let warning = host.memoryWarning(memory) { reporter.warn(warning) }
-        try resume(threads: threads, directory: directory)
+        checkpoints = try RunCheckpoints(
+            configuration, state: TrainingState(model: model, optimizer: optimizer), pictures: PictureList(index),
+            lock: lock, reporter: reporter, runtime: runtime)
+        let restored = try checkpoints.restore(globalBatch: batch.global)
+        position = restored?.position ?? RunPosition()
+        schedule = RunSchedule(configuration, globalBatch: batch.global, images: index.count, from: position)
+        try reporter.begin(
+            position, resumedFrom: restored?.directory.shown, images: index.count, batch: batch, cores: cores,
+            parameters: parameters, elementType: model.settings.elementType,
+            communication: step.reducer.mode.rawValue)
+        reporter.leftOut(index.leftOut)
     }
 
     /// How a run ended, the same on all ranks.
@@ -124,23 +126,22 @@ public final class TrainingRun {
 
     /// Trains to the end of the schedule, or until a signal asks to stop. Collective.
     public func run() throws -> End {
+        StopRequest.rememberFromNow()
         let batches = BatchSource(try makeLoader(), communicator)
         defer { batches.stop() }
         if try isEvaluationMissing() { try finishEpoch() }
-        while !isFinished(position) && stopSignal == 0 {
+        while !schedule.isFinished(position) && stopSignal == 0 {
             try trainStep(batches)
             try trace?.stepped()
             let finishesEpoch = position.samplesInEpoch == 0
-            if let outcome = try saver.poll() { reporter.saved(outcome) }
-            if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
+            try checkpoints.poll()
+            if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try checkpoints.save(position) }
             if finishesEpoch && stopSignal == 0 { try finishEpoch() }
         }
         try trace?.finish()
-        if position.step > savedStep { try save() }
-        if let outcome = try finishSave() {
-            if case .failed(let reason) = outcome {
-                throw TrainingError("the last checkpoint was not saved: \(reason)")
-            }
+        if position.step > checkpoints.savedStep { try checkpoints.save(position) }
+        if case .failed(let reason) = try checkpoints.finishSave() {
+            throw TrainingError("the last checkpoint was not saved: \(reason)")
         }
         guard stopSignal == 0 else {
             reporter.stopped(position, by: StopRequest.name(stopSignal))
@@ -157,13 +158,12 @@ public final class TrainingRun {
         runtime.watchdog.begin(.step, "step \(position.step + 1)")
         let clock = ContinuousClock(), start = clock.now
         let before = (batches.secondsWaited, communicationSeconds + batches.secondsForOthers)
-        let progress = ScheduleProgress(samples: position.samples, total: totalSamples)
-        let learningRate = learningRates.rate(at: progress)
+        let learningRate = schedule.learningRate(at: position)
         var isAccepted = true
         numbers.begin()
         let outcome = try Trace.span("step \(position.step + 1)") {
             try step.run(
-                microBatches: batch.accumulation, momentum: momenta.momentum(at: progress), learningRate: learningRate,
+                microBatches: batch.accumulation, momentum: schedule.momentum(at: position), learningRate: learningRate,
                 accept: { [numbers, buckets = step.reducer.buckets] in
                     isAccepted = try numbers.accepts(loss: $0.loss, gradients: buckets.map(\.gradients))
                     return isAccepted
@@ -181,14 +181,14 @@ public final class TrainingRun {
         times.communication = communicationSeconds + batches.secondsForOthers - before.1
         times.total = (clock.now - start).inSeconds
         let failures = batches.takeFailures()
-        let summary = try StepSummary(
-            outcome, times: times, unreadable: failures.count, stopSignal: StopRequest.pendingSignal,
-            communicator: communicator)
+        let figures = StepSummary.figures(
+            outcome, times: times, unreadable: failures.count, stopSignal: StopRequest.pendingSignal)
+        let summary = StepSummary(try figures.reduced(over: communicator))
         stopSignal = summary.stopSignal
         if summary.unreadable > 0 { try reportUnreadable(failures) }
         reporter.stepped(
-            position, summary, learningRate: learningRate, epoch: epoch, epochs: configuration.schedule.epochs,
-            steps: totalSteps, images: batch.global, epochSteps: stepsPerEpoch)
+            position, summary, learningRate: learningRate, epoch: epoch, epochs: schedule.epochs,
+            steps: schedule.totalSteps, images: batch.global, epochSteps: schedule.stepsPerEpoch)
     }
 
     /// Seconds in which this rank could only wait for others.
@@ -222,51 +222,27 @@ public final class TrainingRun {
     }
 
     private func makeLoader() throws -> ViewLoader {
-        let threads = cores.ranks[0].loader
-        return try ViewLoader(
-            index: index, transform: configuration.viewTransform, threads: threads, prefetch: 2,
+        try ViewLoader(
+            index: index, transform: configuration.viewTransform, threads: threads.loader, prefetch: 2,
             requests: DataSource.requests(
                 from: position, order: order, plan: batch, rank: communicator.rank,
-                end: { [configuration, totalSteps] in
-                    $0.epoch >= configuration.schedule.epochs || $0.step >= totalSteps
-                }))
-    }
-
-    // MARK: Schedule
-
-    private var stepsPerEpoch: Int { order.count / batch.global }
-    private var totalSamples: Int { configuration.schedule.epochs * stepsPerEpoch * batch.global }
-    private var totalSteps: Int {
-        min(configuration.schedule.epochs * stepsPerEpoch, configuration.schedule.steps ?? .max)
-    }
-    private var learningRates: LearningRateSchedule {
-        LearningRateSchedule(
-            baseRate: configuration.optimizer.baseLearningRate, globalBatch: batch.global,
-            warmupSamples: configuration.schedule.warmupEpochs * stepsPerEpoch * batch.global)
-    }
-    private var momenta: MomentumSchedule { MomentumSchedule(base: configuration.method.baseMomentum) }
-
-    private func isFinished(_ position: RunPosition) -> Bool {
-        position.epoch >= configuration.schedule.epochs || position.step >= totalSteps
+                end: { [schedule] in schedule.isFinished($0) }))
     }
 
     // MARK: Between epochs
 
-    private var isEvaluationDue: Bool {
-        let every = configuration.evaluation.everyEpochs
-        return every > 0 && (position.epoch.isMultiple(of: every) || isFinished(position))
-    }
-
     /// Whether the run that is resumed ended after an epoch and before its scores. Collective.
     private func isEvaluationMissing() throws -> Bool {
-        guard position.epoch > 0, position.samplesInEpoch == 0, isEvaluationDue else { return false }
+        guard position.epoch > 0, position.samplesInEpoch == 0, schedule.isEvaluationDue(at: position) else {
+            return false
+        }
         return try communicator.maximum([reporter.hasScores(of: position) ? 0 : 1])[0] > 0
     }
 
     private func finishEpoch() throws {
-        if isEvaluationDue {
+        if schedule.isEvaluationDue(at: position) {
             // Scoring may take longer than all since the last checkpoint.
-            if position.step > savedStep { try save() }
+            if position.step > checkpoints.savedStep { try checkpoints.save(position) }
             try evaluate()
         }
         reporter.drawCurves()
@@ -290,134 +266,4 @@ public final class TrainingRun {
             reporter.note("the evaluation is left; it is done anew when the run goes on")
         }
     }
-
-    // MARK: Checkpoints
-
-    /// Starts a save after waiting for an earlier one; replicas that differ are an error before anything is written.
-    private func save() throws {
-        _ = try finishSave()
-        runtime.watchdog.begin(.save, "step \(position.step)")
-        savedStep = position.step
-        let isThere = try communicator.minimum([lock?.isInPlace ?? true ? 1 : 0])[0] == 1
-        guard isThere else {
-            let reason =
-                "\(configuration.run.directory) is no longer the directory that this run began in: it was "
-                + "removed, replaced or unmounted; bring it back, and the next checkpoint will be saved there"
-            unsaved = reason
-            return reporter.saved(.failed(reason))
-        }
-        try verifyReplicasAgree(state.replicas, over: communicator)
-        saver.beginSave(
-            state.tensors(),
-            facts: CheckpointFacts(
-                step: position.step, samplesSeen: position.samples, seed: UInt64(configuration.run.seed),
-                configuration: configuration.yaml(), architecture: configuration.architectureFacts,
-                counters: position.counters))
-    }
-
-    /// Waits for the save under way, if any, and tells of it. Collective.
-    private func finishSave() throws -> SaveOutcome? {
-        if let reason = unsaved {
-            unsaved = nil
-            return .failed(reason)
-        }
-        runtime.watchdog.begin(.save, "step \(savedStep)")
-        let outcome = try saver.finishSave()
-        if let outcome { reporter.saved(outcome) }
-        return outcome
-    }
-
-    /// Numbers that are trained.
-    private var parameterCount: Int { model.online.parameters.reduce(0) { $0 + $1.value.count } }
-
-    private func resume(threads: CorePlan.Threads, directory: RunDirectory) throws {
-        let reader = try CheckpointReader.openNewest(runDirectory: directory.path, communicator: communicator) {
-            reporter.warn($0)
-        }
-        if let reader, configuration.checkpoint.resume == .never {
-            throw TrainingError(
-                "\(directory.path.shown) holds checkpoints (the newest is \(reader.directory.shown)), but checkpoint.resume is "
-                    + "never: choose another run.directory, or set checkpoint.resume=auto to go on")
-        }
-        if reader == nil, configuration.checkpoint.resume == .required {
-            throw TrainingError(
-                "\(directory.path.shown) holds no checkpoint, but checkpoint.resume is required: bring its checkpoints "
-                    + "back (is its file system mounted?), or set checkpoint.resume=auto to begin anew")
-        }
-        if let reader {
-            try communicator.agree(on: "comparing configurations") {
-                let saved = try RunConfiguration.parse(
-                    yaml: reader.manifest.facts.configuration, name: reader.directory.shown)
-                let changes = configuration.differences(from: saved.configuration)
-                let forbidden = changes.filter { $0.rule == .mustMatch }
-                guard forbidden.isEmpty else {
-                    throw TrainingError(
-                        "\(reader.directory.shown) was made with another configuration: "
-                            + forbidden.map(\.description).joined(separator: "; ")
-                            + "; set these back, or choose another run.directory")
-                }
-                for change in changes where change.rule == .changesTraining {
-                    reporter.warn("resuming with a change, \(change)")
-                }
-            }
-            try state.load(reader)
-            position = RunPosition(reader.manifest.facts).settled(batch.global, epochOf: order.count)
-            savedStep = position.step
-        } else {
-            try broadcastParameters(state.replicas.map(\.tensor), over: communicator)
-        }
-        try verifyReplicasAgree(state.replicas, over: communicator)
-        try reporter.begin(
-            position, resumedFrom: reader?.directory.shown, images: index.count, batch: batch, cores: cores,
-            parameters: parameterCount, elementType: model.settings.elementType,
-            communication: step.reducer.mode.rawValue)
-        reporter.leftOut(index.leftOut)
-    }
-}
-
-/// A run cannot go on; thrown alike on every rank.
-public struct TrainingError: SharedError, CustomStringConvertible {
-    public let description: String
-    init(_ description: String) { self.description = description }
-}
-
-extension RunConfiguration {
-    /// The part of the configuration that shapes the model.
-    var pixProSettings: PixProSettings {
-        var settings = PixProSettings()
-        settings.architecture = model.architecture
-        settings.projectorWidth = model.projectorWidth
-        settings.transformLayers = method.transformLayers
-        settings.gamma = method.gamma
-        settings.clamp = method.clamp
-        settings.threshold = method.threshold
-        settings.dialect = method.dialect
-        return settings
-    }
-
-    /// What decides which tensors a checkpoint has.
-    var architectureFacts: [String: String] {
-        [
-            "architecture": model.architecture.rawValue, "projectorWidth": "\(model.projectorWidth)",
-            "transformLayers": "\(method.transformLayers)", "method": method.name.rawValue,
-            "dialect": method.dialect.rawValue,
-        ]
-    }
-}
-
-extension RunConfiguration.Precision {
-    /// What maps are stored as; `auto` takes bfloat16 where every rank's processor multiplies it fast. Collective.
-    func elementType(on communicator: Communicator) throws -> ElementType {
-        switch self {
-        case .float32: return .float32
-        case .bfloat16: return .bfloat16
-        case .auto:
-            let slowest = try communicator.minimum([Int64(ConvolutionEngines.multipliesBFloat16 ? 1 : 0)])[0]
-            return slowest == 1 ? .bfloat16 : .float32
-        }
-    }
-}
-
-extension Duration {
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -10,10 +10,21 @@ struct TrainingState {
     /// Nil where only the model is wanted, for evaluation.
     let optimizer: LARS?
 
-    /// Every tensor under its name in the checkpoint, in files' layout.
-    ///
-    /// Vectors share the model's memory; kernels are copies, because files hold OIHW.
-    func tensors() -> [NamedTensor] {
+    /// Every tensor under its name in the checkpoint, in files' layout: copied for whom saves it.
+    var saved: [SavedTensor] {
+        entries.map { entry in
+            SavedTensor(name: entry.name, elementType: .float32, shape: entry.shape) {
+                NamedTensor(name: entry.name, tensor: entry.copy())
+            }
+        }
+            + counters.map { counter in
+                SavedTensor(NamedTensor(name: counter.name, scalar: Int64(counter.statistics.batchesTracked)))
+            }
+    }
+
+    /// The same, with memory that a checkpoint is read into: vectors share the model's, kernels have their own, because
+    /// files hold OIHW.
+    private func tensors() -> [NamedTensor] {
         entries.map { NamedTensor(name: $0.name, tensor: $0.read()) }
             + counters.map {
                 NamedTensor(name: $0.name, scalar: Int64($0.statistics.batchesTracked))
@@ -54,45 +65,4 @@ struct TrainingState {
     }
 
     private static func velocityName(_ parameter: Parameter) -> String { "optimizer.velocity.\(parameter.name)" }
-}
-
-/// Where a run is, in numbers that mean the same at any number of ranks.
-public struct RunPosition: Sendable, Equatable {
-    /// Updates done.
-    public var step = 0
-    /// Images seen by all ranks together.
-    public var samples = 0
-    /// The epoch that the next batch belongs to, from 0.
-    public var epoch = 0
-    /// Images of that epoch seen so far.
-    public var samplesInEpoch = 0
-
-    public init() {}
-
-    init(_ facts: CheckpointFacts) {
-        step = facts.step
-        samples = facts.samplesSeen
-        epoch = facts.counters["epoch"] ?? 0
-        samplesInEpoch = facts.counters["samplesInEpoch"] ?? 0
-    }
-
-    var counters: [String: Int] { ["epoch": epoch, "samplesInEpoch": samplesInEpoch] }
-
-    /// The position after a batch of `globalBatch` of an epoch of `count` images; an incomplete last batch is dropped.
-    func advanced(by globalBatch: Int, epochOf count: Int) -> RunPosition {
-        var next = self
-        next.step += 1
-        next.samples += globalBatch
-        next.samplesInEpoch += globalBatch
-        return next.settled(globalBatch, epochOf: count)
-    }
-
-    /// The same place, in the next epoch if this one cannot fill another batch.
-    func settled(_ globalBatch: Int, epochOf count: Int) -> RunPosition {
-        guard samplesInEpoch + globalBatch > count else { return self }
-        var next = self
-        next.epoch += 1
-        next.samplesInEpoch = 0
-        return next
-    }
 }

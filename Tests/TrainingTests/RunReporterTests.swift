@@ -1,0 +1,233 @@
+import Checkpointing
+import Evaluation
+import Files
+import Foundation
+import PixelLearning
+import Synchronization
+import SystemPackage
+import TensorCore
+import TestSupport
+import Testing
+import Training
+
+/// What a run of one epoch of four steps leaves in its files and on the screen.
+@Suite struct RunReporterTests {
+    private final class Screen: Sendable {
+        private let shown = Mutex("")
+        var text: String { shown.withLock { $0 } }
+        var console: Console {
+            Console(
+                isTerminal: false,
+                output: { text in
+                    self.shown.withLock { $0 += text }
+                    return true
+                })
+        }
+    }
+
+    private struct Run {
+        let directory: RunDirectory
+        let screen = Screen()
+        let loaded: LoadedConfiguration
+
+        init(_ path: String, _ settings: [String] = []) throws {
+            directory = RunDirectory(FilePath(path + "/run"))
+            loaded = try RunConfiguration.load(
+                file: nil,
+                overrides: ["run.directory=\(path)/run", "batch.global=8", "log.everySeconds=1000"] + settings)
+            try directory.create()
+        }
+
+        func reporter(isRoot: Bool = true) throws -> RunReporter {
+            try RunReporter(
+                directory, loaded, hosts: ["node1", "node2"], isRoot: isRoot, console: screen.console)
+        }
+
+        func begin(_ reporter: RunReporter, step: Int = 0, from checkpoint: String? = nil) throws {
+            var position = RunPosition()
+            (position.step, position.epoch) = (step, step / 4)
+            try reporter.begin(
+                position, resumedFrom: checkpoint, images: 33,
+                batch: BatchPlan(configuration: loaded.configuration, ranks: 2),
+                cores: CorePlan(
+                    masks: [CoreMask(cores: [0]), CoreMask(cores: [1])], ranksInJob: 2,
+                    configuration: loaded.configuration), parameters: 12, elementType: .float32, communication: "inline"
+            )
+        }
+
+        /// Step 1, 2, 3, … of epochs of four.
+        func step(_ reporter: RunReporter, _ step: Int, loss: Double = -1) throws {
+            var figures = (0..<2).map { rank in
+                var outcome = BatchOutcome(channels: 2)
+                outcome.losses = [loss / 2]
+                (outcome.images, outcome.positives) = (4, 8)
+                outcome.features = FeatureMoments(rows: 2, sums: [0, 0])
+                return StepSummary.figures(
+                    outcome, times: StepTimes(total: 2, data: 0.5, communication: 0.5), unreadable: 0, stopSignal: 0
+                ).message(rank: rank, ranks: 2)
+            }
+            let sums = zip(figures.removeLast(), figures.removeLast()).map { $0 + $1 }
+            let layout = StepSummary.figures(
+                BatchOutcome(channels: 2), times: StepTimes(), unreadable: 0, stopSignal: 0)
+            var position = RunPosition()
+            (position.step, position.epoch, position.samplesInEpoch) = (step, step / 4, step % 4 * 8)
+            reporter.stepped(
+                position, StepSummary(try layout.totals(of: sums, ranks: 2)), learningRate: 0.1, epoch: (step - 1) / 4,
+                epochs: 2, steps: 8, images: 8, epochSteps: 4)
+        }
+
+        func records() throws -> [MetricRecord] { try MetricsFile.read(directory.metrics).records }
+        func log() throws -> String { try WholeFile.text(of: directory.log) }
+    }
+
+    private func with(_ settings: [String] = [], _ body: (Run) throws -> Void) throws {
+        try withTemporaryDirectory { try body(Run($0, settings)) }
+    }
+
+    @Test func stepsAreRecordedAndLinesAreRare() throws {
+        try with { run in
+            let reporter = try run.reporter()
+            try run.begin(reporter)
+            for step in 1...4 { try run.step(reporter, step, loss: -Double(step)) }
+            let records = try run.records()
+            #expect(records.map(\.kind) == [.start, .train, .train, .train, .train])
+            #expect(records.dropFirst().map { $0.values[MetricRecord.loss] } == [-1, -2, -3, -4])
+            #expect(records.dropFirst().map(\.epoch) == [0.25, 0.5, 0.75, 1])
+            let last = try #require(records.last).values
+            #expect(last["imagesPerSecond"] == 4 && last["positivesPerImage"] == 2 && last["featureSpread"] == 1)
+            #expect(last["secondsCompute"] == 1 && last["secondsData"] == 0.5 && last["secondsComputeMost"] == 1)
+            // The first step and the end of the epoch.
+            let lines = run.screen.text.split(separator: "\n").filter { $0.hasPrefix("epoch ") }
+            #expect(lines.map { $0.split(separator: " ")[3] } == ["1/8", "4/8"])
+            #expect(run.screen.text.contains("12 trained parameters, 33 images at 224 px, float32\n2 ranks × 4 images"))
+            #expect(run.screen.text.contains("slowest rank"))
+            #expect(try run.log().contains("  info     epoch 1/2  step 4/8"))
+        }
+    }
+
+    @Test func otherRanksAreSilent() throws {
+        try with { run in
+            let reporter = try run.reporter(isRoot: false)
+            try run.begin(reporter)
+            try run.step(reporter, 1)
+            reporter.warn("nothing")
+            reporter.drawCurves()
+            reporter.finish(RunPosition(), peakMemory: 1)
+            #expect(reporter.hasScores(of: RunPosition()))
+            #expect(run.screen.text.isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: run.directory.metrics.string))
+        }
+    }
+
+    @Test func curvesAreDrawnFromMemory() throws {
+        try with { run in
+            var reporter = try run.reporter()
+            try run.begin(reporter)
+            for step in 1...3 { try run.step(reporter, step, loss: -Double(step)) }
+            reporter.drawCurves()
+            let path = run.directory.curves.string + "/loss.png", drawn = try Data(contentsOf: URL(filePath: path))
+            // Nobody reads the file any more: what became of it does not matter.
+            let metrics = try Data(contentsOf: URL(filePath: run.directory.metrics.string))
+            try FileManager.default.removeItem(atPath: path)
+            try Data("nonsense\n".utf8).write(to: URL(filePath: run.directory.metrics.string))
+            reporter.drawCurves()
+            #expect(try Data(contentsOf: URL(filePath: path)) == drawn)
+            // A run that goes on draws what was before as well.
+            try metrics.write(to: URL(filePath: run.directory.metrics.string))
+            reporter = try run.reporter()
+            try run.begin(reporter, step: 2, from: "step-2")
+            try run.step(reporter, 3, loss: -3)
+            #expect(try run.records().filter { $0.kind == .train }.map(\.step) == [1, 2, 3])
+            try FileManager.default.removeItem(atPath: path)
+            reporter.drawCurves()
+            #expect(FileManager.default.fileExists(atPath: path))
+            #expect(run.screen.text.contains("resuming from step-2: step 2, epoch 0"))
+        }
+    }
+
+    @Test func scoresAreRememberedByTheirStep() throws {
+        try with { run in
+            var reporter = try run.reporter()
+            try run.begin(reporter)
+            var position = RunPosition()
+            (position.step, position.epoch) = (4, 1)
+            #expect(!reporter.hasScores(of: position))
+            let score = Score(name: "knn top-1", value: 0.5, floor: 0.25, chance: nil, trained: 3, scored: 4)
+            reporter.evaluated(EvaluationReport(scores: [score]), position)
+            #expect(reporter.hasScores(of: position))
+            #expect(try #require(try run.records().last).values == ["knn top-1": 0.5, "knn top-1Random": 0.25])
+            reporter = try run.reporter()
+            try run.begin(reporter, step: 4, from: "step-4")
+            #expect(reporter.hasScores(of: position))
+        }
+    }
+
+    @Test func anUnreadablePictureIsNamedOnce() throws {
+        try with { run in
+            var reporter = try run.reporter()
+            try run.begin(reporter)
+            reporter.unreadable(["b.jpg\tis empty", "a.jpg\tis cut short"])
+            reporter.unreadable(["b.jpg\tis empty"])
+            #expect(try WholeFile.text(of: run.directory.skipped) == "a.jpg\tis cut short\nb.jpg\tis empty\n")
+            reporter = try run.reporter()
+            try run.begin(reporter, step: 1, from: "step-1")
+            reporter.unreadable(["a.jpg\tis cut short", "c.jpg\tis gone"])
+            let warnings = run.screen.text.split(separator: "\n").filter { $0.contains("skipping") }
+            #expect(
+                warnings == [
+                    "warning: skipping a.jpg: is cut short", "warning: skipping b.jpg: is empty",
+                    "warning: skipping c.jpg: is gone",
+                ])
+        }
+    }
+
+    @Test func stepsThatAreNotFiniteAreKeptWithTheirPictures() throws {
+        try with { run in
+            let reporter = try run.reporter()
+            reporter.nonFinite("the loss of step 3 is not finite", step: 3, pictures: ["a", "b"])
+            reporter.nonFinite("the loss of step 5 is not finite", step: 5, pictures: ["c"])
+            #expect(try WholeFile.text(of: run.directory.nonFinite) == "3\ta\n3\tb\n5\tc\n")
+            #expect(run.screen.text.hasSuffix("warning: the loss of step 5 is not finite\n"))
+        }
+    }
+
+    @Test func savesAreSaidWithTheirTimeAndFailuresWithTheirReason() throws {
+        try with { run in
+            let reporter = try run.reporter()
+            reporter.saved(
+                .committed(
+                    directory: FilePath("x/step-1"), byteCount: 3 << 20, seconds: 1.25, warnings: ["old ones stay"]))
+            reporter.saved(.failed("the disk is full"))
+            #expect(
+                run.screen.text == """
+                    saved x/step-1 (3 MiB in 1.25 s)
+                    warning: old ones stay
+                    warning: the checkpoint was NOT saved: the disk is full; training goes on, earlier checkpoints are \
+                    untouched
+
+                    """)
+        }
+    }
+
+    /// A disk that takes no reports does not end training, and is named once.
+    @Test func reportsThatCannotBeWrittenAreSaidOnce() throws {
+        try with { run in
+            let reporter = try run.reporter()
+            try run.begin(reporter)
+            try run.step(reporter, 1)
+            try FileManager.default.removeItem(atPath: run.directory.curves.string)
+            try Data().write(to: URL(filePath: run.directory.curves.string))
+            for _ in 0..<3 { reporter.drawCurves() }
+            let warnings = run.screen.text.split(separator: "\n").filter { $0.contains("cannot write a report") }
+            #expect(warnings.count == 1 && warnings[0].contains("curves/loss.png"), "\(warnings)")
+        }
+    }
+
+    @Test func aRunWithoutPositivePairsIsWarnedOf() throws {
+        try with(["method.threshold=1e-9"]) { run in
+            let reporter = try run.reporter()
+            try run.begin(reporter)
+            #expect(run.screen.text.contains("warning: not one of 500 pairs of crops has two cells"))
+        }
+    }
+}
