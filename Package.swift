@@ -65,7 +65,7 @@ let package = Package(
             name: "TensorCore",
             dependencies: ["CAVX512", "CVector", "COpenBLAS", "Threads"] + (hasOneDNN ? ["COneDNN"] : []),
             swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
-        layer("MessagePassing", ["CMPI", "CStacks"]),
+        layer("MessagePassing", ["CMPI", "CStacks", "Files", "Threads", systemPackage]),
         layer("NeuralNetwork", ["TensorCore"]),
         layer("ImagePipeline", ["CJPEG", "CPNG", "Files", "TensorCore", "Threads", systemPackage]),
         layer("PixelLearning", ["NeuralNetwork", "TensorCore"]),

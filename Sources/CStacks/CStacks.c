@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,6 +58,18 @@ void cstacks_prepare(void) {
     preparation_error = sigaction(stack_signal(), &action, NULL) == 0 ? 0 : errno;
 }
 
+// The first failure to write; one thread writes.
+static int failure;
+
+static void say(int descriptor, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(int descriptor, const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    if (vdprintf(descriptor, format, values) < 0 && failure == 0) failure = errno;
+    va_end(values);
+}
+
 static void write_name(int thread, int descriptor) {
     char path[64], line[256], name[64] = "?", state = '?';
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
@@ -66,31 +79,31 @@ static void write_name(int thread, int descriptor) {
         if (fgets(line, sizeof line, file)) sscanf(line, "%*d (%63[^)]) %c", name, &state);
         fclose(file);
     }
-    dprintf(descriptor, "thread %d (%s), state %c\n", thread, name, state);
+    say(descriptor, "thread %d (%s), state %c\n", thread, name, state);
 }
 
 static void write_frame(int index, void *address, int descriptor) {
     Dl_info info;
     if (!dladdr(address, &info)) {
-        dprintf(descriptor, "  %2d %p\n", index, address);
+        say(descriptor, "  %2d %p\n", index, address);
         return;
     }
     const char *object = strrchr(info.dli_fname, '/');
     object = object ? object + 1 : info.dli_fname;
     if (!info.dli_sname) {
-        dprintf(descriptor, "  %2d %s+0x%lx\n", index, object, (unsigned long)((char *)address - (char *)info.dli_fbase));
+        say(descriptor, "  %2d %s+0x%lx\n", index, object, (unsigned long)((char *)address - (char *)info.dli_fbase));
         return;
     }
     char *readable = swift_demangle ? swift_demangle(info.dli_sname, strlen(info.dli_sname), NULL, NULL, 0) : NULL;
-    dprintf(descriptor, "  %2d %s + %ld  (%s)\n", index, readable ? readable : info.dli_sname,
-            (long)((char *)address - (char *)info.dli_saddr), object);
+    say(descriptor, "  %2d %s + %ld  (%s)\n", index, readable ? readable : info.dli_sname,
+        (long)((char *)address - (char *)info.dli_saddr), object);
     free(readable);
 }
 
 static void write_thread(int thread, int descriptor, int milliseconds) {
     write_name(thread, descriptor);
     if (thread == own_thread()) {
-        dprintf(descriptor, "  (writes this report)\n");
+        say(descriptor, "  (writes this report)\n");
         return;
     }
     struct timespec pause = {.tv_nsec = 1000000};
@@ -101,7 +114,7 @@ static void write_thread(int thread, int descriptor, int milliseconds) {
         nanosleep(&pause, NULL);
     int asked = thread;
     if (atomic_compare_exchange_strong(&asked_thread, &asked, 0)) {
-        dprintf(descriptor, is_alive ? "  does not answer: it waits inside the kernel\n" : "  has ended\n");
+        say(descriptor, is_alive ? "  does not answer: it waits inside the kernel\n" : "  has ended\n");
         return;
     }
     // It has answered, or is about to.
@@ -111,12 +124,13 @@ static void write_thread(int thread, int descriptor, int milliseconds) {
     for (int index = 2; index < count; index++) write_frame(index - 2, frames[index], descriptor);
 }
 
-void cstacks_write(int descriptor, int milliseconds) {
+int cstacks_write(int descriptor, int milliseconds) {
+    failure = 0;
     DIR *threads = preparation_error == 0 ? opendir("/proc/self/task") : NULL;
     if (!threads) {
         int error = preparation_error == 0 ? errno : preparation_error;
-        dprintf(descriptor, "the threads cannot be asked: %s\n", strerror(error));
-        return;
+        say(descriptor, "the threads cannot be asked: %s\n", strerror(error));
+        return failure;
     }
     struct dirent *entry;
     while ((entry = readdir(threads))) {
@@ -124,4 +138,5 @@ void cstacks_write(int descriptor, int milliseconds) {
         if (thread > 0) write_thread(thread, descriptor, milliseconds);
     }
     closedir(threads);
+    return failure;
 }

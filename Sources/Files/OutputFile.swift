@@ -46,6 +46,9 @@ public final class OutputFile {
 
     public func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
 
+    /// For what writes to a descriptor by itself.
+    public func withDescriptor<Value>(_ body: (Int32) throws -> Value) rethrows -> Value { try body(descriptor) }
+
     /// Takes over the rights of the file that this one replaces.
     func takeRights(of other: FilePath) throws {
         var status = stat(), own = stat()

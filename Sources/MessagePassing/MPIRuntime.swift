@@ -29,7 +29,7 @@ public final class MPIRuntime: Sendable {
     public static func start(program: String = "pixpro") throws -> MPIRuntime {
         useIsolatedSingleton()
         copyOnceWhereAllowed()
-        let watchdog = Watchdog(program: program)
+        let watchdog = try Watchdog(program: program)
         var provided: Int32 = 0
         let required = Int32(cmpi_thread_multiple)
         try MPIError.check(MPI_Init_thread(nil, nil, required, &provided), "MPI_Init_thread", rank: -1)

@@ -49,6 +49,18 @@ import Testing
         #expect(result.errorOutput.contains("nothing was heard from rank 0 ("), "\(result)")
     }
 
+    @Test func aReportThatCannotBeWrittenIsSaidWithTheReason() throws {
+        try withTemporaryDirectory { directory in
+            try Data().write(to: URL(fileURLWithPath: directory + "/file"))
+            let result = try MPILauncher.run(
+                "rank-checks", ranks: 2, ["hang", "busy", "2", "60", directory + "/file/reports"], timeLimit: 40)
+            #expect(result.status == hungExitStatus && result.seconds < 15, "\(result)")
+            #expect(
+                result.errorOutput.contains("its report could not be written: \(directory)/file/reports/hang-")
+                    && result.errorOutput.contains(": cannot create the directory: Not a directory\n"), "\(result)")
+        }
+    }
+
     @Test func progressKeepsTheJobAlive() throws {
         let (result, reports) = try hang("slow", limit: 1, silence: 60)
         #expect(result.status == 0 && reports.isEmpty, "\(result)")

@@ -1,4 +1,5 @@
 import MessagePassing
+import SystemPackage
 
 #if canImport(Glibc)
     import Glibc
@@ -36,7 +37,7 @@ private func hang(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     var limits = WatchdogLimits()
     limits.step = Double(arguments[1])!
     limits.silence = Double(arguments[2])!
-    runtime.watchdog.configure(limits, reports: arguments[3])
+    runtime.watchdog.configure(limits, reports: FilePath(arguments[3]))
     let gradients = try world.duplicated(name: "gradients")
     for step in 1...5 {
         runtime.watchdog.begin(.step, "step \(step)")

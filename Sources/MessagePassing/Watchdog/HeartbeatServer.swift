@@ -5,18 +5,40 @@
 #endif
 
 /// Rank zero's end of the side channel: hears every rank's heartbeats over TCP, apart from MPI.
-final class HeartbeatServer: @unchecked Sendable {
+///
+/// Whoever connects is a stranger until it has said the job's token. Strangers are few and for seconds only, so that a
+/// port scanner or a flood of silent connections takes neither descriptors nor the ranks' places.
+package final class HeartbeatServer: @unchecked Sendable {
     // @unchecked: only the watchdog's thread uses it once it is made.
-    private let listening: ListeningSocket
+    private struct Connection {
+        let socket: LineSocket
+        let since: ContinuousClock.Instant
+        /// Nil for a stranger.
+        var rank: Int?
+    }
+
+    private let listening: [(socket: ListeningSocket, addresses: [String])]
     /// Which other ranks must say, so that a stray connection is not taken for a rank.
-    let token: String
-    private var connections: [(socket: LineSocket, rank: Int?)] = []
-    private(set) var table: RankTable
+    private let token: String
+    private var connections: [Connection] = []
+    private(set) package var table: RankTable
+
+    /// So many strangers are heard at once, the latest; each has so many seconds to say who it is.
+    package static let strangerLimit = 32, secondsForStrangers = 3.0
+    /// At most so many connections are taken before the ranks are heard again.
+    private static let arrivalsAtOnce = 256
 
     /// Nil where this host grants no socket.
-    init?(hosts: [String]) {
-        guard let listening = ListeningSocket() else { return nil }
-        self.listening = listening
+    package init?(hosts: [String]) {
+        let here = HostAddresses.ofThisHost(ranksAreHere: hosts.allSatisfy { $0 == hosts[0] })
+        if here.isExclusive {
+            listening = here.addresses.compactMap { address in
+                ListeningSocket(address: address).map { ($0, [address]) }
+            }
+        } else {
+            listening = ListeningSocket(address: nil).map { [($0, here.addresses)] } ?? []
+        }
+        guard !listening.isEmpty else { return nil }
         token = String(UInt64.random(in: .min ... .max), radix: 16)
         table = RankTable(hosts: hosts, now: .now)
         // A connection for every rank, beside the files that the program opens.
@@ -26,116 +48,84 @@ final class HeartbeatServer: @unchecked Sendable {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
-    /// What other ranks need to find this one: port, token and addresses.
-    var invitation: String {
-        (["\(listening.port)", token] + ListeningSocket.addressesOfThisHost()).joined(separator: " ")
+    /// What other ranks need to find this one: token, addresses and their ports.
+    package var invitation: String {
+        ([token] + listening.flatMap { socket, addresses in addresses.map { "\($0):\(socket.port)" } })
+            .joined(separator: " ")
     }
 
+    package var strangerCount: Int { connections.count { $0.rank == nil } }
+
     /// Hears what has arrived, waiting at most `seconds`, and answers each heartbeat.
-    func hear(_ own: Heartbeat, seconds: Double) {
-        var entries = [pollfd(fd: listening.descriptor, events: Int16(POLLIN), revents: 0)]
+    package func hear(_ own: Heartbeat, seconds: Double) {
+        var entries = listening.map { pollfd(fd: $0.socket.descriptor, events: Int16(POLLIN), revents: 0) }
         entries += connections.map { pollfd(fd: $0.socket.descriptor, events: Int16(POLLIN), revents: 0) }
         poll(&entries, nfds_t(entries.count), Int32(seconds * 1000))
         let now = ContinuousClock.now
         table.heard(own, now: now)
-        while let connection = listening.accept() { connections.append((connection, nil)) }
-        for index in connections.indices { hear(index, now) }
+        for index in connections.indices { hear(&connections[index], now) }
+        for (socket, _) in listening { welcome(at: socket, now, seconds) }
+        for connection in connections where connection.rank == nil {
+            if (now - connection.since).inSeconds > Self.secondsForStrangers { connection.socket.shut() }
+        }
         connections.removeAll { $0.socket.isClosed }
     }
 
-    private func hear(_ index: Int, _ now: ContinuousClock.Instant) {
-        let socket = connections[index].socket
+    /// Takes those who wait. Ranks speak first, so that most are known at once.
+    private func welcome(at socket: ListeningSocket, _ now: ContinuousClock.Instant, _ seconds: Double) {
+        for _ in 0..<Self.arrivalsAtOnce {
+            switch socket.accept() {
+            case .none: return
+            case .refused:
+                // Those who wait stay where they are: looking at them again at once would only burn time.
+                usleep(useconds_t(seconds * 1e6))
+                return
+            case .connection(let socket):
+                var connection = Connection(socket: socket, since: now)
+                hear(&connection, now)
+                connections.append(connection)
+                if strangerCount > Self.strangerLimit {
+                    connections.remove(at: connections.firstIndex { $0.rank == nil }!)
+                }
+            }
+        }
+    }
+
+    private func hear(_ connection: inout Connection, _ now: ContinuousClock.Instant) {
+        let socket = connection.socket
         for line in socket.receive() {
-            let words = line.split(separator: " ")
-            if words.count == 3, words[0] == "hello", words[1] == token, let rank = Int(words[2]) {
-                connections[index].rank = rank
+            guard let rank = connection.rank else {
+                connection.rank = self.rank(saidIn: line)
+                guard let rank = connection.rank else { return socket.shut() }
+                socket.longestLine = LineSocket.longestHeartbeat
                 table.connected(rank)
                 socket.send("welcome")
-            } else if let rank = connections[index].rank, line == "farewell" {
+                continue
+            }
+            if line == "farewell" {
                 table.finished(rank)
-            } else if connections[index].rank != nil, let heartbeat = Heartbeat(line: line) {
+            } else if let heartbeat = Heartbeat(line: line) {
                 table.heard(heartbeat, now: now)
                 if !socket.isBusy { socket.send("alive") }
             }
         }
         socket.flush()
-        if socket.isClosed, let rank = connections[index].rank { table.closed(rank, now: now) }
+        if socket.isClosed, let rank = connection.rank { table.closed(rank, now: now) }
+    }
+
+    /// Who says hello with the job's token; nil for strangers.
+    private func rank(saidIn line: String) -> Int? {
+        let words = line.split(separator: " ")
+        guard words.count == 3, words[0] == "hello", words[1] == token, let rank = Int(words[2]),
+            table.rows.indices.contains(rank)
+        else { return nil }
+        return rank
     }
 
     func forgive(_ gap: Duration) { table.forgive(gap) }
 
     /// Tells every rank that can be reached to end.
     func sayEnd(_ report: String) {
-        for connection in connections { connection.socket.send("end \(report)") }
-    }
-}
-
-/// Another rank's end of the side channel.
-final class HeartbeatClient: @unchecked Sendable {
-    // @unchecked: only the watchdog's thread uses it once it is made.
-    private let socket: LineSocket
-    private(set) var lastHeard = ContinuousClock.now
-    private var nextBeat = ContinuousClock.now
-    private var closedAt: ContinuousClock.Instant?
-
-    /// Tries rank zero's addresses one after another; nil where none answers.
-    init?(invitation: String, rank: Int) {
-        let words = invitation.split(separator: " ").map(String.init)
-        guard words.count > 2, let port = UInt16(words[0]) else { return nil }
-        for address in words[2...] {
-            guard let socket = LineSocket.connect(to: address, port: port, seconds: 3) else { continue }
-            socket.send("hello \(words[1]) \(rank)")
-            let deadline = ContinuousClock.now + .seconds(3)
-            while !socket.isClosed && ContinuousClock.now < deadline {
-                socket.wait(seconds: 0.2)
-                if socket.receive().contains("welcome") {
-                    self.socket = socket
-                    return
-                }
-            }
-        }
-        return nil
-    }
-
-    /// Sends a heartbeat once a second and waits at most `seconds` for words of rank zero; returns the name of the
-    /// report once rank zero ends the job.
-    func beat(_ heartbeat: Heartbeat, seconds: Double) -> String? {
-        let now = ContinuousClock.now
-        if socket.isClosed {
-            usleep(useconds_t(seconds * 1e6))
-        } else {
-            socket.flush()
-            if now >= nextBeat, !socket.isBusy {
-                socket.send(heartbeat.line)
-                nextBeat = now + .seconds(1)
-            }
-            socket.wait(seconds: seconds)
-        }
-        for line in socket.receive() {
-            lastHeard = .now
-            if line.hasPrefix("end ") { return String(line.dropFirst(4)) }
-        }
-        if socket.isClosed, closedAt == nil { closedAt = .now }
-        return nil
-    }
-
-    func forgive(_ gap: Duration) {
-        lastHeard += gap
-        closedAt? += gap
-    }
-
-    func sayFarewell() { socket.send("farewell") }
-
-    /// Why this rank must end without being told, or nil.
-    func reason(_ limits: WatchdogLimits, host: String, isExpired: Bool, now: ContinuousClock.Instant) -> String? {
-        let silence = (now - lastHeard).inSeconds
-        if let closedAt {
-            return (now - closedAt).inSeconds > RankTable.deathGrace ? "the process of rank 0 (\(host)) has ended" : nil
-        }
-        let limit = isExpired ? RankTable.noticeableSilence : limits.silence > 0 ? limits.silence : .infinity
-        guard silence > limit else { return nil }
-        return
-            "nothing was heard from rank 0 (\(host)) for \(Int(silence)) s: its process is stopped, or a host or the "
-            + "network is down"
+        for connection in connections where connection.rank != nil { connection.socket.send("end \(report)") }
     }
 }

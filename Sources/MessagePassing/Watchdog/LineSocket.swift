@@ -11,8 +11,10 @@ final class LineSocket {
     private var outgoing: [UInt8] = []
     private(set) var isClosed = false
 
-    /// Longer lines are not ours: the connection is closed.
-    private static let maximumLine = 1 << 16
+    /// What a rank says of itself.
+    static let longestHeartbeat = 1 << 16
+    /// Longer lines are not ours: the connection is closed. A stranger has but its name to say.
+    var longestLine = 128
 
     init(_ descriptor: Int32) {
         self.descriptor = descriptor
@@ -26,6 +28,9 @@ final class LineSocket {
 
     /// Whether a line sent earlier has not left yet.
     var isBusy: Bool { !outgoing.isEmpty }
+
+    /// Hangs up: nothing more is sent or heard.
+    func shut() { isClosed = true }
 
     func send(_ line: String) {
         outgoing += Array(line.utf8) + [UInt8(ascii: "\n")]
@@ -47,10 +52,10 @@ final class LineSocket {
         }
     }
 
-    /// The lines that have arrived; an end of the connection shows in `isClosed`.
+    /// The lines that have arrived, of at most a long line and a piece; an end of the connection shows in `isClosed`.
     func receive() -> [String] {
         var piece = [UInt8](repeating: 0, count: 4096)
-        while !isClosed {
+        while !isClosed && incoming.count <= longestLine {
             let count = recv(descriptor, &piece, piece.count, 0)
             if count < 0 && errno == EINTR { continue }
             if count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) { break }
@@ -65,7 +70,7 @@ final class LineSocket {
             lines.append(String(decoding: incoming[..<end], as: UTF8.self))
             incoming.removeSubrange(...end)
         }
-        if incoming.count > Self.maximumLine { isClosed = true }
+        if incoming.count > longestLine { isClosed = true }
         return lines
     }
 
@@ -99,61 +104,5 @@ final class LineSocket {
             guard failure == 0 else { return nil }
         }
         return result
-    }
-}
-
-/// A TCP socket that waits for connections on a port of the system's choice.
-final class ListeningSocket {
-    let descriptor: Int32
-    let port: UInt16
-
-    init?() {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { return nil }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isReady = withUnsafeMutablePointer(to: &address) { [descriptor] in
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 1024) == 0
-                    && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
-        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        guard isReady else {
-            close(descriptor)
-            return nil
-        }
-    }
-
-    deinit { close(descriptor) }
-
-    func accept() -> LineSocket? {
-        let connection = Glibc.accept(descriptor, nil, nil)
-        return connection >= 0 ? LineSocket(connection) : nil
-    }
-
-    /// The IPv4 addresses of this host, the loopback last.
-    static func addressesOfThisHost() -> [String] {
-        var first: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&first) == 0 else { return ["127.0.0.1"] }
-        defer { freeifaddrs(first) }
-        var addresses: [String] = []
-        var next = first
-        while let entry = next {
-            next = entry.pointee.ifa_next
-            guard let address = entry.pointee.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET),
-                entry.pointee.ifa_flags & UInt32(IFF_UP) != 0
-            else { continue }
-            var text = [CChar](repeating: 0, count: 64)
-            address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                var number = $0.pointee.sin_addr
-                inet_ntop(AF_INET, &number, &text, 64)
-            }
-            addresses.append(text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
-        }
-        return addresses.filter { !$0.hasPrefix("127.") } + ["127.0.0.1"]
     }
 }

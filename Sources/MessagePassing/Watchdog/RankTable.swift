@@ -12,6 +12,8 @@ package struct RankTable {
     }
 
     private(set) var rows: [Row]
+    /// Ranks of which a heartbeat was heard, ascending.
+    package var heardRanks: [Int] { rows.indices.filter { rows[$0].heartbeat != nil } }
     /// A rank that misses this many seconds of heartbeats is called silent once the job is ended anyway.
     static let noticeableSilence = 3.0
     /// How long after a rank's death the launcher may take to end the job.

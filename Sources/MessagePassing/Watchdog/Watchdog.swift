@@ -1,5 +1,8 @@
 import CStacks
+import Files
 import Synchronization
+public import SystemPackage
+import Threads
 
 #if canImport(Glibc)
     import Glibc
@@ -20,7 +23,7 @@ public final class Watchdog: Sendable {
         var detail = ""
         var progress = ContinuousClock.now
         var limits = WatchdogLimits()
-        var reports: String?
+        var reports: WatchdogReports?
         var rank = 0
         var host = ""
         var hostOfRoot = ""
@@ -38,7 +41,8 @@ public final class Watchdog: Sendable {
     /// What MPI may take to start, in seconds: the configuration is not known yet.
     private static let startOfMPI = 300.0
 
-    init(program: String) {
+    /// - Throws: `ThreadError` where the system gives it no thread.
+    init(program: String) throws {
         self.program = program
         state = Mutex(State())
         state.withLock {
@@ -46,29 +50,16 @@ public final class Watchdog: Sendable {
             $0.detail = "starting MPI"
         }
         cstacks_prepare()
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Watchdog>.fromOpaque(argument!).takeRetainedValue().watch()
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        guard code == 0 else {
-            writeError(
-                "\(program): error: cannot start the thread 'watchdog': \(String(cString: strerror(code))); this process may "
-                    + "have no more threads or memory: see `ulimit -u` and the limits of its container")
-            exit(errorExitStatus)
-        }
-        pthread_detach(thread)
+        try SystemThread("watchdog") { [self] in watch() }.detach()
     }
 
     // MARK: What the job tells it
 
     /// Sets the limits, and where reports go: a directory that is made when there is something to report.
-    public func configure(_ limits: WatchdogLimits, reports directory: String) {
+    public func configure(_ limits: WatchdogLimits, reports directory: FilePath) {
         state.withLock {
             $0.limits = limits
-            $0.reports = directory
+            $0.reports = WatchdogReports(directory: directory)
         }
     }
 
@@ -113,25 +104,17 @@ public final class Watchdog: Sendable {
             StandardError.write(
                 line:
                     "\(program): warning: the watchdog cannot reach rank 0 from rank \(unreachable.joined(separator: ", ")) "
-                    + "over TCP (\(invitation.split(separator: " ").dropFirst(2).joined(separator: ", "))): if one of "
+                    + "over TCP (\(invitation.split(separator: " ").dropFirst().joined(separator: ", "))): if one of "
                     + "them hangs, it will be missed but not named; let the hosts' firewalls pass TCP among them")
         }
     }
 
-    /// Leaves a note that the job is over, for a launcher whose mpirun waits for a host that is gone: the file `ended`
-    /// in the report directory, with the exit status. Waits two seconds at most.
+    /// Leaves a note that the job is over, for launchers (see `WatchdogReports`). Waits two seconds at most.
     func noteEnd(status: Int32) {
-        guard let directory = state.withLock({ $0.reports }) else { return }
-        DumpThread { Self.writeEnd(status, in: directory) }.wait(seconds: 2)
-    }
-
-    private static func writeEnd(_ status: Int32, in directory: String) {
-        makeDirectories(directory)
-        let file = open("\(directory)/ended", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard file >= 0 else { return }
-        let bytes = Array("\(status)\n".utf8)
-        _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-        close(file)
+        guard let reports = state.withLock({ $0.reports }) else { return }
+        if let reason = WatchdogReports.attempt(seconds: 2, { try reports.noteEnd(status: status) }) {
+            StandardError.write(line: "\(program): warning: launchers cannot be told of the job's end: \(reason)")
+        }
     }
 
     /// The job has left MPI: returns once the thread has said farewell.
@@ -223,68 +206,26 @@ public final class Watchdog: Sendable {
         } else if !host.isEmpty {
             text = "\(program): error: watchdog on rank \(rank) (\(host)): \(reason)"
         }
-        let place = state.withLock { $0.reports }.map { "\($0)/\(report)" }
+        let place = state.withLock { $0.reports } ?? .elsewhere
         StandardError.write(
-            line:
-                text + (place.map { "\nthe latest collectives and the stacks of all ranks are in \($0)" } ?? "")
-                + "\nthe job ends with status \(hungExitStatus)")
+            line: text + "\nthe latest collectives and the stacks of all ranks are in "
+                + place.directory.appending(report).shown + "\nthe job ends with status \(hungExitStatus)")
         server?.sayEnd(report)
-        end(report: report, text: text)
+        end(report: report, words: text)
     }
 
-    /// Writes this rank's part of the report, for at most five seconds: the file system may be what hangs.
-    private func end(report: String, text: String? = nil) -> Never {
+    /// Writes this rank's part of the report, for at most five seconds.
+    private func end(report: String, words: String? = nil) -> Never {
         let (rank, host, reports) = state.withLock { ($0.rank, $0.host, $0.reports) }
-        let directory = (reports ?? "/tmp/pixpro-watchdog") + "/" + report
-        let name = "rank-" + String(repeating: "0", count: max(0, 5 - "\(rank)".count)) + "\(rank).txt"
-        let writing = DumpThread {
-            Self.makeDirectories(directory)
-            let file = open("\(directory)/\(name)", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-            guard file >= 0 else { return }
-            let head =
-                (text.map { $0 + "\n\n" } ?? "") + "rank \(rank) on \(host)\n\nlatest collectives:\n"
-                + CollectiveLog.shared.description() + "\nthreads:\n"
-            let bytes = Array(head.utf8)
-            _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-            cstacks_write(file, 200)
-            close(file)
-            if let reports { Self.writeEnd(hungExitStatus, in: reports) }
+        let reason = WatchdogReports.attempt(seconds: 5) {
+            try (reports ?? .elsewhere).write(report, rank: rank, host: host, words: words)
+            try reports?.noteEnd(status: hungExitStatus)
         }
-        writing.wait(seconds: 5)
+        if let reason {
+            StandardError.write(
+                line: "\(program): error: watchdog on rank \(rank) (\(host)): its report could not be written: "
+                    + reason)
+        }
         _exit(hungExitStatus)
-    }
-
-    private static func makeDirectories(_ path: String) {
-        var end = path.startIndex
-        while let slash = path[end...].dropFirst().firstIndex(of: "/") {
-            mkdir(String(path[..<slash]), 0o777)
-            end = slash
-        }
-        mkdir(path, 0o777)
-    }
-}
-
-/// Work that is given up when it takes too long.
-private final class DumpThread: Sendable {
-    private let body: @Sendable () -> Void
-    private let isDone = Atomic(false)
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = body
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, nil,
-            { argument in
-                let dump = Unmanaged<DumpThread>.fromOpaque(argument!).takeRetainedValue()
-                dump.body()
-                dump.isDone.store(true, ordering: .releasing)
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        if code != 0 { isDone.store(true, ordering: .releasing) }
-    }
-
-    func wait(seconds: Double) {
-        let deadline = ContinuousClock.now + .seconds(seconds)
-        while !isDone.load(ordering: .acquiring) && ContinuousClock.now < deadline { usleep(10_000) }
     }
 }

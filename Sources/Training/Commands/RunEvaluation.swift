@@ -27,7 +27,7 @@ public final class RunEvaluation {
         let configuration = loaded.configuration
         watchdog = runtime.watchdog
         watchdog.configure(
-            configuration.watchdog.limits, reports: RunDirectory(runDirectory).watchdog.text)
+            configuration.watchdog.limits, reports: RunDirectory(runDirectory).watchdog)
         let host = try HostLayout(runtime)
         let cores = try world.agree(on: "planning threads") {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)

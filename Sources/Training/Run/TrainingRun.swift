@@ -45,7 +45,7 @@ public final class TrainingRun {
         self.runtime = runtime
         communicator = world
         let directory = RunDirectory(FilePath(text: configuration.run.directory))
-        runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog.text)
+        runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
         runtime.watchdog.begin(.start)
         if configuration.parallel.checkCollectives { try world.checkOrder() }
         let checks = try StartChecks(runtime)
