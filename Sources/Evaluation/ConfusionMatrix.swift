@@ -24,15 +24,21 @@ public struct ConfusionMatrix: Sendable, Equatable {
         }
     }
 
-    /// The mean over the classes that occur; 0 without a pixel.
-    public var meanIntersectionOverUnion: Double {
+    /// The mean over the classes that labels or predictions have; nil without a pixel.
+    public var meanIntersectionOverUnion: Double? {
         let present = intersectionOverUnion.compactMap { $0 }
-        return present.isEmpty ? 0 : present.reduce(0, +) / Double(present.count)
+        return present.isEmpty ? nil : present.reduce(0, +) / Double(present.count)
     }
 
-    /// The share of pixels that got their own class.
-    public var pixelAccuracy: Double {
+    /// Pixels of each class in the labels.
+    public var labelled: [Int] {
+        (0..<classes).map { label in (0..<classes).reduce(0) { $0 + Int(counts[label * classes + $1]) } }
+    }
+
+    /// The share of pixels that got their own class; nil without a pixel.
+    public var pixelAccuracy: Double? {
+        let all = counts.reduce(0, +)
         let right = (0..<classes).reduce(Int64(0)) { $0 + counts[$1 * classes + $1] }
-        return Double(right) / Double(max(counts.reduce(0, +), 1))
+        return all == 0 ? nil : Double(right) / Double(all)
     }
 }

@@ -73,10 +73,7 @@ public func evaluate(
         let result = try extractor.segmentation(
             training: segmentation.training, validation: segmentation.validation, scheme: segmentation.scheme,
             seed: plan.seed, memory: plan.memory, progress: progress)
-        let score = Score(
-            name: "segmentation mIoU", value: result.confusion.meanIntersectionOverUnion, trained: result.trained,
-            scored: result.scored)
-        report.add(EvaluationReport(scores: [score], skipped: result.skipped))
+        report.add(result)
     }
     if let pairs = plan.correspondence {
         let indices = spread(pairs.count, limit: plan.correspondencePictures)
@@ -99,6 +96,7 @@ extension EvaluationReport {
         scores += other.scores
         let known = Set(skipped)
         skipped += other.skipped.filter { !known.contains($0) }
+        notes += other.notes
     }
 }
 

@@ -28,10 +28,13 @@ public struct EvaluationReport: Codable, Sendable, Equatable {
     public var scores: [Score]
     /// Each picture that could not be used, once.
     public var skipped: [SkippedPicture]
+    /// What else a reader of the scores must know, a sentence each.
+    public var notes: [String]
 
-    public init(scores: [Score], skipped: [SkippedPicture] = []) {
+    public init(scores: [Score], skipped: [SkippedPicture] = [], notes: [String] = []) {
         self.scores = scores
         self.skipped = skipped
+        self.notes = notes
     }
 
     /// The same scores with those of random weights as their floors.
@@ -59,8 +62,8 @@ public struct EvaluationReport: Codable, Sendable, Equatable {
                 return column == 0 ? text + padding : padding + text
             }.joined(separator: "  ")
         }
-        let notes = skipped.isEmpty ? [] : ["skipped \(skipped.count) pictures, the first: \(skipped[0])"]
-        return (lines + notes).joined(separator: "\n")
+        let left = skipped.isEmpty ? [] : ["skipped \(skipped.count) pictures, the first: \(skipped[0])"]
+        return (lines + left + notes).joined(separator: "\n")
     }
 
     private static func text(_ value: Double) -> String { String(format: "%.1f %%", 100 * value) }

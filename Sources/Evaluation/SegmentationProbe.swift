@@ -76,6 +76,14 @@ package struct ProbePicture {
         self.isHeldOut = isHeldOut
     }
 
+    /// Adds the pixels of each class.
+    func addPixels(to counts: inout [Int64]) {
+        let columns = (upright.width + SegmentationProbe.blockSide - 1) / SegmentationProbe.blockSide
+        for (place, count) in upright.histograms.enumerated() {
+            counts[place / columns % counts.count] += Int64(count)
+        }
+    }
+
     func mapFeatures(_ change: (Tensor) -> Tensor) -> ProbePicture {
         var picture = self
         picture.upright.features = change(upright.features)

@@ -23,17 +23,20 @@ extension FeatureExtractor {
     /// Trains a segmentation probe and scores it, each rank with its own part of the pictures; their counts add up to
     /// one confusion matrix. Collective.
     ///
-    /// Of more training pictures than have their features in `memory` bytes an evenly spread part is used.
+    /// Of more training pictures than have their features in `memory` bytes an evenly spread part is used. Labels that
+    /// have less than two classes are an error; classes without a pixel are noted.
     func segmentation(
         training: LabelledPictureSource, validation: LabelledPictureSource, scheme: LabelScheme, seed: UInt64,
         memory: Int, progress: EvaluationProgress
-    ) throws -> (confusion: ConfusionMatrix, trained: Int, scored: Int, skipped: [SkippedPicture]) {
+    ) throws -> EvaluationReport {
         let limit = try pictureLimit(training, scheme, memory: memory)
         let indices = spread(training.count, limit: limit)
         var (pictures, skippedInTraining) = try extractPictures(training, indices, scheme) {
             try progress("segmentation features", $0, $1)
         }
         let trained = try holdOut(of: &pictures, seed: seed)
+        let learned = try labelCounts(of: pictures, scheme)
+        try learned.check()
         let probe = try SegmentationProbe(
             pictures: pictures, classes: scheme.classes, channels: encoder.architecture.outputChannels,
             communicator: communicator
@@ -47,7 +50,20 @@ extension FeatureExtractor {
         guard scored > 0 else {
             throw try noPicture("validation", of: validation, try communicator.gathered(skipped))
         }
-        return (confusion, trained, scored, skippedInTraining + (try communicator.gathered(skipped)))
+        let labelled = LabelCounts(part: "validation", ids: confusion.labelled, scheme: scheme)
+        try labelled.check()
+        let score = Score(
+            name: "segmentation mIoU", value: confusion.meanIntersectionOverUnion!, trained: trained, scored: scored)
+        return EvaluationReport(
+            scores: [score], skipped: skippedInTraining + (try communicator.gathered(skipped)),
+            notes: [learned.note, labelled.note].compactMap { $0 })
+    }
+
+    /// Of all ranks' training pictures, counted once for a picture and its mirror image. Collective.
+    private func labelCounts(of pictures: [ProbePicture], _ scheme: LabelScheme) throws -> LabelCounts {
+        var pixels = [Int64](repeating: 0, count: scheme.classes)
+        for picture in pictures { picture.addPixels(to: &pixels) }
+        return LabelCounts(part: "training", ids: try communicator.sum(pixels).map { Int($0) }, scheme: scheme)
     }
 
     /// How many training pictures fit in `memory`, judging by the first that can be read.

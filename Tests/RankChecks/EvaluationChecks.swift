@@ -49,7 +49,7 @@ private func checkSegmentationProbe(_ runtime: MPIRuntime, _ arguments: [String]
         probe.classifier.score(
             map.reshaped([1] + map.shape), labels: labels, scheme: scheme, into: &confusion, resizers)
     }
-    let score = confusion.meanIntersectionOverUnion
+    guard let score = confusion.meanIntersectionOverUnion else { throw CheckFailure("nothing was scored") }
     if world.isRoot { print("score \(score) after \(probe.steps) steps") }
     try require(score > 0.6, "a score of \(score)")
     // What one rank's progress throws ends the training on all.

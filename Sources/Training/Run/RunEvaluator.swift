@@ -82,10 +82,14 @@ final class RunEvaluator {
     private static func segmentation(
         _ sets: RunConfiguration.Segmentation, verify: Bool, _ unlisted: inout [SkippedPicture]
     ) throws -> EvaluationPlan.Segmentation {
-        func source(_ set: RunConfiguration.LabelledImages) throws -> LabelledPictureSource {
+        let scheme = LabelScheme(classes: sets.classes, void: sets.void)
+        func source(_ set: RunConfiguration.LabelledImages, _ part: String) throws -> LabelledPictureSource {
             let folder = try SegmentationFolder(images: FilePath(text: set.images), labels: FilePath(text: set.labels))
             unlisted += folder.leftOut.skipped.map(SkippedPicture.init)
-            if verify { try folder.verify(classes: sets.classes, void: sets.void) }
+            if verify {
+                let pixels = try folder.verify(classes: sets.classes, void: sets.void)
+                try LabelCounts(part: part, ids: pixels, scheme: scheme).check()
+            }
             return LabelledPictureSource(count: folder.count, name: folder.description(of:)) { picture in
                 let map = try folder.labels(of: picture, classes: sets.classes, void: sets.void)
                 let image = try EvaluationTransform.plainView(
@@ -94,8 +98,8 @@ final class RunEvaluator {
             }
         }
         return EvaluationPlan.Segmentation(
-            training: try source(sets.train), validation: try source(sets.validation),
-            scheme: LabelScheme(classes: sets.classes, void: sets.void))
+            training: try source(sets.train, "training"), validation: try source(sets.validation, "validation"),
+            scheme: scheme)
     }
 
     /// The two views that training sees, of an epoch that training never reaches.
