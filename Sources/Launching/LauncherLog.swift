@@ -31,7 +31,8 @@ final class LauncherLog: @unchecked Sendable {
     func open(_ directory: FilePath) throws {
         guard file == nil else { return }
         file = try RunLog(
-            path: RunSight.folder(directory).appending("log.txt"), console: Console(isTerminal: false, output: { _ in true })
+            path: RunSight.folder(directory).appending("log.txt"),
+            console: Console(isTerminal: false, output: { _ in true })
         )
         for line in early { file?.info(line) }
         early = []

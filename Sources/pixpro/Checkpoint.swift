@@ -55,7 +55,7 @@ struct Checkpoint: ParsableCommand {
                     let manifest = try CheckpointCatalog.verify(directory)
                     print(
                         "ok       \(directory.shown)  \(manifest.tensors.count) tensors, \(manifest.byteCount) bytes")
-                } catch where !FileSystem.exists(directory) {
+                } catch  where !FileSystem.exists(directory) {
                     print("retired  \(directory.shown)  by the training that runs meanwhile")
                 } catch {
                     damaged += 1
