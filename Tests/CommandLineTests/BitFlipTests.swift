@@ -36,7 +36,7 @@ import Testing
             #expect(flipped.places > 0 && flipped.step < 8, "\(flipped)")
             // Of three ranks two agree, so the third is named.
             let found = "ranks do not agree on the values of \(Self.tensor): rank 1 ("
-            let ended = "launch/train: the job ended with status \(errorExitStatus)"
+            let ended = "launch: the job ended with status \(errorExitStatus)"
             #expect(result.errorOutput.contains(found) && result.errorOutput.contains(ended), "\(result)")
             #expect(result.status == 0, "\(result)")
             let whole = SmallRun(directory: run.directory + "/whole")
