@@ -1,5 +1,5 @@
 import Files
-import Glibc
+import MessagePassing
 import SystemPackage
 import Training
 
@@ -19,12 +19,8 @@ final class LauncherLog: @unchecked Sendable {
             return true
         })
 
-    static func print(_ text: String) {
-        for line in text.split(separator: "\n") {
-            let bytes = Array("launch: \(line)\n".utf8)
-            // Nobody can be told that standard error is gone.
-            _ = write(STDERR_FILENO, bytes, bytes.count)
-        }
+    @discardableResult static func print(_ text: String) -> Bool {
+        StandardError.write(text.split(separator: "\n").map { "launch: \($0)\n" }.joined())
     }
 
     /// The log of a run's directory, from now on.
