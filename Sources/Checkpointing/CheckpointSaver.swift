@@ -16,9 +16,10 @@ public enum SaveOutcome: Sendable {
 /// Saves checkpoints while training goes on.
 ///
 /// `beginSave` copies this rank's share of the tensors and returns; a thread writes it. At every later step boundary
-/// `poll` asks, by one small collective, whether all ranks are done, and then commits: every rank has written and
-/// synchronized its shard in `step-….partial`; rank zero checks sizes, writes the manifest, synchronizes it, renames the
-/// directory, and tells all. `finishSave` waits for that. All of these are collective.
+/// `poll` asks, by one small collective, whether all ranks are done. Once every rank has written and synchronized its
+/// shard in `step-….partial`, a thread of rank zero commits: checks sizes, writes the manifest, synchronizes it, renames
+/// the directory, and removes old checkpoints; a later `poll` tells all. `finishSave` waits for that. However slow the
+/// disk, no rank waits for it elsewhere. All of these are collective.
 public final class CheckpointSaver {
     public let runDirectory: FilePath
     private let parent: FilePath
@@ -28,11 +29,27 @@ public final class CheckpointSaver {
     private let observer: SaveObserver
     private var current: Save?
 
-    /// A save that is being written.
+    /// A save that is being written or committed.
     private struct Save {
         let facts: CheckpointFacts
         let tensors: [CheckpointManifest.StoredTensor]
         let job: BackgroundJob<ShardSummary>
+        /// Once all shards are written: rank zero's commit. On other ranks there is nothing to do.
+        var commit: BackgroundJob<CheckpointCommit.Summary>?
+        var isCommitting = false
+
+        /// Returns when this rank's work is done, of the two steps the one under way.
+        func wait() { if isCommitting { commit?.wait() } else { job.wait() } }
+
+        /// What came of it: whether it is done, and why it failed.
+        var progress: (isDone: Bool, failure: String?) {
+            isCommitting ? commit.map { Self.progress($0.result) } ?? (true, nil) : Self.progress(job.result)
+        }
+
+        private static func progress<Value>(_ result: Result<Value, any Error>?) -> (isDone: Bool, failure: String?) {
+            guard case .failure(let error) = result else { return (result != nil, nil) }
+            return (true, "\(error)")
+        }
     }
 
     private struct ShardSummary: Sendable {
@@ -78,7 +95,7 @@ public final class CheckpointSaver {
 
     private func finalDirectory(_ step: Int) -> FilePath { parent.appending(CheckpointCatalog.name(ofStep: step)) }
 
-    private func partialDirectory(_ step: Int) -> FilePath { finalDirectory(step).appending(suffix: ".partial") }
+    private func partialDirectory(_ step: Int) -> FilePath { CheckpointCommit.partialDirectory(finalDirectory(step)) }
 
     /// Copies this rank's share of `tensors`, which all ranks hold alike, and starts writing it. No save may be under
     /// way. Does not communicate; the copies take 1/N of the tensors' memory until the share is written.
@@ -140,39 +157,42 @@ public final class CheckpointSaver {
         return (file.size, checksum)
     }
 
-    /// Commits the save under way if all ranks have written their shards; nil while any still writes, or when there is
-    /// no save. Only MPI's failures are thrown: a save that fails is an outcome, and training may go on.
+    /// Moves the save under way on if all ranks are done with their part of it, and returns its outcome at the end; nil
+    /// while anyone still works, or when there is no save. Only MPI's failures are thrown: a save that fails is an
+    /// outcome, and training may go on.
     public func poll() throws -> SaveOutcome? {
         guard let save = current else { return nil }
-        var failure: String?
-        let state: Int64
-        switch save.job.result {
-        case nil: state = 0
-        case .success: state = 1
-        case .failure(let error):
-            state = 2
-            failure = "\(error)"
-        }
+        let (isDone, failure) = save.progress
+        let state: Int64 = !isDone ? 0 : failure == nil ? 1 : 2
         let extremes = try communicator.minimum([state, -state])
         guard extremes[0] > 0 else { return nil }
-        current = nil
         do {
             if extremes[1] == -2 {
-                try communicator.agree(on: "saving step \(save.facts.step)", failure: failure)
+                let work = save.isCommitting ? "committing" : "saving"
+                try communicator.agree(on: "\(work) step \(save.facts.step)", failure: failure)
             }
-            return try commit(save)
+            guard save.isCommitting else {
+                try beginCommit(save)
+                return nil
+            }
+            current = nil
+            return try committed(save)
         } catch let error as AgreedError {
+            current = nil
             return .failed(try discard(save, because: error))
         }
     }
 
-    /// Waits until the save under way, if any, has been written by all ranks, and commits it.
+    /// Waits until the save under way, if any, has been written by all ranks and committed.
     public func finishSave() throws -> SaveOutcome? {
-        current?.job.wait()
-        return try poll()
+        while let save = current {
+            save.wait()
+            if let outcome = try poll() { return outcome }
+        }
+        return nil
     }
 
-    /// Every rank's writer has ended, so rank zero can remove the directory.
+    /// No thread writes any more, so rank zero can remove the directory.
     private func discard(_ save: Save, because error: AgreedError) throws -> String {
         var text = "\(error)"
         if communicator.isRoot {
@@ -187,110 +207,28 @@ public final class CheckpointSaver {
 
     // MARK: Commit
 
-    private func commit(_ save: Save) throws -> SaveOutcome {
-        let start = ContinuousClock.now
+    private func beginCommit(_ save: Save) throws {
         observer(.readinessAgreed, rank)
         let summary = try save.job.result!.get()
         let layout = CRC32C.of(save.tensors.flatMap { Array("\($0.name) \($0.shape) \($0.shard)\n".utf8) })
         let summaries = try communicator.gather(
             [save.facts.step, summary.byteCount, Int(summary.checksum.value), Int(layout.value)])
         observer(.summariesGathered, rank)
-        try communicator.agree(on: "committing step \(save.facts.step)") {
-            if communicator.isRoot { try commitAsRoot(save, summaries) }
-        }
+        current!.isCommitting = true
+        guard communicator.isRoot else { return }
+        let commit = CheckpointCommit(
+            runDirectory: runDirectory, facts: save.facts, tensors: save.tensors, keep: keep,
+            visibilityLimit: visibilityLimit, observer: observer)
+        current!.commit = BackgroundJob("commit") { try commit.run(summaries) }
+    }
+
+    private func committed(_ save: Save) throws -> SaveOutcome {
+        let shard = try save.job.result!.get(), commit = try save.commit?.result!.get()
+        let byteCount = try communicator.sum([Int64(shard.byteCount)])[0]
+        let seconds = try communicator.maximum([shard.seconds, commit?.seconds ?? 0])
         observer(.outcomeTold, rank)
-        let byteCount = try communicator.sum([Int64(summary.byteCount)])[0]
-        let seconds = try communicator.maximum([summary.seconds, (ContinuousClock.now - start).inSeconds])
         return .committed(
             directory: finalDirectory(save.facts.step), byteCount: Int(byteCount), seconds: seconds[0] + seconds[1],
-            warnings: communicator.isRoot ? retire(upTo: save.facts.step) : [])
-    }
-
-    private func commitAsRoot(_ save: Save, _ summaries: [[Int]]) throws {
-        let step = save.facts.step
-        for (rank, summary) in summaries.enumerated() where summary[0] != step || summary[3] != summaries[0][3] {
-            throw CheckpointError(
-                "rank \(rank) saved other tensors or another step (\(summary[0])) than rank 0 (\(step))")
-        }
-        let directory = partialDirectory(step)
-        let shards = summaries.enumerated().map { rank, summary in
-            var digits = String(summary[2], radix: 16)
-            digits = String(repeating: "0", count: 8 - digits.count) + digits
-            return CheckpointManifest.Shard(
-                file: CheckpointCatalog.shardName(rank, of: summaries.count), byteCount: summary[1], checksum: digits)
-        }
-        var visibility = FileVisibility(limit: visibilityLimit)
-        for shard in shards {
-            try awaitShard(directory.appending(shard.file), byteCount: shard.byteCount, &visibility)
-        }
-        observer(.sizesChecked, rank)
-        let manifest = CheckpointManifest(facts: save.facts, shards: shards, tensors: save.tensors)
-        let file = try OutputFile(path: directory.appending(CheckpointManifest.fileName))
-        try file.append(manifest.encoded)
-        observer(.manifestWritten, rank)
-        try file.synchronize()
-        try file.finish()
-        try FileSystem.synchronize(directory: directory)
-        observer(.manifestSynchronized, rank)
-        try setAsideSuperseded(from: step)
-        observer(.supersededSetAside, rank)
-        try FileSystem.move(directory, to: finalDirectory(step))
-        observer(.renamed, rank)
-        try FileSystem.synchronize(directory: parent)
-        observer(.committed, rank)
-    }
-
-    /// Waits until rank zero's view of the file system shows a shard as its writer left it.
-    private func awaitShard(_ path: FilePath, byteCount: Int, _ visibility: inout FileVisibility) throws {
-        _ = visibility.wait(for: path, byteCount: byteCount)
-        let found = try FileSystem.size(path)
-        guard found == byteCount else {
-            throw FileError(
-                path: path,
-                reason: "has \(found) bytes on rank zero's host instead of the \(byteCount) written; are all ranks "
-                    + "on one shared file system?")
-        }
-    }
-
-    /// A run that goes on from an earlier step leaves later checkpoints behind, damaged or of another course. They are
-    /// kept under another name, so that a resume never picks them.
-    private func setAsideSuperseded(from step: Int) throws {
-        for entry in try CheckpointCatalog.list(runDirectory: runDirectory) where entry.step >= step {
-            let aside = entry.directory.appending(suffix: CheckpointCatalog.supersededSuffix)
-            try FileSystem.removeTree(aside)
-            try FileSystem.move(entry.directory, to: aside)
-        }
-    }
-
-    /// What was set aside goes once newer checkpoints than it fill all places.
-    private func removeSuperseded(before step: Int) throws {
-        for name in try FileSystem.names(in: parent) {
-            guard let old = CheckpointCatalog.step(ofSuperseded: name), old < step else { continue }
-            try FileSystem.removeTree(parent.appending(name))
-        }
-    }
-
-    /// Deletes all but the newest `keep` checkpoints; returns what could not be done.
-    private func retire(upTo step: Int) -> [String] {
-        var warnings: [String] = []
-        do {
-            let sound = try CheckpointCatalog.list(runDirectory: runDirectory).filter(\.isValid)
-            for entry in sound.dropFirst(keep) {
-                let trash = parent.appending(CheckpointCatalog.trashPrefix + CheckpointCatalog.name(ofStep: entry.step))
-                do {
-                    try FileSystem.removeTree(trash)
-                    try FileSystem.move(entry.directory, to: trash)
-                    observer(.retirementBegun, rank)
-                    try FileSystem.removeTree(trash)
-                } catch {
-                    warnings.append("cannot remove an old checkpoint: \(error)")
-                }
-            }
-            if sound.count > keep { try removeSuperseded(before: sound[keep - 1].step) }
-        } catch {
-            warnings.append("cannot look for old checkpoints: \(error)")
-        }
-        observer(.retired, rank)
-        return warnings
+            warnings: commit?.warnings ?? [])
     }
 }

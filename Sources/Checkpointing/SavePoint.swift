@@ -33,12 +33,12 @@ public enum SavePoint: Int, Sendable, CaseIterable {
     case renamed
     /// The final name is on the disk.
     case committed
-    /// All ranks know the outcome.
-    case outcomeTold
     /// Rank zero has renamed the first checkpoint to be deleted, if any.
     case retirementBegun
-    /// Old checkpoints are gone.
+    /// Old checkpoints are gone; rank zero's thread is done.
     case retired
+    /// All ranks know the outcome.
+    case outcomeTold
 }
 
 /// Is told of each point as it is reached, on the thread that reaches it.

@@ -37,8 +37,8 @@ public enum WholeFile {
 
     public static func write(_ text: String, to path: FilePath) throws { try write(Array(text.utf8), to: path) }
 
-    public static func write(_ bytes: [UInt8], to path: FilePath) throws {
-        try write(to: path) { try $0.append(bytes) }
+    public static func write(_ bytes: [UInt8], to path: FilePath, isDurable: Bool = true) throws {
+        try write(to: path, isDurable: isDurable) { try $0.append(bytes) }
     }
 
     /// Replaces a file in one step: a crash leaves the old contents or the new, never a part.

@@ -91,8 +91,7 @@ extension HostFacts {
         let limits = ControlGroupLimits.ofThisProcess(), mask = CoreMask.ofThisProcess(limits)
         facts.cores = mask.cores.count
         facts.sockets = sockets(of: mask.cores)
-        let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-        facts.memory = min(physical, limits.memory?.amount ?? .max)
+        facts.memory = min(PhysicalMemory.byteCount, limits.memory?.amount ?? .max)
         facts.memoryKills = memoryKills(in: limits.memory?.group)
         facts.lookAtTemporaryFolder()
         facts.clock = TimeSource.system.wall()

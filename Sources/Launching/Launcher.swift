@@ -189,8 +189,9 @@ public final class Launcher: Sendable {
                 plan, hostFile: hostFile, agent: asking.agent,
                 isBegun: before.newestStep > 0 && configuration.checkpoint.resume == .auto),
             environment: Environment.forMPI,
-            ended: files.watchdog.appending("ended")
-        ) { [log] in log.say($0) }
+            ended: files.watchdog.appending("ended"),
+            hasBegun: { MetricsGlance(files.metrics).since(glance).start != nil },
+            say: { [log] in log.say($0) })
         let returning = Task { [log] in await asking.sayWhoReturns(preflight.missing, question) { log.say($0) } }
         let seen = Watermark(before.newestStep), directory = directory
         let watching = Task { await seen.watch(directory, question.mark) }

@@ -1,10 +1,10 @@
 import Files
-import SystemPackage
+package import SystemPackage
 
 /// Asks the hosts of a list, all at once, whether they can take part.
-struct PreflightCommand: Sendable {
+package struct PreflightCommand: Sendable {
     /// How a command reaches a host.
-    enum Way: Sendable {
+    package enum Way: Sendable {
         /// `agent host command`, as ssh.
         case agent(String)
         case slurm
@@ -19,21 +19,25 @@ struct PreflightCommand: Sendable {
     /// The checksum of the program here.
     let build: String
     let thisHost: String
+    /// Between looks at hosts that a running job is without.
+    let secondsBetweenLooks: Double
+
+    package init(way: Way, program: FilePath, build: String, thisHost: String, secondsBetweenLooks: Double = 60) {
+        (self.way, self.program, self.build) = (way, program, build)
+        (self.thisHost, self.secondsBetweenLooks) = (thisHost, secondsBetweenLooks)
+    }
 
     /// What mpirun reaches hosts by; nil where the scheduler does.
     var agent: String? { if case .agent(let agent) = way { agent } else { nil } }
 
-    /// Seconds between looks at hosts that a running job is without.
-    static let secondsBetweenLooks = 60.0
-
     /// Tells of hosts that could take part again, once each, until the task is cancelled.
-    func sayWhoReturns(
+    package func sayWhoReturns(
         _ missing: [Preflight.Finding], _ question: HostQuestion, say: @Sendable (String) -> Void
     ) async {
         var hosts = missing.map(\.host)
         do {
             while !hosts.isEmpty {
-                try await Task.sleep(for: .seconds(Self.secondsBetweenLooks))
+                try await Task.sleep(for: .seconds(secondsBetweenLooks))
                 let back = await ask(hosts, question, newestStep: 0).ready.map(\.host)
                 try Task.checkCancellation()
                 for host in back { say("host \(host.name) is back; it takes part from the next start on") }
@@ -44,7 +48,7 @@ struct PreflightCommand: Sendable {
         }
     }
 
-    func ask(_ hosts: [ListedHost], _ question: HostQuestion, newestStep: Int) async -> Preflight {
+    package func ask(_ hosts: [ListedHost], _ question: HostQuestion, newestStep: Int) async -> Preflight {
         let down = if case .slurm = way { await Self.downInSlurm(hosts) } else { [String: String]() }
         let findings = await withTaskGroup(of: [(Int, Preflight.Finding)].self) { group in
             for first in 0..<min(Self.atOnce, hosts.count) {

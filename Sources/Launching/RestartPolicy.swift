@@ -14,9 +14,12 @@ public struct RestartPolicy: Sendable {
         public var backoff: Double
         /// Seconds of waiting without progress, in all, before giving up.
         public var patience: Double
+        /// Hosts without which a run is not begun or gone on with.
+        public var minimumHosts: Int
 
-        public init(restarts: Int, backoff: Double = 5, patience: Double = 600) {
+        public init(restarts: Int, backoff: Double = 5, patience: Double = 600, minimumHosts: Int = 1) {
             (self.restarts, self.backoff, self.patience) = (restarts, backoff, patience)
+            self.minimumHosts = minimumHosts
         }
     }
 
@@ -93,6 +96,14 @@ public struct RestartPolicy: Sendable {
             return .leave(
                 status: LaunchError.Status.unavailable.rawValue,
                 because: "take these hosts out of the list, or let --restart N leave out what cannot take part")
+        }
+        if view.ready.count < limits.minimumHosts {
+            let asked = "at least \(limits.minimumHosts) are asked for"
+            guard view.listed >= limits.minimumHosts else {
+                return .leave(
+                    status: LaunchError.Status.usage.rawValue, because: "\(view.listed) hosts are listed, \(asked)")
+            }
+            return wait(view, "\(view.ready.count) of \(view.listed) hosts can take part, \(asked)")
         }
         if let end = lastEnd {
             // The hosts are as they were, and the program refuses: nothing that waiting brings back.

@@ -71,6 +71,12 @@ struct LaunchCommand: ParsableCommand {
         transform: wholeNumber(in: 0...100_000_000))
     var patience = 600
 
+    @Option(
+        help: ArgumentHelp(
+            "With --restart: hosts without which no job is started; fewer are waited for.", valueName: "n"),
+        transform: wholeNumber(in: 1...1_000_000))
+    var minimumHosts = 1
+
     @Option(help: ArgumentHelp("Reaches a host as `PROGRAM HOST COMMAND`.", valueName: "program"))
     var agent = "ssh"
 
@@ -99,8 +105,9 @@ struct LaunchCommand: ParsableCommand {
         }
         let options = Launcher.Options(
             hosts: hosts, ranksPerHost: ranksPerHost, interface: interface,
-            restart: .init(restarts: restart, backoff: Double(backoff), patience: Double(patience)), agent: agent,
-            program: program.map(FileSystem.absolute), isDryRun: dryRun)
+            restart: .init(
+                restarts: restart, backoff: Double(backoff), patience: Double(patience), minimumHosts: minimumHosts),
+            agent: agent, program: program.map(FileSystem.absolute), isDryRun: dryRun)
         let launcher = Launcher(options, configuration: loaded.configuration, arguments: arguments)
         let status = Self.wait { await launcher.run() }
         throw ExitCode(status)

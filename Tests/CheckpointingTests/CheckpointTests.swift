@@ -55,6 +55,10 @@ struct CheckpointTests {
         try withTemporaryDirectory { run in try check("save-seconds", [run]) }
     }
 
+    @Test func aSlowDiskHoldsNobodyUp() throws {
+        try withTemporaryDirectory { run in try check("commit-beside", [run]) }
+    }
+
     @Test func onlyTheNewestAreKept() throws {
         try withTemporaryDirectory { run in
             try check("save", ranks: 1, [run, "2", "10", "20", "30", "40"])

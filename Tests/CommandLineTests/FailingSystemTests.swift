@@ -9,7 +9,7 @@ import Testing
     }()
 
     /// FLAKY: of three reads of a picture one fails. RETIRE and ASIDE: at the first read of a shard a folder is renamed.
-    /// THREADLESS: the program's own threads are refused.
+    /// THREADLESS: the program's own threads are refused. SYNCED: a file that lists what is waited for to be on the disk.
     private static let source = """
         #define _GNU_SOURCE
         #include <dlfcn.h>
@@ -35,6 +35,18 @@ import Testing
             return next(file, bytes, count, at);
         }
         ssize_t pread64(int file, void *bytes, size_t count, off_t at) { return pread(file, bytes, count, at); }
+        int fsync(int file) {
+            char link[64], name[4096];
+            snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+            ssize_t length = readlink(link, name, sizeof name - 1);
+            name[length > 0 ? length : 0] = 0;
+            FILE *list = getenv("SYNCED") ? fopen(getenv("SYNCED"), "a") : NULL;
+            if (list) {
+                fprintf(list, "%s\\n", name);
+                fclose(list);
+            }
+            return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(file);
+        }
         int pthread_create(pthread_t *thread, const pthread_attr_t *kind, void *(*body)(void *), void *argument) {
             int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = dlsym(RTLD_NEXT, "pthread_create");
             Dl_info place;
@@ -109,6 +121,24 @@ import Testing
                 ["RETIRE": checkpoints + "/step-00000002", "ASIDE": trash + "2"])
             #expect(
                 vanished.status == 78 && vanished.errorOutput.contains("vanished while they were read"), "\(vanished)")
+        }
+    }
+
+    /// Once training has begun only checkpoints wait for the disk, on threads of their own: where rank zero alone waited
+    /// for its reports, all others would wait for it in their next collective.
+    @Test(.enabled(if: hasCompiler, "needs a C compiler"))
+    func onlyCheckpointsWaitForTheDisk() throws {
+        try SmallRun.with { run in
+            let list = run.directory + "/synced"
+            let settings = ["schedule.steps=3", "checkpoint.everySteps=1", "checkpoint.keep=1"]
+            let result = try program(["train"] + run.arguments(settings), run.directory, ["SYNCED": list])
+            #expect(result.status == 0, "\(result)")
+            let synced = Set(try String(contentsOfFile: list, encoding: .utf8).split(separator: "\n").map(String.init))
+            #expect(FileManager.default.fileExists(atPath: run.run + "/curves/loss.png"))
+            #expect(synced.contains(run.run + "/checkpoints/step-00000003.partial/manifest.json"), "\(synced)")
+            let others = synced.filter { !$0.hasPrefix(run.run + "/checkpoints") }
+            // What the run begins with.
+            #expect(others == [run.run, run.run + "/config.resolved.yaml.pixpro-partial"], "\(others)")
         }
     }
 

@@ -232,6 +232,40 @@ import Testing
         }
     }
 
+    /// mpirun would lose a signal that comes before it has ranks: the launcher ends it, and nothing is lost.
+    @Test(arguments: ["", "trap '' USR1 TERM;"])
+    func aSignalBeforeTheJobHasBegunLeavesAtOnce(_ deaf: String) throws {
+        try stage(mpirun: deaf + "touch $run/up; while :; do sleep 0.1; done") { stage in
+            let (result, _) = try whileRunning { wait in
+                wait { FileManager.default.fileExists(atPath: stage.run + "/up") }
+                kill(try #require(JobProcess.all(of: SmallRun(directory: stage.folder)).first).id, SIGTERM)
+            } _: {
+                try stage.launch(["--restart", "9"])
+            }
+            #expect(result.status == 75 && stage.starts == 1 && !result.timedOut, "\(result)")
+            #expect(result.errorOutput.contains("before its first step: nothing is lost"), "\(result)")
+        }
+    }
+
+    @Test func tooFewHostsAreWaitedFor() throws {
+        let agent = "[[ $host != node2 || -e ${0%/bin*}/up ]] || exit 255; exec sh -c \"$command\""
+        try stage(mpirun: "cp $2 $run/../used; exit 0", agent: agent) { stage in
+            let options = ["--restart", "1", "--minimum-hosts"], hosts = "node1 slots=1\nnode2 slots=1\n"
+            let missing = try stage.launch(options + ["2", "--patience", "2"], hosts: hosts)
+            #expect(missing.status == 69 && stage.starts == 0, "\(missing)")
+            #expect(missing.errorOutput.contains("waiting: 1 of 2 hosts can take part, at least 2 are asked for"))
+            let (result, _) = try whileRunning { wait in
+                wait { stage.log.components(separatedBy: "waiting: ").count > 2 }
+                try "".write(toFile: stage.folder + "/up", atomically: true, encoding: .utf8)
+            } _: {
+                try stage.launch(options + ["2"], hosts: hosts)
+            }
+            #expect(result.status == 0 && stage.starts == 1, "\(result)")
+            #expect(try String(contentsOfFile: stage.folder + "/used", encoding: .utf8) == hosts)
+            #expect(try stage.launch(options + ["3"], hosts: hosts).status == 64)
+        }
+    }
+
     @Test func aSignalWhileNobodyAnswersLeavesAtOnce() throws {
         try stage(mpirun: "exit 0", agent: "exit 255") { stage in
             let (result, _) = try whileRunning { wait in

@@ -1,5 +1,6 @@
 import Foundation
 import Launching
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -98,5 +99,47 @@ import Testing
             question.mark = "mark2"
             #expect(try HostFacts.ofThisHost(question).runProblem.contains("another directory"))
         }
+    }
+
+    /// A host that a job is without may come back while it runs.
+    @Test func aHostThatComesBackIsSaidOnce() async throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/pixpro-return-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func script(_ name: String, _ text: String) throws -> String {
+            let path = "\(folder)/\(name)"
+            try ("#!/bin/sh\n" + text).write(toFile: path, atomically: true, encoding: .utf8)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+            return path
+        }
+        let program = try script("program", "cat <<'END'\n\(facts())END\n")
+        let agent = try script(
+            "agent", "echo $1 >>\(folder)/asked; [ -e \(folder)/$1 ] || exit 255; exec sh -c \"$2\"\n")
+        let command = PreflightCommand(
+            way: .agent(agent), program: FilePath(program), build: "abc", thisHost: "here", secondsBetweenLooks: 0.05)
+        let missing = ["n1", "n2"].map {
+            Preflight.Finding(host: ListedHost(name: $0), facts: nil, lacks: [.answer("no route")])
+        }
+        func asked() -> [String] {
+            let text = (try? String(contentsOfFile: folder + "/asked", encoding: .utf8)) ?? ""
+            return text.split(separator: "\n").map(String.init)
+        }
+        let said = Mutex<[String]>([])
+        let looking = Task {
+            await command.sayWhoReturns(missing, HostQuestion()) { text in said.withLock { $0.append(text) } }
+        }
+        func wait(_ condition: () -> Bool) async throws {
+            for _ in 0..<6000 where !condition() { try await Task.sleep(for: .milliseconds(10)) }
+        }
+        try await wait { asked().count >= 4 }
+        #expect(said.withLock { $0 }.isEmpty)
+        try "".write(toFile: folder + "/n2", atomically: true, encoding: .utf8)
+        try await wait { said.withLock { !$0.isEmpty } }
+        let before = asked().count
+        try await wait { asked().count >= before + 3 }
+        looking.cancel()
+        await looking.value
+        #expect(said.withLock { $0 } == ["host n2 is back; it takes part from the next start on"])
+        #expect(asked().dropFirst(before + 1).allSatisfy { $0 == "n1" }, "nobody asks it again")
     }
 }

@@ -46,6 +46,24 @@ import Testing
         #expect(policy.decide(view(0, ready: ["a"])) == .start)
     }
 
+    /// Too few hosts are waited for, as none are; a list that is too short is no matter of waiting.
+    @Test func fewerHostsThanAskedForAreWaitedFor() {
+        var policy = RestartPolicy(.init(restarts: 5, patience: 60, minimumHosts: 2))
+        #expect(policy.decide(view(0)) == .start)
+        #expect(policy.ended(JobEnd(status: 137, began: true, lastStep: 5), RunSight(place: .there), time: 9) != .start)
+        guard case .look(_, let reason) = policy.decide(view(14, ready: ["b"])) else {
+            Issue.record("started on one host")
+            return
+        }
+        #expect(reason == "1 of 2 hosts can take part, at least 2 are asked for")
+        #expect(policy.decide(view(24)) == .start && policy.restarts == 1)
+        _ = policy.ended(JobEnd(status: 137, began: true, lastStep: 6), RunSight(place: .there), time: 30)
+        _ = policy.decide(view(35, ready: ["b"]))
+        #expect(status(policy.decide(view(95, ready: ["b"]))) == 69)
+        policy = RestartPolicy(.init(restarts: 5, minimumHosts: 3))
+        #expect(status(policy.decide(view(0))) == 64)
+    }
+
     /// A newest step that went back, and a directory that is gone, wait, and never begin at step 0.
     @Test(arguments: [
         (RunSight(place: .gone), "gone"), (RunSight(place: .replaced), "another directory"),

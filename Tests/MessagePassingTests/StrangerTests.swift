@@ -15,8 +15,8 @@ import Testing
         var mostStrangers: Int { strangers.withLock { $0.most } }
         var heardRanks: Set<Int> { ranks.withLock { $0 } }
 
-        init(hosts: [String]) throws {
-            let server = try #require(HeartbeatServer(hosts: hosts))
+        init(hosts: [String], secondsForStrangers: Double) throws {
+            let server = try #require(HeartbeatServer(hosts: hosts, secondsForStrangers: secondsForStrangers))
             invitation = server.invitation
             Thread.detachNewThread { [self] in
                 while !isOver.load(ordering: .relaxed) {
@@ -73,7 +73,7 @@ import Testing
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         limit.rlim_cur = min(limit.rlim_max, 8192)
         try #require(limit.rlim_cur >= 4096 && setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
-        let server = try Server(hosts: ["a", "b", "b"])
+        let server = try Server(hosts: ["a", "b", "b"], secondsForStrangers: 1)
         defer { server.end() }
         let early = try #require(HeartbeatClient(invitation: server.invitation, rank: 1))
         let silent = try connect(3000, to: server.invitation)
@@ -81,28 +81,29 @@ import Testing
         // A rank gets in beside them, and the one before them is heard on.
         let late = try #require(HeartbeatClient(invitation: server.invitation, rank: 2))
         for (rank, client) in [(1, early), (2, late)] { #expect(client.beat(Self.heartbeat(rank), seconds: 0) == nil) }
-        #expect(holds(within: 10) { server.heardRanks == [0, 1, 2] })
+        #expect(holds(within: 60) { server.heardRanks == [0, 1, 2] })
         #expect(server.mostStrangers <= HeartbeatServer.strangerLimit)
-        #expect(holds(within: 3 * HeartbeatServer.secondsForStrangers) { server.strangerCount == 0 })
+        #expect(holds(within: 60) { server.strangerCount == 0 })
         #expect(early.beat(Self.heartbeat(1), seconds: 0) == nil)
     }
 
     @Test(arguments: ["GET / HTTP/1.1\r\n\r\n", "hello 0 1\n", "farewell\n", String(repeating: "x", count: 5000)])
     func nonsenseIsNotListenedTo(_ words: String) throws {
-        let server = try Server(hosts: ["a", "a"])
+        // A stranger that kept silent would stay as long as this test may last.
+        let server = try Server(hosts: ["a", "a"], secondsForStrangers: 1000)
         defer { server.end() }
         let strangers = try connect(5, to: server.invitation, saying: words)
         defer { for descriptor in strangers { close(descriptor) } }
-        // Each is hung up on, long before its seconds are over.
+        // Each is hung up on for what it says.
         for descriptor in strangers {
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            #expect(poll(&entry, 1, 1500) == 1)
+            #expect(poll(&entry, 1, 60_000) == 1)
         }
-        #expect(holds(within: 1) { server.strangerCount == 0 } && server.heardRanks == [0])
+        #expect(holds(within: 60) { server.strangerCount == 0 } && server.heardRanks == [0])
     }
 
     @Test func aRankMustBeOneOfTheJob() throws {
-        let server = try Server(hosts: ["a", "a"])
+        let server = try Server(hosts: ["a", "a"], secondsForStrangers: 60)
         defer { server.end() }
         #expect(HeartbeatClient(invitation: server.invitation, rank: 7) == nil)
         #expect(HeartbeatClient(invitation: server.invitation, rank: 1) != nil)

@@ -1,5 +1,6 @@
 import Checkpointing
 import MessagePassing
+import Synchronization
 import SystemPackage
 import TensorCore
 
@@ -27,6 +28,7 @@ let checkpointChecks: [String: Check] = [
     "asynchronous": saveAsynchronously,
     "copies": saveCopyingOnce,
     "save-seconds": saveWhileBusy,
+    "commit-beside": commitBeside,
 ]
 
 /// A small model's state, a function of the step, so that any program can tell what a checkpoint must hold.
@@ -263,4 +265,28 @@ private func saveWhileBusy(_ runtime: MPIRuntime, _ arguments: [String]) throws 
     sleep(3)
     guard case .committed(_, _, let seconds, _) = try saver.finishSave() else { throw CheckFailure("not committed") }
     try require((0.3...2).contains(seconds), "\(seconds) s")
+}
+
+/// DIRECTORY: while rank zero's disk takes its time over a commit, all ranks go on; a save of the next step waits for it.
+private func commitBeside(_ runtime: MPIRuntime, _ arguments: [String]) throws {
+    let isCommitting = Atomic(false), mayGoOn = Atomic(false)
+    let saver = try makeSaver(runtime, arguments[0]) { point, _ in
+        guard point == .manifestWritten else { return }
+        isCommitting.store(true, ordering: .releasing)
+        while !mayGoOn.load(ordering: .acquiring) { usleep(1_000) }
+    }
+    saver.beginSave(makeState(step: 10).map { SavedTensor($0) }, facts: makeFacts(step: 10))
+    for step in 0..<1_000_000 {
+        let outcome = try saver.poll()
+        try require(outcome == nil && saver.isSaving, "an outcome while the disk is busy")
+        let isSeen = try runtime.world.maximum([isCommitting.load(ordering: .acquiring) ? 1 : 0])[0] == 1
+        if isSeen && step >= 5 { break }
+        usleep(1_000)
+    }
+    // So far the checkpoint is not there.
+    try require(try CheckpointCatalog.list(runDirectory: FilePath(arguments[0])).isEmpty, "a name before its time")
+    try runtime.world.barrier("looking")
+    mayGoOn.store(true, ordering: .releasing)
+    guard case .committed = try saver.finishSave() else { throw CheckFailure("not committed") }
+    guard case .committed = try save(20, with: saver) else { throw CheckFailure("step 20") }
 }

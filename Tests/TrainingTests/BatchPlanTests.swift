@@ -1,4 +1,6 @@
 import Foundation
+import NeuralNetwork
+import PixelLearning
 import TensorCore
 import Testing
 import Training
@@ -20,12 +22,34 @@ import Training
         #expect(plan.learningRate == 0.375)
     }
 
-    @Test func autoHoldsWhatFitsInHalfTheMemory() throws {
-        let configuration = try parse("batch: {global: 120}")  // ResNet-50 at 224: 150 MB an image
-        #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 3_000_000_000).microBatch == 10)
+    @Test func autoHoldsWhatFitsInHalfTheMemoryThatWeightsLeave() throws {
+        // ResNet-50 at 224: 33 million parameters take 1.42 GB, an image 150 MB.
+        let configuration = try parse("batch: {global: 120}")
+        #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 3_000_000_000).microBatch == 5)
+        #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 4_500_000_000).microBatch == 10)
         #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 1000).microBatch == 1)
         #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 1 << 40).microBatch == 120)
         #expect(try BatchPlan(configuration: try parse("batch: {perRank: 4, microBatch: 9}"), ranks: 1).microBatch == 4)
+    }
+
+    @Test(arguments: ["tiny", "resnet18", "resnet50"], [0, 1, 2])
+    func parametersAreCountedBeforeThereIsAModel(_ architecture: String, layers: Int) throws {
+        var settings = PixProSettings()
+        settings.architecture = try #require(ResNetArchitecture(rawValue: architecture))
+        (settings.projectorWidth, settings.transformLayers) = (32, layers)
+        let model = PixPro(settings, seed: 1)
+        var configuration = RunConfiguration()
+        configuration.model.architecture = settings.architecture
+        (configuration.model.projectorWidth, configuration.method.transformLayers) = (32, layers)
+        #expect(configuration.parameterCount == model.online.parameters.reduce(0) { $0 + $1.value.count })
+    }
+
+    @Test func aSystemThatDoesNotTellItsMemoryIsTakenForACommonOne() {
+        #expect(PhysicalMemory.byteCount(pages: 1 << 20, pageSize: 4096) == 1 << 32)
+        for (pages, size) in [(-1, 4096), (1 << 20, -1), (0, 4096), (.max, 4096)] {
+            #expect(PhysicalMemory.byteCount(pages: pages, pageSize: size) == PhysicalMemory.assumed)
+        }
+        #expect(PhysicalMemory.byteCount >= 64 << 20)
     }
 
     /// Beside peaks of runs that saved a checkpoint, in GB.

@@ -162,22 +162,43 @@ import Training
         }
     }
 
-    @Test func anUnreadablePictureIsNamedOnce() throws {
+    @Test func anUnreadablePictureIsNamedOnceAndCountedAnewAfterAStart() throws {
         try with { run in
             var reporter = try run.reporter()
             try run.begin(reporter)
-            reporter.unreadable(["b.jpg\tis empty", "a.jpg\tis cut short"])
-            reporter.unreadable(["b.jpg\tis empty"])
+            #expect(reporter.unreadable(["b.jpg\tis empty", "a.jpg\tis cut short"]) == 2)
+            #expect(reporter.unreadable(["b.jpg\tis gone"]) == 2)
             #expect(try WholeFile.text(of: run.directory.skipped) == "a.jpg\tis cut short\nb.jpg\tis empty\n")
+            // Another start finds the file with a line that a crash has cut.
+            try AppendedFile(path: run.directory.skipped).append(Array("half.jpg\tis".utf8))
             reporter = try run.reporter()
             try run.begin(reporter, step: 1, from: "step-1")
-            reporter.unreadable(["a.jpg\tis cut short", "c.jpg\tis gone"])
+            #expect(reporter.unreadable(["a.jpg\tis cut short", "c.jpg\tis gone", "half.jpg\tis cut short"]) == 3)
             let warnings = run.screen.text.split(separator: "\n").filter { $0.contains("skipping") }
             #expect(
                 warnings == [
                     "warning: skipping a.jpg: is cut short", "warning: skipping b.jpg: is empty",
-                    "warning: skipping c.jpg: is gone",
+                    "warning: skipping c.jpg: is gone", "warning: skipping half.jpg: is cut short",
                 ])
+            #expect(
+                try WholeFile.text(of: run.directory.skipped).split(separator: "\n") == [
+                    "a.jpg\tis cut short", "b.jpg\tis empty", "c.jpg\tis gone", "half.jpg\tis cut short",
+                ])
+            // One that begins anew keeps nothing of it.
+            try run.begin(try run.reporter())
+            #expect(!FileSystem.exists(run.directory.skipped))
+        }
+    }
+
+    /// Each new name costs its own line: of a million bad pictures the file is not written a million times.
+    @Test func skippedFilesAreOnlyAppended() throws {
+        try with { run in
+            let reporter = try run.reporter()
+            try run.begin(reporter)
+            _ = reporter.unreadable(["a.jpg\tis empty"])
+            let first = FileIdentity(of: run.directory.skipped)
+            _ = reporter.unreadable(["b.jpg\tis empty"])
+            #expect(first != nil && FileIdentity(of: run.directory.skipped) == first)
         }
     }
 

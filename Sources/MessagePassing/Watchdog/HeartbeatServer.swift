@@ -23,13 +23,16 @@ package final class HeartbeatServer: @unchecked Sendable {
     private var connections: [Connection] = []
     private(set) package var table: RankTable
 
-    /// So many strangers are heard at once, the latest; each has so many seconds to say who it is.
-    package static let strangerLimit = 32, secondsForStrangers = 3.0
+    /// So many strangers are heard at once, the latest.
+    package static let strangerLimit = 32
+    /// Each has so long to say who it is.
+    private let secondsForStrangers: Double
     /// At most so many connections are taken before the ranks are heard again.
     private static let arrivalsAtOnce = 256
 
     /// Nil where this host grants no socket.
-    package init?(hosts: [String]) {
+    package init?(hosts: [String], secondsForStrangers: Double = 3) {
+        self.secondsForStrangers = secondsForStrangers
         let here = HostAddresses.ofThisHost(ranksAreHere: hosts.allSatisfy { $0 == hosts[0] })
         if here.isExclusive {
             listening = here.addresses.compactMap { address in
@@ -66,7 +69,7 @@ package final class HeartbeatServer: @unchecked Sendable {
         for index in connections.indices { hear(&connections[index], now) }
         for (socket, _) in listening { welcome(at: socket, now, seconds) }
         for connection in connections where connection.rank == nil {
-            if (now - connection.since).inSeconds > Self.secondsForStrangers { connection.socket.shut() }
+            if (now - connection.since).inSeconds > secondsForStrangers { connection.socket.shut() }
         }
         connections.removeAll { $0.socket.isClosed }
     }

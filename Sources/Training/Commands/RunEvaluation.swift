@@ -39,7 +39,7 @@ public final class RunEvaluation {
         model = PixPro(configuration.pixProSettings, seed: UInt64(configuration.run.seed))
         try TrainingState(model: model, optimizer: nil).load(reader)
         let index = try DataSource.index(
-            configuration.data.roots.map(FilePath.init(text:)), excluding: runDirectory, world)
+            configuration.data.roots.map(FilePath.init(text:)), excluding: runDirectory, runtime)
         evaluator = try RunEvaluator(configuration, index: index, communicator: world)
         console = world.isRoot ? .standardError : nil
         console?.print("scoring \(reader.directory.shown)")

@@ -18,9 +18,10 @@ public struct BatchPlan: Sendable, Equatable {
     /// Plans for `ranks` ranks.
     ///
     /// - Parameter memoryPerRank: bytes that a rank may use, the smallest of all ranks so that all plan alike; decides
-    ///   `batch.microBatch: auto`, the largest divisor of the rank's images whose activations take at most half of it.
+    ///   `batch.microBatch: auto`, the largest divisor of the rank's images whose activations take at most half of what
+    ///   weights, gradients, states and a save leave of it.
     /// - Throws: `ConfigurationError` where the batch cannot be divided.
-    public init(configuration: RunConfiguration, ranks: Int, memoryPerRank: Int = 8 << 30) throws {
+    public init(configuration: RunConfiguration, ranks: Int, memoryPerRank: Int = PhysicalMemory.assumed) throws {
         precondition(ranks >= 1, "\(ranks) ranks")
         self.ranks = ranks
         let batch = configuration.batch
@@ -46,7 +47,9 @@ public struct BatchPlan: Sendable, Equatable {
                 ])
             }
         } else {
-            let limit = max(1, memoryPerRank / 2 / configuration.activationBytesPerImage)
+            let weights = configuration.memory(
+                parameters: configuration.parameterCount, microBatch: 0, elementType: .float32)
+            let limit = max(1, (memoryPerRank - weights) / 2 / configuration.activationBytesPerImage)
             let images = perRank
             microBatch = (1...min(limit, images)).last { images.isMultiple(of: $0) } ?? 1
         }
@@ -102,6 +105,23 @@ extension RunConfiguration {
             case .resnet152: 320
             }
         return max(1, millionBytesAt224 * 1_000_000 * data.imageSize * data.imageSize / (224 * 224))
+    }
+
+    /// Parameters that are trained: those of the backbone without its classifier, the projector and the propagation.
+    package var parameterCount: Int {
+        let backbone =
+            switch model.architecture {
+            case .tiny: 20_052
+            case .resnet18: 11_176_512
+            case .resnet34: 21_284_672
+            case .resnet50: 23_508_032
+            case .resnet101: 42_500_160
+            case .resnet152: 58_143_808
+            }
+        let settings = pixProSettings, width = settings.projectorWidth, outputs = settings.projectionChannels
+        let projector = (settings.architecture.outputChannels + 1 + 2) * width + (width + 1) * outputs
+        let propagation = (outputs + 1) * outputs * settings.transformLayers
+        return backbone + projector + propagation + (settings.transformLayers == 2 ? 2 * outputs : 0)
     }
 
     /// About what training takes on each rank, in bytes.

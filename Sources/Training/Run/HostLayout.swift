@@ -37,9 +37,8 @@ struct HostLayout {
         }
         let memoryGroups = try world.allGather(limits.memory?.group ?? "")
         let sharing = here.count { memoryGroups[$0] == memoryGroups[world.rank] }
-        let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         let shares = try world.allGather([
-            physical / here.count, limits.memory.map { $0.amount / sharing } ?? .max,
+            PhysicalMemory.byteCount / here.count, limits.memory.map { $0.amount / sharing } ?? .max,
         ])
         let least = shares.indices.min { shares[$0].min()! < shares[$1].min()! }!
         memoryPerRank = shares[least].min()!

@@ -17,7 +17,7 @@ package final class RunReporter {
     private var tensorBoard: TensorBoardWriter?
     private var rate = RateMeter()
     private var batchRanks = 1
-    private var namedUnreadable: Set<String> = []
+    private var skipped: SkippedFiles
     private var stragglers: StragglerWatch
     private var collapse = CollapseWatch()
     private var overlap: OverlapWatch
@@ -30,6 +30,7 @@ package final class RunReporter {
     ) throws {
         stragglers = StragglerWatch(hosts: hosts)
         overlap = OverlapWatch(configuration.configuration)
+        skipped = SkippedFiles(path: directory.skipped)
         self.directory = directory
         self.configuration = configuration
         self.isRoot = isRoot
@@ -47,9 +48,7 @@ package final class RunReporter {
         guard isRoot else { return }
         try WholeFile.write(
             configuration.configuration.yaml(origins: configuration.origins), to: directory.configuration)
-        if checkpoint != nil, FileSystem.exists(directory.skipped) {
-            namedUnreadable = Set(try WholeFile.text(of: directory.skipped).split(separator: "\n").map(String.init))
-        }
+        try skipped.begin(isResumed: checkpoint != nil)
         batchRanks = batch.ranks
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
         series = CurveSeries(try MetricsFile.read(directory.metrics).records)
@@ -117,23 +116,25 @@ package final class RunReporter {
     /// Names what lay among the pictures and is not used.
     func leftOut(_ leftOut: LeftOut) {
         if leftOut.ignoredCount > 0 { note("\(leftOut.ignoredCount) other files ignored: \(leftOut.ignoredByEnding)") }
-        unreadable(leftOut.skipped.map { "\($0.path)\t\($0.reason)" })
+        skip(leftOut.skipped.map { "\($0.path)\t\($0.reason)" }, areFailures: false)
         let unnamed = leftOut.skippedCount - leftOut.skipped.count
         if unnamed > 0 { warn("and \(unnamed) more are skipped") }
     }
 
-    /// Lines "path<tab>reason"; each file is said once.
-    package func unreadable(_ lines: [String]) {
-        let new = lines.filter { namedUnreadable.insert($0).inserted }.sorted()
-        guard isRoot, !new.isEmpty else { return }
-        for line in new {
+    /// Lines "path<tab>reason" of pictures that could not be read; each file is said once. Returns how many such pictures
+    /// there were since this start; 0 on ranks other than zero.
+    package func unreadable(_ lines: [String]) -> Int {
+        skip(lines, areFailures: true)
+        return skipped.failureCount
+    }
+
+    private func skip(_ lines: [String], areFailures: Bool) {
+        guard isRoot else { return }
+        for line in skipped.add(lines, areFailures: areFailures) {
             let parts = line.split(separator: "\t", maxSplits: 1)
             warn("skipping \(parts[0]): \(parts.count > 1 ? String(parts[1]) : "unreadable")")
         }
-        attempt {
-            try WholeFile.write(
-                namedUnreadable.sorted().map { $0 + "\n" }.joined(), to: directory.skipped)
-        }
+        attempt { try skipped.write() }
     }
 
     /// A step that was skipped: in the log, and with all its pictures in a file.
@@ -141,8 +142,8 @@ package final class RunReporter {
         guard isRoot else { return }
         warn(message)
         attempt {
-            let before = FileSystem.exists(directory.nonFinite) ? try WholeFile.text(of: directory.nonFinite) : ""
-            try WholeFile.write(before + pictures.map { "\(step)\t\($0)\n" }.joined(), to: directory.nonFinite)
+            try AppendedFile(path: directory.nonFinite).append(
+                pictures.flatMap { Array("\(step)\t\($0)\n".utf8) })
         }
     }
 
@@ -181,14 +182,14 @@ package final class RunReporter {
         record(.evaluation, position, epoch: Double(position.epoch), values)
     }
 
-    /// Draws all curves anew.
+    /// Draws all curves anew. Nothing waits for the disk: the other ranks would wait too, and metrics.jsonl has it all.
     package func drawCurves() {
         guard isRoot else { return }
         attempt {
             for curve in series.curves() {
                 let png = try encodePNG(
                     rgb: curve.canvas.pixels, width: curve.canvas.width, height: curve.canvas.height)
-                try WholeFile.write(png, to: directory.curves.appending("\(curve.name).png"))
+                try WholeFile.write(png, to: directory.curves.appending("\(curve.name).png"), isDurable: false)
             }
         }
     }
@@ -201,9 +202,7 @@ package final class RunReporter {
         note(
             "finished after \(position.step) steps and \(position.samples) images; peak memory of a rank "
                 + "\(significant(Double(peakMemory) / 1e9)) GB; curves in \(directory.curves.shown)")
-        if !namedUnreadable.isEmpty {
-            note("\(namedUnreadable.count) unreadable files, listed in \(directory.skipped.shown)")
-        }
+        if skipped.count > 0 { note("\(skipped.count) unreadable files, listed in \(directory.skipped.shown)") }
     }
 
     package func note(_ text: String) { log?.info(text) }

@@ -30,8 +30,6 @@ public final class TrainingRun {
     private let trace: StepTrace?
     private let numbers: NumberGuard
     private var position: RunPosition
-    /// Images that could not be read since this start; on rank zero.
-    private var unreadable: Set<String> = []
     /// The signal on which all ranks stop; 0 for none.
     private var stopSignal: Int32 = 0
 
@@ -61,7 +59,7 @@ public final class TrainingRun {
         threads = cores.ranks[host.rank]
         try world.agree(on: "starting threads") { [threads] in try ComputeThreads.start(threads: threads.compute) }
         index = try DataSource.index(
-            configuration.data.roots.map(FilePath.init(text:)), excluding: directory.path, world)
+            configuration.data.roots.map(FilePath.init(text:)), excluding: directory.path, runtime)
         try checks.verifyPictures(index)
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
         guard index.count >= batch.global else {
@@ -211,9 +209,7 @@ public final class TrainingRun {
         let lines = failures.map { "\($0.description)\t\($0.reason)" }.joined(separator: "\n")
         let gathered = try communicator.gather(Array(lines.utf8))
         let named = gathered.flatMap { String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init) }
-        reporter.unreadable(named)
-        unreadable.formUnion(named.map { String($0.prefix { $0 != "\t" }) })
-        let count = try communicator.broadcast([unreadable.count])[0]
+        let count = try communicator.broadcast([reporter.unreadable(named)])[0]
         guard Double(count) > max(10, configuration.data.unreadableLimit * Double(index.count)) else { return }
         throw TrainingError(
             "\(count) of \(index.count) images cannot be read, more than data.unreadableLimit "

@@ -1,0 +1,123 @@
+import Files
+import SystemPackage
+
+/// How rank zero makes a checkpoint of the shards that all ranks have written: work for a thread of its own.
+struct CheckpointCommit: Sendable {
+    let runDirectory: FilePath
+    let facts: CheckpointFacts
+    let tensors: [CheckpointManifest.StoredTensor]
+    let keep: Int
+    let visibilityLimit: Double
+    let observer: SaveObserver
+
+    struct Summary: Sendable {
+        let seconds: Double
+        /// Of old checkpoints that could not be removed and the like.
+        let warnings: [String]
+    }
+
+    private var parent: FilePath { CheckpointCatalog.checkpointsDirectory(runDirectory) }
+
+    private func finalDirectory(_ step: Int) -> FilePath { parent.appending(CheckpointCatalog.name(ofStep: step)) }
+
+    /// What a checkpoint's directory is called until it is whole.
+    static func partialDirectory(_ final: FilePath) -> FilePath { final.appending(suffix: ".partial") }
+
+    /// Commits, and removes old checkpoints.
+    ///
+    /// - Parameter summaries: of each rank the step, bytes and checksum of its shard, and the checksum of its plan.
+    func run(_ summaries: [[Int]]) throws -> Summary {
+        let start = ContinuousClock.now
+        try commit(summaries)
+        let warnings = retire(upTo: facts.step)
+        return Summary(seconds: (ContinuousClock.now - start).inSeconds, warnings: warnings)
+    }
+
+    private func commit(_ summaries: [[Int]]) throws {
+        let step = facts.step
+        for (rank, summary) in summaries.enumerated() where summary[0] != step || summary[3] != summaries[0][3] {
+            throw CheckpointError(
+                "rank \(rank) saved other tensors or another step (\(summary[0])) than rank 0 (\(step))")
+        }
+        let directory = Self.partialDirectory(finalDirectory(step))
+        let shards = summaries.enumerated().map { rank, summary in
+            var digits = String(summary[2], radix: 16)
+            digits = String(repeating: "0", count: 8 - digits.count) + digits
+            return CheckpointManifest.Shard(
+                file: CheckpointCatalog.shardName(rank, of: summaries.count), byteCount: summary[1], checksum: digits)
+        }
+        var visibility = FileVisibility(limit: visibilityLimit)
+        for shard in shards {
+            try awaitShard(directory.appending(shard.file), byteCount: shard.byteCount, &visibility)
+        }
+        observer(.sizesChecked, 0)
+        let manifest = CheckpointManifest(facts: facts, shards: shards, tensors: tensors)
+        let file = try OutputFile(path: directory.appending(CheckpointManifest.fileName))
+        try file.append(manifest.encoded)
+        observer(.manifestWritten, 0)
+        try file.synchronize()
+        try file.finish()
+        try FileSystem.synchronize(directory: directory)
+        observer(.manifestSynchronized, 0)
+        try setAsideSuperseded(from: step)
+        observer(.supersededSetAside, 0)
+        try FileSystem.move(directory, to: finalDirectory(step))
+        observer(.renamed, 0)
+        try FileSystem.synchronize(directory: parent)
+        observer(.committed, 0)
+    }
+
+    /// Waits until rank zero's view of the file system shows a shard as its writer left it.
+    private func awaitShard(_ path: FilePath, byteCount: Int, _ visibility: inout FileVisibility) throws {
+        _ = visibility.wait(for: path, byteCount: byteCount)
+        let found = try FileSystem.size(path)
+        guard found == byteCount else {
+            throw FileError(
+                path: path,
+                reason: "has \(found) bytes on rank zero's host instead of the \(byteCount) written; are all ranks "
+                    + "on one shared file system?")
+        }
+    }
+
+    /// A run that goes on from an earlier step leaves later checkpoints behind, damaged or of another course. They are
+    /// kept under another name, so that a resume never picks them.
+    private func setAsideSuperseded(from step: Int) throws {
+        for entry in try CheckpointCatalog.list(runDirectory: runDirectory) where entry.step >= step {
+            let aside = entry.directory.appending(suffix: CheckpointCatalog.supersededSuffix)
+            try FileSystem.removeTree(aside)
+            try FileSystem.move(entry.directory, to: aside)
+        }
+    }
+
+    /// What was set aside goes once newer checkpoints than it fill all places.
+    private func removeSuperseded(before step: Int) throws {
+        for name in try FileSystem.names(in: parent) {
+            guard let old = CheckpointCatalog.step(ofSuperseded: name), old < step else { continue }
+            try FileSystem.removeTree(parent.appending(name))
+        }
+    }
+
+    /// Deletes all but the newest `keep` checkpoints; returns what could not be done.
+    private func retire(upTo step: Int) -> [String] {
+        var warnings: [String] = []
+        do {
+            let sound = try CheckpointCatalog.list(runDirectory: runDirectory).filter(\.isValid)
+            for entry in sound.dropFirst(keep) {
+                let trash = parent.appending(CheckpointCatalog.trashPrefix + CheckpointCatalog.name(ofStep: entry.step))
+                do {
+                    try FileSystem.removeTree(trash)
+                    try FileSystem.move(entry.directory, to: trash)
+                    observer(.retirementBegun, 0)
+                    try FileSystem.removeTree(trash)
+                } catch {
+                    warnings.append("cannot remove an old checkpoint: \(error)")
+                }
+            }
+            if sound.count > keep { try removeSuperseded(before: sound[keep - 1].step) }
+        } catch {
+            warnings.append("cannot look for old checkpoints: \(error)")
+        }
+        observer(.retired, 0)
+        return warnings
+    }
+}
