@@ -51,7 +51,7 @@ let package = Package(
         .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .target(name: "CVector"),
-        .target(name: "CAVX512"),
+        .target(name: "CKernels"),
         .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "CStacks"),
@@ -63,7 +63,7 @@ let package = Package(
         layer("Threads", []),
         .target(
             name: "TensorCore",
-            dependencies: ["CAVX512", "CVector", "COpenBLAS", "Threads"] + (hasOneDNN ? ["COneDNN"] : []),
+            dependencies: ["CKernels", "CVector", "COpenBLAS", "Threads"] + (hasOneDNN ? ["COneDNN"] : []),
             swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
         layer("MessagePassing", ["CMPI", "CStacks", "Files", "Threads", systemPackage]),
         layer("NeuralNetwork", ["TensorCore"]),

@@ -1,3 +1,4 @@
+import CKernels
 import CVector
 
 /// What a tensor's elements are stored as. Arithmetic is float32 in both.
@@ -30,6 +31,10 @@ public struct BFloat16: BitwiseCopyable, Sendable, Equatable {
 /// An element that kernels load as float32 and store from it, eight at a time or singly.
 protocol KernelElement: BitwiseCopyable {
     static var elementType: ElementType { get }
+    /// The processor's kernels with AVX-512, if it has them.
+    static var avx512: UnsafePointer<kernels>? { get }
+    /// How many neighbours along the depth a word of a panel holds.
+    static var depthPerWord: Int { get }
     static func load8(_ pointer: UnsafePointer<Self>) -> SIMD8<Float>
     static func store8(_ values: SIMD8<Float>, _ pointer: UnsafeMutablePointer<Self>)
     init(rounding value: Float)

@@ -35,6 +35,7 @@ extension Tensor {
         parallelFor(count) { _, range in
             for i in range { a[i] = a[i] * keep + b[i] * take }
         }
+        markChanged()
     }
 
     /// output ← max(self, 0).

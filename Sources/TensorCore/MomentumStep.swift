@@ -45,5 +45,6 @@ extension Tensor {
                 w[i] -= learningRate * speed
             }
         }
+        weight.markChanged()
     }
 }

@@ -1,5 +1,3 @@
-import CVector
-
 extension Tensor {
     /// Maximum over kernel × kernel windows of NHWC maps; also which tap won, for the gradient.
     ///
@@ -10,7 +8,7 @@ extension Tensor {
         let outH = (h + 2 * padding - kernel) / stride + 1, outW = (w + 2 * padding - kernel) / stride + 1
         let output = Tensor([n, outH, outW, c], elementType)
         let winners = PoolingWinners(count: output.count)
-        func run<Element: ProductElement>(_ type: Element.Type) {
+        func run<Element: KernelElement>(_ type: Element.Type) {
             let x = elements(type), y = output.elements(type), taps = winners.taps
             parallelFor(n * outH) { _, rows in
                 withWindow(of: kernel * kernel) { (window: Window<UnsafeRawPointer?>) in
@@ -20,12 +18,7 @@ extension Tensor {
                             let count = window.find(
                                 x + row / outH * h * w * c, (h, w, c), top: row % outH * stride - padding,
                                 left: column * stride - padding, kernel)
-                            if let kernels = Element.pooling(channels: c) {
-                                kernels.pool(
-                                    window.entries, window.taps, Int64(count), Int64(c), y + at, taps + at)
-                            } else {
-                                pool(window, count, c, y + at, taps + at)
-                            }
+                            Element.pool(window, count, channels: c, into: y + at, winners: taps + at)
                         }
                     }
                 }
@@ -45,20 +38,16 @@ extension Tensor {
         let result = Tensor(inputShape, elementType)
         let windows = PoolingWindows(
             outputHeight: outH, outputWidth: outW, kernel: kernel, stride: stride, padding: padding)
-        func run<Element: ProductElement>(_ type: Element.Type) {
+        func run<Element: KernelElement>(_ type: Element.Type) {
             let dy = elements(type), dx = result.elements(type)
             parallelFor(inputShape[0] * h) { _, rows in
-                withWindow(of: kernel * kernel) { (over: Window<Int64>) in
+                withWindow(of: kernel * kernel) { (over: Window<Int>) in
                     for row in rows {
                         for column in 0..<w {
                             let target = dx + (row * w + column) * c
                             let count = windows.find(image: row / h, y: row % h, x: column, over)
-                            if let kernels = Element.pooling(channels: c) {
-                                kernels.gradient(
-                                    over.entries, over.taps, Int64(count), Int64(c), dy, winners.taps, target)
-                            } else {
-                                sumWon(over, count, c, dy, winners.taps, into: target)
-                            }
+                            Element.poolGradient(
+                                over, count, channels: c, gradient: dy, winners: winners.taps, into: target)
                         }
                     }
                 }
@@ -124,27 +113,6 @@ public final class PoolingWinners {
     deinit { MemoryPool.shared.release(taps, count) }
 }
 
-/// Up to eight taps; the other lanes are −1, which is none.
-@inline(__always)
-private func loadTaps(_ pointer: UnsafePointer<UInt8>, _ lanes: Int) -> SIMD8<Int32> {
-    if lanes == 8 { return cvector_load_bytes(pointer) }
-    var taps = SIMD8<Int32>(repeating: -1)
-    for lane in 0..<lanes { taps[lane] = Int32(pointer[lane]) }
-    return taps
-}
-
-@inline(__always)
-private func storeTaps(_ taps: SIMD8<Int32>, _ pointer: UnsafeMutablePointer<UInt8>, _ lanes: Int) {
-    if lanes == 8 { return cvector_store_bytes(taps, pointer) }
-    for lane in 0..<lanes { pointer[lane] = UInt8(truncatingIfNeeded: taps[lane]) }
-}
-
-/// Some entries, and which tap of a window each stands for.
-private struct Window<Entry> {
-    let entries: UnsafeMutablePointer<Entry>
-    let taps: UnsafeMutablePointer<UInt8>
-}
-
 private func withWindow<Entry>(of taps: Int, _ body: (Window<Entry>) -> Void) {
     withUnsafeTemporaryAllocation(of: Entry.self, capacity: taps) { entries in
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: taps) {
@@ -170,52 +138,16 @@ extension Window<UnsafeRawPointer?> {
     }
 }
 
-/// One window of max pooling for all channels.
-private func pool<Element: KernelElement>(
-    _ window: Window<UnsafeRawPointer?>, _ count: Int, _ channels: Int, _ output: UnsafeMutablePointer<Element>,
-    _ winners: UnsafeMutablePointer<UInt8>
-) {
-    forEachEight(channels) { channel, lanes in
-        var best = SIMD8<Float>(repeating: -.infinity)
-        var winner = SIMD8<Int32>()
-        for i in 0..<count {
-            let pixel = window.entries[i]!.assumingMemoryBound(to: Element.self)
-            let value = Element.load(pixel + channel, lanes: lanes)
-            let better = value .> best
-            best.replace(with: value, where: better)
-            winner.replace(with: SIMD8(repeating: Int32(window.taps[i])), where: better)
-        }
-        Element.store(best, output + channel, lanes: lanes)
-        storeTaps(winner, winners + channel, lanes)
-    }
-}
-
-/// target [C] ← the gradients of those windows that were won as their taps.
-private func sumWon<Element: KernelElement>(
-    _ window: Window<Int64>, _ count: Int, _ channels: Int, _ gradient: UnsafePointer<Element>,
-    _ winners: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Element>
-) {
-    forEachEight(channels) { channel, lanes in
-        var sum = SIMD8<Float>()
-        for i in 0..<count {
-            let at = Int(window.entries[i]) * channels + channel
-            sum += cvector_where_equal(
-                loadTaps(winners + at, lanes), Int32(window.taps[i]), Element.load(gradient + at, lanes: lanes))
-        }
-        Element.store(sum, target + channel, lanes: lanes)
-    }
-}
-
 /// The windows of a max pooling seen from its input: the gradient gathers, so that every input pixel is written once.
 private struct PoolingWindows {
     let outputHeight, outputWidth, kernel, stride, padding: Int
 
     /// Enters the outputs whose windows hold pixel (y, x) of `image`, and as which tap; returns their number.
-    func find(image: Int, y: Int, x: Int, _ over: Window<Int64>) -> Int {
+    func find(image: Int, y: Int, x: Int, _ over: Window<Int>) -> Int {
         var count = 0
         for row in windows(over: y, count: outputHeight) {
             for column in windows(over: x, count: outputWidth) {
-                over.entries[count] = Int64((image * outputHeight + row) * outputWidth + column)
+                over.entries[count] = Int((image * outputHeight + row) * outputWidth + column)
                 over.taps[count] = UInt8((y + padding - row * stride) * kernel + x + padding - column * stride)
                 count += 1
             }

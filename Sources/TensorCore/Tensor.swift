@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -24,6 +26,7 @@ public final class Tensor {
     private final class Storage {
         let base: UnsafeMutableRawPointer
         let byteCount: Int
+        let version = Atomic(0)
 
         init(byteCount: Int) {
             self.byteCount = byteCount
@@ -60,6 +63,20 @@ public final class Tensor {
         memset(tensor.bytes, 0, tensor.byteCount)
         return tensor
     }
+
+    /// Which memory this is: equal for tensors that begin at the same element of it.
+    struct Identity: Hashable {
+        let storage: ObjectIdentifier
+        let offset: Int
+    }
+
+    var identity: Identity { Identity(storage: ObjectIdentifier(storage), offset: offset) }
+
+    /// Grows with every change of this memory by operations that change weights: what was made of it before is void.
+    var version: Int { storage.version.load(ordering: .relaxed) }
+
+    /// To be called after writing to the elements of weights with which convolutions may have been computed before.
+    public func markChanged() { storage.version.add(1, ordering: .relaxed) }
 
     public var byteCount: Int { count * elementType.byteCount }
 
@@ -104,13 +121,17 @@ public final class Tensor {
         return view(offset: range.lowerBound * row, shape: [range.count] + shape.dropFirst())
     }
 
-    public func fill(_ value: Float) { floats.update(repeating: value) }
+    public func fill(_ value: Float) {
+        floats.update(repeating: value)
+        markChanged()
+    }
 
     public func copy(from other: Tensor) {
         precondition(
             other.count == count && other.elementType == elementType,
             "cannot copy \(other.elementType) \(other.shape) into \(elementType) \(shape)")
         memcpy(bytes, other.bytes, byteCount)
+        markChanged()
     }
 
     public func copy() -> Tensor {

@@ -18,7 +18,7 @@ public final class TrainingStep {
     /// Collective.
     public init(
         model: PixPro, optimizer: LARS, communicator: Communicator, mode: GradientReducer.Mode,
-        wire: GradientReducer.Wire = .float32, engines: ConvolutionEngines.Choice = .fastest
+        wire: GradientReducer.Wire = .float32, engines: EngineList = .fastest
     ) throws {
         self.model = model
         self.optimizer = optimizer

@@ -20,6 +20,9 @@ struct KernelBenchmark: ParsableCommand {
     func run() throws {
         try ComputeThreads.start(threads: threads)
         let convolutions = Convolutions()
+        for (index, candidate) in EngineList.fastest.candidates(precision).enumerated() where !output.json {
+            print("engine \(index + 1): \(candidate.engine.name), for \(candidate.rule)")
+        }
         let peak = reportPeaks()
         var totals = (flops: 0.0, seconds: 0.0, stepSeconds: 0.0)
         for (geometry, uses) in shapes() {

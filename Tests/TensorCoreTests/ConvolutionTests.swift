@@ -77,15 +77,15 @@ private struct EngineCase: Sendable, CustomStringConvertible {
     var description: String { "\(engine.name), \(type)" }
 
     static let matrixLibrary = [
-        EngineCase(engine: ConvolutionEngines.matrix, type: .float32),
-        EngineCase(engine: ConvolutionEngines.exact, type: .float32),
-        EngineCase(engine: WideningConvolution(ConvolutionEngines.matrix), type: .bfloat16),
+        EngineCase(engine: MatrixConvolution(), type: .float32),
+        EngineCase(engine: MatrixConvolution(sums: .float64), type: .float32),
+        EngineCase(engine: WideningConvolution(MatrixConvolution()), type: .bfloat16),
     ]
 }
 
 /// What tests of one engine alone need; where it is missing that engine is never chosen, and its tests are skipped.
 private enum Needs {
-    static let hasOneDNN = ConvolutionEngines.oneDNN != nil
+    static let hasOneDNN = EngineList.oneDNN != nil
     static let oneDNN: Comment = "built without oneDNN"
     static let hasOneDNNInBFloat16 = hasOneDNN && Processor.has(["avx512bw"])
     static let oneDNNInBFloat16: Comment = "needs oneDNN and a processor with AVX-512 for bytes and words"
@@ -103,14 +103,14 @@ private enum Needs {
 
     @Test(.enabled(if: Needs.hasOneDNN, Needs.oneDNN), arguments: [ElementType.float32, .bfloat16], geometries)
     func oneDNNAgreesInFloat32AndOnWidenedMaps(_ type: ElementType, _ g: ConvolutionGeometry) throws {
-        let oneDNN = try #require(ConvolutionEngines.oneDNN)
+        let oneDNN = try #require(EngineList.oneDNN)
         expectItsPlainTwin(
             EngineCase(engine: type == .float32 ? oneDNN : WideningConvolution(oneDNN), type: type), g)
     }
 
     @Test(.enabled(if: Needs.hasOneDNNInBFloat16, Needs.oneDNNInBFloat16), arguments: geometries)
     func oneDNNAgreesInBFloat16(_ g: ConvolutionGeometry) throws {
-        expectItsPlainTwin(EngineCase(engine: try #require(ConvolutionEngines.oneDNN), type: .bfloat16), g)
+        expectItsPlainTwin(EngineCase(engine: try #require(EngineList.oneDNN), type: .bfloat16), g)
     }
 
     @Test(.enabled(if: Needs.hasFloat32, Needs.float32), arguments: winogradGeometries)

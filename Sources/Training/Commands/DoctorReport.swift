@@ -75,10 +75,13 @@ public struct DoctorReport: Sendable {
 
     private mutating func addMatrixLibrary() {
         add(.ok, "matrices", MatrixLibrary.summary)
-        add(
-            ConvolutionEngines.oneDNN == nil ? .look : .ok, "convolutions", ConvolutionEngines.summary,
-            ConvolutionEngines.oneDNN == nil
-                ? "install libdnnl-dev and build again: oneDNN's convolutions are faster than matrix products" : "")
+        for type in ElementType.allCases {
+            let engines = EngineList.fastest.candidates(type).map { "\($0.engine.name) (\($0.rule))" }
+            add(
+                EngineList.oneDNN == nil ? .look : .ok, "convolutions, \(type)", engines.joined(separator: ", else "),
+                EngineList.oneDNN == nil
+                    ? "install libdnnl-dev and build again: oneDNN's convolutions are faster than matrix products" : "")
+        }
     }
 
     private mutating func addCores(_ host: HostLayout, _ world: Communicator, _ configuration: RunConfiguration) {

@@ -33,7 +33,7 @@ extension RunConfiguration.Precision {
         case .float32: return .float32
         case .bfloat16: return .bfloat16
         case .auto:
-            let slowest = try communicator.minimum([Int64(ConvolutionEngines.multipliesBFloat16 ? 1 : 0)])[0]
+            let slowest = try communicator.minimum([Int64(EngineList.multipliesBFloat16 ? 1 : 0)])[0]
             return slowest == 1 ? .bfloat16 : .float32
         }
     }

@@ -67,8 +67,8 @@ public final class Verification {
         try loadWeights()
         let step = try TrainingStep(
             model: model, optimizer: optimizer, communicator: communicator, mode: .inline,
-            engines: .only(ConvolutionEngines.exact))
-        try compareFeatures("features", Convolutions(.only(ConvolutionEngines.exact)), step.statistics)
+            engines: .exact)
+        try compareFeatures("features", Convolutions(.exact), step.statistics)
         for index in 0..<reference.steps {
             let loss = try gradients(of: index, step)
             if index == 0 { try compareGradients() }

@@ -1,4 +1,4 @@
-import CAVX512
+import CKernels
 
 /// Convolution as products of patches × weights, rounded to the map's type where they are summed; the patches of a 1×1
 /// convolution are the pixels themselves.
@@ -20,7 +20,7 @@ public struct ProductConvolution: KernelEngine {
     }
 }
 
-private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
+private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
     private let patches: PatchMatrix
     private let isPointwise: Bool
     /// Of a patch, and with it of the rows of weights.
@@ -38,7 +38,7 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
         let packed = packs.packed(weight, layout: .panels(E.elementType)) {
-            E.panels(of: weight, depth: columns, columns: outputs, isTransposed: true)
+            E.packed(weight, depth: columns, columns: outputs, isTransposed: true)
         }
         multiply(input, columns, packed, output, outputs, isDirect: isPointwise, accumulate: false)
     }
@@ -47,7 +47,7 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
         _ outputGradient: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ inputGradient: Tensor, accumulate: Bool
     ) {
         let packed = packs.packed(weight, layout: .transposedPanels(E.elementType)) {
-            E.panels(of: weight, depth: outputs, columns: columns, isTransposed: false)
+            E.packed(weight, depth: outputs, columns: columns, isTransposed: false)
         }
         if isPointwise {
             multiply(outputGradient, outputs, packed, inputGradient, columns, isDirect: true, accumulate: accumulate)
@@ -58,7 +58,7 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
         let tile = Tensor([rowsAtOnce, columns])
         let dy = outputGradient.elements(E.self)
         for rows in patches.runs(rowsAtOnce) {
-            let shape = cavx512_product(
+            let shape = kernels_product(
                 rows: rows.count, columns: columns, depth: outputs / E.depthPerWord,
                 rowStride: outputs / E.depthPerWord,
                 depthStride: 1, resultStride: columns)
@@ -77,14 +77,13 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
         for rows in patches.runs(most) {
             let depth = (rows.count + 1) / 2 * 2 / E.depthPerWord
             packPatches(x, rows, depth: depth, into: panelX.pointer)
-            E.pack(
-                dy + rows.lowerBound * outputs, depth: rows.count, columns: outputs, into: panelDY.pointer,
-                panelStride: depth * panelColumns)
+            E.panels.pack(
+                dy + rows.lowerBound * outputs, rows.count, outputs, panelDY.pointer, depth * panelColumns)
             let next = MemoryAhead(
                 patches.run(after: rows, most), x, isPointwise ? columns : 0, dy, outputs)
             let panels = outputs / panelColumns
             for panel in 0..<panels {
-                var shape = cavx512_product(
+                var shape = kernels_product(
                     rows: panelColumns, columns: columns, depth: depth, rowStride: 1, depthStride: panelColumns,
                     resultStride: columns, accumulate: accumulate || rows.lowerBound > 0)
                 shape.fetch(next, part: panel, of: panels)
@@ -103,19 +102,16 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
         _ map: UnsafePointer<E>, _ rows: Range<Int>, depth: Int, into words: UnsafeMutablePointer<Float>
     ) {
         if isPointwise {
-            E.pack(
-                map + rows.lowerBound * columns, depth: rows.count, columns: columns, into: words,
-                panelStride: depth * panelColumns)
+            E.panels.pack(map + rows.lowerBound * columns, rows.count, columns, words, depth * panelColumns)
             return
         }
         let pair = Tensor([2, columns], E.elementType), first = pair.elements(E.self)
         for row in stride(from: rows.lowerBound, to: rows.upperBound, by: 2) {
             let both = row..<min(row + 2, rows.upperBound)
             patches.unfold(map, rows: both, into: first, rowStride: columns)
-            E.pack(
-                first, depth: both.count, columns: columns,
-                into: words + (row - rows.lowerBound) / E.depthPerWord * panelColumns,
-                panelStride: depth * panelColumns)
+            E.panels.pack(
+                first, both.count, columns, words + (row - rows.lowerBound) / E.depthPerWord * panelColumns,
+                depth * panelColumns)
         }
     }
 
@@ -136,7 +132,7 @@ private struct PatchProducts<E: ProductElement>: ConvolutionKernels {
             } else if isMoved {
                 for row in 0..<rows.count { (moved + row * stride).update(from: direct + row * depth, count: depth) }
             }
-            var shape = cavx512_product(
+            var shape = kernels_product(
                 rows: rows.count, columns: columns, depth: depth / E.depthPerWord, rowStride: stride / E.depthPerWord,
                 depthStride: 1, resultStride: columns, accumulate: accumulate)
             shape.fetch(MemoryAhead(patches.run(after: rows, rowsAtOnce), x, isDirect ? depth : 0, y, columns))

@@ -1,4 +1,4 @@
-import CAVX512
+import CKernels
 
 /// 3×3 convolution with 4/9 of the multiplications, by Winograd's minimal filtering F(2×2, 3×3): tiles of 2×2 outputs
 /// from patches of 4×4 inputs, in sixteen products over the channels.
@@ -27,7 +27,7 @@ public struct WinogradConvolution: KernelEngine {
     }
 }
 
-private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
+private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
     private let geometry: ConvolutionGeometry
     private let tiles: WinogradTiles
     private var inputs: Int { geometry.inputChannels }
@@ -44,9 +44,9 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
         let packed = packs.packed(weight, layout: .winograd(E.elementType)) {
             let panels = PlacePanels(channels: outputs, depth: inputs / E.depthPerWord)
-            E.transforms.transposedWeights(
-                weight.pointer, Int64(inputs), Int64(9 * inputs), Int64(inputs), Int64(outputs), panels[0],
-                Int64(panels.placeStride), Int64(panels.depth * panelColumns))
+            E.winograd.pack_transposed(
+                weight.pointer, inputs, 9 * inputs, inputs, outputs, panels[0], panels.placeStride,
+                panels.depth * panelColumns)
             return panels.words
         }
         convolve(input, inputs, packed, output, outputs, accumulate: false)
@@ -60,10 +60,9 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
             let panels = PlacePanels(channels: inputs, depth: outputs / E.depthPerWord)
             for d in stride(from: 0, to: outputs, by: 2) {
                 // The taps of a turned kernel in order are those of the kernel from the last one back.
-                E.transforms.weights(
-                    weight.pointer + (9 * d + 8) * inputs, Int64(-inputs), Int64(9 * inputs), Int64(inputs),
-                    panels[0] + d / E.depthPerWord * panelColumns, Int64(panels.placeStride),
-                    Int64(panels.depth * panelColumns))
+                E.winograd.pack_weights(
+                    weight.pointer + (9 * d + 8) * inputs, -inputs, 9 * inputs, inputs,
+                    panels[0] + d / E.depthPerWord * panelColumns, panels.placeStride, panels.depth * panelColumns)
             }
             return panels.words
         }
@@ -88,7 +87,7 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
             for first in stride(from: 0, to: outputs, by: outputsAtOnce) {
                 for place in 0..<16 {
                     for panel in 0..<panels {
-                        var shape = cavx512_product(
+                        var shape = kernels_product(
                             rows: panelColumns, columns: inputs, depth: depth, rowStride: 1, depthStride: panelColumns,
                             resultStride: inputs, accumulate: block.lowerBound > 0)
                         shape.fetch(next, part: place * panels + panel, of: 16 * panels)
@@ -99,9 +98,9 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
                 }
                 guard block.upperBound == blocks.last!.upperBound else { continue }
                 for output in 0..<outputsAtOnce {
-                    cavx512_weight_gradients(
-                        products.pointer + output * inputs, Int64(outputsAtOnce * inputs), Int64(inputs),
-                        weightGradient.pointer + (first + output) * 9 * inputs, accumulate ? 1 : 0)
+                    E.winograd.weight_gradient(
+                        products.pointer + output * inputs, outputsAtOnce * inputs, inputs,
+                        weightGradient.pointer + (first + output) * 9 * inputs, accumulate)
                 }
             }
         }
@@ -126,7 +125,7 @@ private struct WinogradProducts<E: ProductElement>: ConvolutionKernels {
                 tiles.pixels(after: block), input.elements(E.self), inputs, output.elements(E.self), outputs)
             for column in Swift.stride(from: 0, to: outputs, by: width) {
                 let columns = min(width, outputs - column)
-                var shape = cavx512_product(
+                var shape = kernels_product(
                     rows: block.count, columns: columns, depth: depth, rowStride: depth, depthStride: 1,
                     resultStride: width)
                 for place in 0..<16 {

@@ -56,7 +56,7 @@ struct WinogradTiles {
     }
 
     /// Calls `body` with room for `count` pointers and with a pixel of zeros.
-    private func withPointers<E: ProductElement>(
+    private func withPointers<E: KernelElement>(
         _ count: Int, _ channels: Int, _: E.Type,
         _ body: (UnsafeMutablePointer<UnsafeRawPointer?>, UnsafeRawPointer) -> Void
     ) {
@@ -67,35 +67,41 @@ struct WinogradTiles {
     }
 
     /// Bᵀ d B of each tile: place, tile, channel; places `stride` elements apart.
-    func transformInputs<E: ProductElement>(
+    func transformInputs<E: KernelElement>(
         _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, _ target: UnsafeMutablePointer<E>, stride: Int
     ) {
         withPointers(16, channels, E.self) { pixels, zeros in
             for tile in tiles {
                 find(tile, side: 4, offset: 1, map, channels, zeros, pixels)
                 let row = target + (tile - tiles.lowerBound) * channels
-                E.transforms.patch(pixels, Int64(channels), row, Int64(stride))
+                E.winograd.input(pixels, channels, row, stride)
             }
         }
     }
 
     /// The same into panels whose depth are the tiles.
-    func transformInputs<E: ProductElement>(
+    func transformInputs<E: KernelElement>(
         _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, into panels: PlacePanels
     ) {
-        transform(map, channels, tiles, side: 4, offset: 1, E.transforms.patches, panels)
+        transform(map, channels, tiles, side: 4, offset: 1, E.winograd.input_to_panels, panels)
     }
 
     /// A dY Aᵀ of each tile into the same panels.
-    func transformGradients<E: ProductElement>(
+    func transformGradients<E: KernelElement>(
         _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, into panels: PlacePanels
     ) {
-        transform(map, channels, tiles, side: 2, offset: 0, E.transforms.gradients, panels)
+        transform(map, channels, tiles, side: 2, offset: 0, E.winograd.gradient_to_panels, panels)
     }
 
-    private func transform<E: ProductElement>(
+    private typealias ToPanels =
+        @convention(c) (
+            _ pixels: UnsafePointer<UnsafeRawPointer?>?, _ channels: Int, _ words: UnsafeMutablePointer<Float>?,
+            _ stride: Int, _ panelStride: Int
+        ) -> Void
+
+    private func transform<E: KernelElement>(
         _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, side: Int, offset: Int,
-        _ kernel: WinogradTransforms.ToPanels, _ panels: PlacePanels
+        _ kernel: ToPanels, _ panels: PlacePanels
     ) {
         withPointers(2 * side * side, channels, E.self) { pixels, zeros in
             for tile in Swift.stride(from: tiles.lowerBound, to: tiles.upperBound, by: 2) {
@@ -103,15 +109,15 @@ struct WinogradTiles {
                 find(tile + 1, side: side, offset: offset, map, channels, zeros, pixels + side * side)
                 let depthRow = (tile - tiles.lowerBound) / E.depthPerWord
                 kernel(
-                    pixels, Int64(channels), panels[0] + depthRow * panelColumns, Int64(panels.placeStride),
-                    Int64(panels.depth * panelColumns))
+                    pixels, channels, panels[0] + depthRow * panelColumns, panels.placeStride,
+                    panels.depth * panelColumns)
             }
         }
     }
 
     /// Aᵀ M A of each tile: `channels` of the map from products place, tile, channel; places `stride` apart, tiles
     /// `rowStride`.
-    func transformOutputs<E: ProductElement>(
+    func transformOutputs<E: KernelElement>(
         _ products: UnsafePointer<Float>, stride: Int, rowStride: Int, _ tiles: Range<Int>, channels: Range<Int>,
         of mapChannels: Int, into map: UnsafeMutablePointer<E>, accumulate: Bool
     ) {
@@ -124,9 +130,9 @@ struct WinogradTiles {
                 pixels[1] = hasRight ? UnsafeMutableRawPointer(first + mapChannels) : nil
                 pixels[2] = hasBottom ? UnsafeMutableRawPointer(first + width * mapChannels) : nil
                 pixels[3] = hasRight && hasBottom ? UnsafeMutableRawPointer(first + (width + 1) * mapChannels) : nil
-                E.transforms.tile(
-                    products + (tile - tiles.lowerBound) * rowStride, Int64(stride), Int64(channels.count),
-                    pixels.baseAddress!, accumulate ? 1 : 0)
+                E.winograd.output(
+                    products + (tile - tiles.lowerBound) * rowStride, stride, channels.count, pixels.baseAddress!,
+                    accumulate)
             }
         }
     }

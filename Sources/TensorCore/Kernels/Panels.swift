@@ -1,7 +1,18 @@
-import CAVX512
+import CKernels
 
 /// Columns of a panel: matrices from the right lie in panels, depth rows in each, columns in these.
-let panelColumns = Int(cavx512_panel)
+let panelColumns = Int(kernels_panel)
+
+extension KernelElement {
+    /// `weights`, float32 depth × columns or transposed, as this type in panels.
+    static func packed(_ weights: Tensor, depth: Int, columns: Int, isTransposed: Bool) -> Tensor {
+        let words = depth / depthPerWord
+        let target = Tensor([words * columns])
+        let pack = isTransposed ? panels.pack_transposed : panels.pack_weights
+        pack!(weights.pointer, depth, columns, target.pointer, words * panelColumns)
+        return target
+    }
+}
 
 /// Sixteen matrices, one for each place of a transformed tile, in panels.
 struct PlacePanels {

@@ -1,4 +1,4 @@
-#include "CAVX512.h"
+#include "Tables.h"
 
 #if defined(__x86_64__)
 #include "Words.h"
@@ -12,18 +12,18 @@ struct walk {
 };
 
 // A walk through nothing stays where it is, at an address that exists: looking up another one would cost time.
-static struct walk walk_of(const struct cavx512_product *shape, int region, const void *known) {
+static struct walk walk_of(const struct kernels_product *shape, int region, const void *known) {
     const char *start = shape->ahead_bytes[region] > 0 ? shape->ahead[region] : known;
     return (struct walk){start, start + shape->ahead_bytes[region]};
 }
 
 // Sixteen sums as float32, or rounded to bfloat16.
-INLINE(FLOAT32) void store_sums_float32(void *c, int64_t place, __m512 sum, int accumulate) {
+INLINE(FLOAT32) void store_sums_float32(void *c, intptr_t place, __m512 sum, bool accumulate) {
     float *target = (float *)c + place;
     store_float32(target, accumulate ? _mm512_add_ps(sum, load_float32(target)) : sum);
 }
 
-INLINE(BFLOAT16) void store_sums_bfloat16(void *c, int64_t place, __m512 sum, int accumulate) {
+INLINE(BFLOAT16) void store_sums_bfloat16(void *c, intptr_t place, __m512 sum, bool accumulate) {
     uint16_t *target = (uint16_t *)c + place;
     store_bfloat16(target, accumulate ? _mm512_add_ps(sum, load_bfloat16(target)) : sum);
 }
@@ -32,15 +32,15 @@ INLINE(BFLOAT16) void store_sums_bfloat16(void *c, int64_t place, __m512 sum, in
 // do not fit the general registers.
 #define DEFINE_PRODUCT(type, features, multiply, store)                                                                \
     static inline __attribute__((always_inline, target(features))) void block_##type(                                  \
-        const int rows, const struct cavx512_product *shape, const float *a, const float *b, void *c, int64_t place,   \
+        const int rows, const struct kernels_product *shape, const float *a, const float *b, void *c, intptr_t place,  \
         struct walk *walk) {                                                                                           \
         const char *next = walk->next, *const end = walk->end;                                                         \
         __m512 sums[MOST_ROWS][2];                                                                                     \
         const float *thirds[(MOST_ROWS + 2) / 3];                                                                      \
-        const int64_t stride = shape->a_row_stride;                                                                    \
+        const intptr_t stride = shape->a_row_stride;                                                                   \
         UNROLL for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_setzero_ps();                           \
         UNROLL for (int i = 0; i < rows; i += 3) thirds[i / 3] = a + i * stride;                                       \
-        for (int64_t d = 0; d < shape->depth; d++, b += cavx512_panel) {                                               \
+        for (intptr_t d = 0; d < shape->depth; d++, b += kernels_panel) {                                              \
             const __m512 left = _mm512_loadu_ps(b), right = _mm512_loadu_ps(b + 16);                                   \
             UNROLL for (int i = 0; i < rows; i++) {                                                                    \
                 const __m512 value = _mm512_set1_ps(thirds[i / 3][i % 3 * stride]);                                    \
@@ -59,7 +59,7 @@ INLINE(BFLOAT16) void store_sums_bfloat16(void *c, int64_t place, __m512 sum, in
     }                                                                                                                  \
                                                                                                                        \
     __attribute__((target(features))) static void rows_##type(                                                         \
-        int64_t rows, const struct cavx512_product *shape, const float *a, const float *b, void *c, int64_t place,     \
+        intptr_t rows, const struct kernels_product *shape, const float *a, const float *b, void *c, intptr_t place,   \
         struct walk *walk) {                                                                                           \
         switch (rows) {                                                                                                \
         case 1: block_##type(1, shape, a, b, c, place, walk); break;                                                   \
@@ -79,15 +79,15 @@ INLINE(BFLOAT16) void store_sums_bfloat16(void *c, int64_t place, __m512 sum, in
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    void cavx512_multiply_##type(const struct cavx512_product *shape, const void *a, const void *b, void *c) {         \
+    static void multiply_##type(const struct kernels_product *shape, const void *a, const void *b, void *c) {          \
         /* Blocks of nearly equal height: a last one of a few rows would wait for its own sums. */                     \
-        const int64_t blocks = (shape->rows + MOST_ROWS - 1) / MOST_ROWS;                                              \
+        const intptr_t blocks = (shape->rows + MOST_ROWS - 1) / MOST_ROWS;                                             \
         int region = 0;                                                                                                \
         struct walk walk = walk_of(shape, 0, b);                                                                       \
-        for (int64_t column = 0; column < shape->columns; column += cavx512_panel) {                                   \
+        for (intptr_t column = 0; column < shape->columns; column += kernels_panel) {                                  \
             const float *panel = (const float *)b + column * shape->depth;                                             \
-            for (int64_t i = 0, row = 0; i < blocks; i++) {                                                            \
-                const int64_t end = shape->rows * (i + 1) / blocks;                                                    \
+            for (intptr_t i = 0, row = 0; i < blocks; i++) {                                                           \
+                const intptr_t end = shape->rows * (i + 1) / blocks;                                                   \
                 rows_##type(end - row, shape, (const float *)a + row * shape->a_row_stride, panel, c,                  \
                             row * shape->c_row_stride + column, &walk);                                                \
                 row = end;                                                                                             \
@@ -106,22 +106,8 @@ DEFINE_PRODUCT(float32, FLOAT32, MULTIPLY_FLOAT32, store_sums_float32)
 DEFINE_PRODUCT(bfloat16, BFLOAT16, MULTIPLY_BFLOAT16, store_sums_float32)
 DEFINE_PRODUCT(bfloat16_rounded, BFLOAT16, MULTIPLY_BFLOAT16, store_sums_bfloat16)
 
-int cavx512_computes_float32(void) { return __builtin_cpu_supports("avx512f") != 0; }
-int cavx512_computes_bfloat16(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512bf16");
-}
-#else
-#include <stdlib.h>
-
-int cavx512_computes_float32(void) { return 0; }
-int cavx512_computes_bfloat16(void) { return 0; }
-
-// Never reached: who calls them asks first.
-#define DEFINE_PRODUCT(type)                                                                                           \
-    void cavx512_multiply_##type(const struct cavx512_product *shape, const void *a, const void *b, void *c) { abort(); }
-
-DEFINE_PRODUCT(float32)
-DEFINE_PRODUCT(bfloat16)
-DEFINE_PRODUCT(bfloat16_rounded)
+const struct product_kernels avx512_products[] = {
+    {.multiply = multiply_float32, .multiply_rounded = multiply_float32},
+    {.multiply = multiply_bfloat16, .multiply_rounded = multiply_bfloat16_rounded},
+};
 #endif

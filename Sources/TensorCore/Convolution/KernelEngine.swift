@@ -38,9 +38,9 @@ extension KernelEngine {
 }
 
 extension ConvolutionGeometry {
-    /// Whether `CAVX512` can multiply this convolution's channels in `type`, on this processor.
+    /// Whether this processor has kernels that multiply this convolution's channels in `type`.
     func fitsPanels(_ type: ElementType) -> Bool {
         groups == 1 && inputChannels % panelColumns == 0 && outputChannels % panelColumns == 0
-            && (type == .float32 ? Float.isMultiplied : BFloat16.isMultiplied)
+            && (type == .float32 ? Float.avx512 : BFloat16.avx512) != nil
     }
 }

@@ -1,9 +1,9 @@
-#include "CAVX512.h"
+#include "Tables.h"
 
 #if defined(__x86_64__)
 #include "Words.h"
 
-INLINE(FLOAT32) void transform_weights(const float *weights, int64_t tap_stride, __m512 u[4][4]) {
+INLINE(FLOAT32) void transform_weights(const float *weights, intptr_t tap_stride, __m512 u[4][4]) {
     const __m512 half = _mm512_set1_ps(0.5f);
     __m512 t[3][4];
     UNROLL for (int r = 0; r < 3; r++) {
@@ -32,9 +32,9 @@ INLINE(FLOAT32) void gather_taps(__m512 a, __m512 b, __m512 c, __m512 d, __m512 
     taps[2] = _mm512_add_ps(sum, d);
 }
 
-__attribute__((target(FLOAT32))) void cavx512_weight_gradients(
-    const float *products, int64_t stride, int64_t channels, float *gradients, int32_t accumulate) {
-    for (int64_t channel = 0; channel < channels; channel += 16) {
+static __attribute__((target(FLOAT32))) void weight_gradient(
+    const float *products, intptr_t stride, intptr_t channels, float *gradients, bool accumulate) {
+    for (intptr_t channel = 0; channel < channels; channel += 16) {
         __m512 rows[4][3];
         UNROLL for (int r = 0; r < 4; r++) {
             const float *row = products + 4 * r * stride + channel;
@@ -56,14 +56,14 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
 // Each transform is that of the rows followed by that of the columns.
 #define DEFINE_TRANSFORMS(type, features, element)                                                                     \
     INLINE(features) void store_panels_##type(                                                                         \
-        __m512 first[4][4], __m512 second[4][4], float *words, int64_t channel, int64_t stride,                        \
-        int64_t panel_stride) {                                                                                        \
+        __m512 first[4][4], __m512 second[4][4], float *words, intptr_t channel, intptr_t stride,                      \
+        intptr_t panel_stride) {                                                                                       \
         float *target = panel_of(words, channel, panel_stride);                                                        \
         UNROLL for (int i = 0; i < 16; i++)                                                                            \
             store_depth_##type(target + i * stride, first[i / 4][i % 4], second[i / 4][i % 4]);                        \
     }                                                                                                                  \
                                                                                                                        \
-    INLINE(features) void patch_##type(const void *const *pixels, int64_t channel, __m512 v[4][4]) {                   \
+    INLINE(features) void transform_input_##type(const void *const *pixels, intptr_t channel, __m512 v[4][4]) {        \
         __m512 t[4][4];                                                                                                \
         UNROLL for (int r = 0; r < 4; r++) {                                                                           \
             __m512 d[4];                                                                                               \
@@ -81,7 +81,7 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    INLINE(features) void gradient_##type(const void *const *pixels, int64_t channel, __m512 v[4][4]) {                \
+    INLINE(features) void transform_gradient_##type(const void *const *pixels, intptr_t channel, __m512 v[4][4]) {     \
         const __m512 zero = _mm512_setzero_ps();                                                                       \
         __m512 t[2][4];                                                                                                \
         UNROLL for (int r = 0; r < 2; r++) {                                                                           \
@@ -99,39 +99,39 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    __attribute__((target(features))) void cavx512_patch_##type(                                                       \
-        const void *const pixels[16], int64_t channels, void *target, int64_t stride) {                                \
-        for (int64_t channel = 0; channel < channels; channel += 16) {                                                 \
+    static __attribute__((target(features))) void input_##type(                                                        \
+        const void *const pixels[16], intptr_t channels, void *target, intptr_t stride) {                              \
+        for (intptr_t channel = 0; channel < channels; channel += 16) {                                                \
             __m512 v[4][4];                                                                                            \
-            patch_##type(pixels, channel, v);                                                                          \
+            transform_input_##type(pixels, channel, v);                                                                \
             UNROLL for (int i = 0; i < 16; i++)                                                                        \
                 store_##type((element *)target + i * stride + channel, v[i / 4][i % 4]);                               \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    __attribute__((target(features))) void cavx512_patches_##type(                                                     \
-        const void *const pixels[32], int64_t channels, float *words, int64_t stride, int64_t panel_stride) {          \
-        for (int64_t channel = 0; channel < channels; channel += 16) {                                                 \
+    static __attribute__((target(features))) void input_to_panels_##type(                                              \
+        const void *const pixels[32], intptr_t channels, float *words, intptr_t stride, intptr_t panel_stride) {       \
+        for (intptr_t channel = 0; channel < channels; channel += 16) {                                                \
             __m512 first[4][4], second[4][4];                                                                          \
-            patch_##type(pixels, channel, first);                                                                      \
-            patch_##type(pixels + 16, channel, second);                                                                \
+            transform_input_##type(pixels, channel, first);                                                            \
+            transform_input_##type(pixels + 16, channel, second);                                                      \
             store_panels_##type(first, second, words, channel, stride, panel_stride);                                  \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    __attribute__((target(features))) void cavx512_gradients_##type(                                                   \
-        const void *const pixels[8], int64_t channels, float *words, int64_t stride, int64_t panel_stride) {           \
-        for (int64_t channel = 0; channel < channels; channel += 16) {                                                 \
+    static __attribute__((target(features))) void gradient_to_panels_##type(                                           \
+        const void *const pixels[8], intptr_t channels, float *words, intptr_t stride, intptr_t panel_stride) {        \
+        for (intptr_t channel = 0; channel < channels; channel += 16) {                                                \
             __m512 first[4][4], second[4][4];                                                                          \
-            gradient_##type(pixels, channel, first);                                                                   \
-            gradient_##type(pixels + 4, channel, second);                                                              \
+            transform_gradient_##type(pixels, channel, first);                                                         \
+            transform_gradient_##type(pixels + 4, channel, second);                                                    \
             store_panels_##type(first, second, words, channel, stride, panel_stride);                                  \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    __attribute__((target(features))) void cavx512_tile_##type(                                                        \
-        const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate) {          \
-        for (int64_t channel = 0; channel < channels; channel += 16) {                                                 \
+    static __attribute__((target(features))) void output_##type(                                                       \
+        const float *products, intptr_t stride, intptr_t channels, void *const pixels[4], bool accumulate) {           \
+        for (intptr_t channel = 0; channel < channels; channel += 16) {                                                \
             __m512 t[4][2], y[4];                                                                                      \
             UNROLL for (int r = 0; r < 4; r++) {                                                                       \
                 __m512 m[4];                                                                                           \
@@ -151,10 +151,10 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    __attribute__((target(features))) void cavx512_weights_##type(                                                     \
-        const float *weights, int64_t tap_stride, int64_t depth_stride, int64_t columns, float *words, int64_t stride, \
-        int64_t panel_stride) {                                                                                        \
-        for (int64_t column = 0; column < columns; column += 16) {                                                     \
+    static __attribute__((target(features))) void pack_weights_##type(                                                 \
+        const float *weights, intptr_t tap_stride, intptr_t depth_stride, intptr_t columns, float *words,              \
+        intptr_t stride, intptr_t panel_stride) {                                                                      \
+        for (intptr_t column = 0; column < columns; column += 16) {                                                    \
             __m512 first[4][4], second[4][4];                                                                          \
             transform_weights(weights + column, tap_stride, first);                                                    \
             transform_weights(weights + depth_stride + column, tap_stride, second);                                    \
@@ -162,12 +162,12 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    __attribute__((target(features))) void cavx512_transposed_weights_##type(                                          \
-        const float *weights, int64_t tap_stride, int64_t column_stride, int64_t depth, int64_t columns, float *words, \
-        int64_t stride, int64_t panel_stride) {                                                                        \
-        for (int64_t column = 0; column < columns; column += 16, weights += 16 * column_stride) {                      \
+    static __attribute__((target(features))) void pack_transposed_##type(                                              \
+        const float *weights, intptr_t tap_stride, intptr_t column_stride, intptr_t depth, intptr_t columns,           \
+        float *words, intptr_t stride, intptr_t panel_stride) {                                                        \
+        for (intptr_t column = 0; column < columns; column += 16, weights += 16 * column_stride) {                     \
             float *target = panel_of(words, column, panel_stride);                                                     \
-            for (int64_t d = 0; d < depth; d += depth_##type, target += 16 * cavx512_panel) {                          \
+            for (intptr_t d = 0; d < depth; d += depth_##type, target += 16 * kernels_panel) {                         \
                 __m512i block[16][16];                                                                                 \
                 for (int i = 0; i < 16; i++) {                                                                         \
                     const float *source = weights + i * column_stride + d;                                             \
@@ -177,49 +177,22 @@ __attribute__((target(FLOAT32))) void cavx512_weight_gradients(
                     UNROLL for (int place = 0; place < 16; place++)                                                    \
                         block[place][i] = words_##type(first[place / 4][place % 4], second[place / 4][place % 4]);     \
                 }                                                                                                      \
-                for (int place = 0; place < 16; place++) store_columns(target + place * stride, block[place]);         \
+                for (int place = 0; place < 16; place++)                                                               \
+                    store_columns(target + place * stride, kernels_panel, block[place]);                               \
             }                                                                                                          \
         }                                                                                                              \
     }
 
 DEFINE_TRANSFORMS(float32, FLOAT32, float)
 DEFINE_TRANSFORMS(bfloat16, BFLOAT16, uint16_t)
-#else
-#include <stdlib.h>
 
-// Never reached: who calls them asks first what the processor computes.
-#define DEFINE_TRANSFORMS(type)                                                                                        \
-    void cavx512_patch_##type(const void *const pixels[16], int64_t channels, void *target, int64_t stride) {          \
-        abort();                                                                                                       \
-    }                                                                                                                  \
-    void cavx512_patches_##type(                                                                                       \
-        const void *const pixels[32], int64_t channels, float *words, int64_t stride, int64_t panel_stride) {          \
-        abort();                                                                                                       \
-    }                                                                                                                  \
-    void cavx512_gradients_##type(                                                                                     \
-        const void *const pixels[8], int64_t channels, float *words, int64_t stride, int64_t panel_stride) {           \
-        abort();                                                                                                       \
-    }                                                                                                                  \
-    void cavx512_tile_##type(                                                                                          \
-        const float *products, int64_t stride, int64_t channels, void *const pixels[4], int32_t accumulate) {          \
-        abort();                                                                                                       \
-    }                                                                                                                  \
-    void cavx512_weights_##type(                                                                                       \
-        const float *weights, int64_t tap_stride, int64_t depth_stride, int64_t columns, float *words, int64_t stride, \
-        int64_t panel_stride) {                                                                                        \
-        abort();                                                                                                       \
-    }                                                                                                                  \
-    void cavx512_transposed_weights_##type(                                                                            \
-        const float *weights, int64_t tap_stride, int64_t column_stride, int64_t depth, int64_t columns, float *words, \
-        int64_t stride, int64_t panel_stride) {                                                                        \
-        abort();                                                                                                       \
+#define TABLE(type)                                                                                                    \
+    {                                                                                                                  \
+        .input = input_##type, .input_to_panels = input_to_panels_##type,                                              \
+        .gradient_to_panels = gradient_to_panels_##type, .output = output_##type,                                      \
+        .pack_weights = pack_weights_##type, .pack_transposed = pack_transposed_##type,                                \
+        .weight_gradient = weight_gradient,                                                                            \
     }
 
-DEFINE_TRANSFORMS(float32)
-DEFINE_TRANSFORMS(bfloat16)
-
-void cavx512_weight_gradients(
-    const float *products, int64_t stride, int64_t channels, float *gradients, int32_t accumulate) {
-    abort();
-}
+const struct winograd_kernels avx512_winograd[] = {TABLE(float32), TABLE(bfloat16)};
 #endif

@@ -1,14 +1,15 @@
 /// Convolutions of whole batches: images are split over the compute threads, and each part goes to an engine in chunks
 /// that stay in cache.
 ///
-/// It keeps the weights as engines want them until `forgetWeights`, which is due whenever they change: a training step has
+/// It keeps the weights as engines want them, until they change or `forgetWeights` frees that memory: a training step has
 /// one for each of its networks.
 public final class Convolutions {
-    private let engines: ConvolutionEngines.Choice
+    private let engines: EngineList
     private let packs = WeightPacks()
 
-    public init(_ engines: ConvolutionEngines.Choice = .fastest) { self.engines = engines }
+    public init(_ engines: EngineList = .fastest) { self.engines = engines }
 
+    /// Frees what was made of the weights.
     public func forgetWeights() { packs.removeAll() }
 
     /// output ← input ∗ weight; the columns' moments (Σx, Σx², as `columnMoments`) of the output are gathered while it
@@ -48,7 +49,7 @@ public final class Convolutions {
         inputGradient: Tensor, accumulate: Bool
     ) {
         geometry.check(input: inputGradient, weight: weight, output: outputGradient)
-        let engine = engines.engine(for: geometry, .backwardData, outputGradient.elementType)
+        let engine = engines.engine(for: geometry, .data, outputGradient.elementType)
         Trace.span("convolution \(geometry) backward data") {
             parallelFor(geometry.batch) { _, images in
                 for chunk in geometry.chunks(of: images, outputGradient.elementType) {
@@ -66,7 +67,7 @@ public final class Convolutions {
         accumulate: Bool
     ) {
         geometry.check(input: input, weight: weightGradient, output: outputGradient)
-        let engine = engines.engine(for: geometry, .backwardWeights, input.elementType)
+        let engine = engines.engine(for: geometry, .weights, input.elementType)
         // The first thread writes to the gradient itself, the others to memory of their own that is added in order.
         let parts = min(ComputeThreads.shared.threads, geometry.batch)
         let targets = (0..<parts).map { $0 == 0 ? weightGradient : Tensor(weightGradient.shape) }

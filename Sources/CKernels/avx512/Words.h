@@ -1,6 +1,6 @@
 // Sixteen numbers at a time, and the words of panels that they go to.
 #pragma once
-#include "CAVX512.h"
+#include "Tables.h"
 #include <immintrin.h>
 
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -26,7 +26,7 @@ INLINE(FLOAT32) __m512d half_of(__m512 values, int half) {
 // Two neighbours along the depth: two rows of a panel.
 INLINE(FLOAT32) void store_depth_float32(float *words, __m512 first, __m512 second) {
     _mm512_storeu_ps(words, first);
-    _mm512_storeu_ps(words + cavx512_panel, second);
+    _mm512_storeu_ps(words + kernels_panel, second);
 }
 
 INLINE(BFLOAT16) __m512 load_bfloat16(const uint16_t *source) {
@@ -58,8 +58,8 @@ INLINE(BFLOAT16) __m512i words_bfloat16(__m512 first, __m512 second) {
     return (__m512i)_mm512_cvtne2ps_pbh(second, first);
 }
 
-// Sixteen words of each of sixteen columns into as many rows of a panel.
-INLINE(FLOAT32) void store_columns(float *words, const __m512i columns[16]) {
+// Sixteen words of each of sixteen columns into as many rows, `row_stride` words apart.
+INLINE(FLOAT32) void store_columns(float *words, intptr_t row_stride, const __m512i columns[16]) {
     __m512i a[16], b[16];
     UNROLL for (int i = 0; i < 16; i += 2) {
         a[i] = _mm512_unpacklo_epi32(columns[i], columns[i + 1]);
@@ -77,15 +77,15 @@ INLINE(FLOAT32) void store_columns(float *words, const __m512i columns[16]) {
         const __m512i even_right = _mm512_shuffle_i32x4(b[8 + r], b[12 + r], 0x88);
         const __m512i odd_left = _mm512_shuffle_i32x4(b[r], b[4 + r], 0xdd);
         const __m512i odd_right = _mm512_shuffle_i32x4(b[8 + r], b[12 + r], 0xdd);
-        float *row = words + r * cavx512_panel;
+        float *row = words + r * row_stride;
         _mm512_storeu_si512(row, _mm512_shuffle_i32x4(even_left, even_right, 0x88));
-        _mm512_storeu_si512(row + 4 * cavx512_panel, _mm512_shuffle_i32x4(odd_left, odd_right, 0x88));
-        _mm512_storeu_si512(row + 8 * cavx512_panel, _mm512_shuffle_i32x4(even_left, even_right, 0xdd));
-        _mm512_storeu_si512(row + 12 * cavx512_panel, _mm512_shuffle_i32x4(odd_left, odd_right, 0xdd));
+        _mm512_storeu_si512(row + 4 * row_stride, _mm512_shuffle_i32x4(odd_left, odd_right, 0x88));
+        _mm512_storeu_si512(row + 8 * row_stride, _mm512_shuffle_i32x4(even_left, even_right, 0xdd));
+        _mm512_storeu_si512(row + 12 * row_stride, _mm512_shuffle_i32x4(odd_left, odd_right, 0xdd));
     }
 }
 
 // Where the words of column `column` begin.
-static inline float *panel_of(float *words, int64_t column, int64_t panel_stride) {
-    return words + column / cavx512_panel * panel_stride + column % cavx512_panel;
+static inline float *panel_of(float *words, intptr_t column, intptr_t panel_stride) {
+    return words + column / kernels_panel * panel_stride + column % kernels_panel;
 }

@@ -2,20 +2,20 @@
 
 #define JOIN_AS_WRITTEN(a, b) a##b
 #define JOIN(a, b) JOIN_AS_WRITTEN(a, b)
-#define KERNEL(name) __attribute__((target(FEATURES))) void JOIN(cavx512_##name##_, TYPE)
+#define KERNEL(name) static __attribute__((target(FEATURES))) void JOIN(name##_, TYPE)
 #define LOAD(map, place) JOIN(load_, TYPE)((const ELEMENT *)(map) + (place))
 #define STORE_TWO(map, place, values) JOIN(store_two_, TYPE)((ELEMENT *)(map) + (place), (values)[0], (values)[1])
 // Two registers take 32 columns: a whole cache line of bfloat16.
 #define FOR_BOTH UNROLL for (int i = 0; i < 2; i++)
 
-KERNEL(affine)(const void *x, const float *scale, const float *shift, const void *residual, int32_t rectify,
-               int64_t rows, int64_t columns, void *output) {
+KERNEL(affine)(const void *x, const float *scale, const float *shift, const void *residual, bool rectify,
+               intptr_t rows, intptr_t columns, void *output) {
     const __m512 floor = _mm512_set1_ps(rectify ? 0 : -INFINITY);
-    for (int64_t row = 0, at = 0; row < rows; row++) {
-        for (int64_t column = 0; column < columns; column += 32, at += 32) {
+    for (intptr_t row = 0, at = 0; row < rows; row++) {
+        for (intptr_t column = 0; column < columns; column += 32, at += 32) {
             __m512 values[2];
             FOR_BOTH {
-                const int64_t c = column + 16 * i;
+                const intptr_t c = column + 16 * i;
                 values[i] = _mm512_fmadd_ps(LOAD(x, at + 16 * i), load_float32(scale + c), load_float32(shift + c));
                 if (residual) values[i] = _mm512_add_ps(values[i], LOAD(residual, at + 16 * i));
                 // In this order NaN comes through.
@@ -33,8 +33,8 @@ KERNEL(affine)(const void *x, const float *scale, const float *shift, const void
 
 // What the gate lets through of the gradient at `place`, where the map is `x`.
 INLINE(FEATURES) __m512 let_through(
-    enum opening opening, const struct cavx512_gate *gate, const void *gradient, __m512 x, int64_t place,
-    int64_t column) {
+    enum opening opening, const struct kernels_gate *gate, const void *gradient, __m512 x, intptr_t place,
+    intptr_t column) {
     const __m512 whole = LOAD(gradient, place);
     if (opening == ALWAYS) return whole;
     const __m512 output = opening == BY_OUTPUT
@@ -46,14 +46,14 @@ INLINE(FEATURES) __m512 let_through(
 
 // The sums of 32 columns over `rows` from `place` on: of x and x² without a gradient, else of g and g·x.
 INLINE(FEATURES) void add_block(
-    enum opening opening, const struct cavx512_gate *gate, const void *x, void *gradient, int64_t rows, int64_t columns,
-    int64_t place, int64_t column, double *sums) {
+    enum opening opening, const struct kernels_gate *gate, const void *x, void *gradient, intptr_t rows,
+    intptr_t columns, intptr_t place, intptr_t column, double *sums) {
     __m512 first[2], second[2], pivot[2];
     FOR_BOTH {
         first[i] = second[i] = _mm512_setzero_ps();
         pivot[i] = LOAD(x, place + 16 * i);
     }
-    for (int64_t row = 0; row < rows; row++, place += columns) {
+    for (intptr_t row = 0; row < rows; row++, place += columns) {
         __m512 weights[2];
         // The same rows of the next block: a walk down the columns is no pattern that the processor foresees.
         fetch((const ELEMENT *)x + place + BLOCK_ROWS * columns);
@@ -75,22 +75,22 @@ INLINE(FEATURES) void add_block(
 }
 
 INLINE(FEATURES) void add_blocks(
-    enum opening opening, const struct cavx512_gate *gate, const void *x, void *gradient, int64_t rows, int64_t columns,
-    double *sums) {
-    for (int64_t row = 0; row < rows; row += BLOCK_ROWS) {
-        const int64_t count = rows - row < BLOCK_ROWS ? rows - row : BLOCK_ROWS;
-        for (int64_t column = 0; column < columns; column += 32) {
+    enum opening opening, const struct kernels_gate *gate, const void *x, void *gradient, intptr_t rows,
+    intptr_t columns, double *sums) {
+    for (intptr_t row = 0; row < rows; row += BLOCK_ROWS) {
+        const intptr_t count = rows - row < BLOCK_ROWS ? rows - row : BLOCK_ROWS;
+        for (intptr_t column = 0; column < columns; column += 32) {
             add_block(opening, gate, x, gradient, count, columns, row * columns + column, column, sums);
         }
     }
 }
 
-KERNEL(moments)(const void *x, int64_t rows, int64_t columns, double *sums) {
+KERNEL(moments)(const void *x, intptr_t rows, intptr_t columns, double *sums) {
     add_blocks(ALWAYS, NULL, x, NULL, rows, columns, sums);
 }
 
-KERNEL(gradient_moments)(const void *x, void *gradient, const struct cavx512_gate *gate, int64_t rows, int64_t columns,
-                         double *sums) {
+KERNEL(gradient_moments)(const void *x, void *gradient, const struct kernels_gate *gate, intptr_t rows,
+                         intptr_t columns, double *sums) {
     switch (opening_of(gate)) {
     case ALWAYS: add_blocks(ALWAYS, gate, x, gradient, rows, columns, sums); break;
     case BY_AFFINE: add_blocks(BY_AFFINE, gate, x, gradient, rows, columns, sums); break;
@@ -99,13 +99,13 @@ KERNEL(gradient_moments)(const void *x, void *gradient, const struct cavx512_gat
 }
 
 INLINE(FEATURES) void write_gradient(
-    enum opening opening, const struct cavx512_gate *gate, const void *x, const void *gradient, const float *a,
-    const float *b, const float *c, int64_t rows, int64_t columns, void *output) {
-    for (int64_t row = 0, at = 0; row < rows; row++) {
-        for (int64_t column = 0; column < columns; column += 32, at += 32) {
+    enum opening opening, const struct kernels_gate *gate, const void *x, const void *gradient, const float *a,
+    const float *b, const float *c, intptr_t rows, intptr_t columns, void *output) {
+    for (intptr_t row = 0, at = 0; row < rows; row++) {
+        for (intptr_t column = 0; column < columns; column += 32, at += 32) {
             __m512 values[2];
             FOR_BOTH {
-                const int64_t k = column + 16 * i;
+                const intptr_t k = column + 16 * i;
                 const __m512 value = LOAD(x, at + 16 * i);
                 const __m512 passed = let_through(opening, gate, gradient, value, at + 16 * i, k);
                 const __m512 along = _mm512_fmadd_ps(value, load_float32(b + k), load_float32(c + k));
@@ -116,8 +116,8 @@ INLINE(FEATURES) void write_gradient(
     }
 }
 
-KERNEL(normalization_gradient)(const void *x, const void *gradient, const struct cavx512_gate *gate, const float *a,
-                               const float *b, const float *c, int64_t rows, int64_t columns, void *output) {
+KERNEL(gradient)(const void *x, const void *gradient, const struct kernels_gate *gate, const float *a,
+                 const float *b, const float *c, intptr_t rows, intptr_t columns, void *output) {
     if (opening_of(gate) == BY_AFFINE) {
         write_gradient(BY_AFFINE, gate, x, gradient, a, b, c, rows, columns, output);
     } else {

@@ -1,0 +1,46 @@
+#define _GNU_SOURCE
+#include "kernels.h"
+
+#include <stddef.h>
+
+#if defined(__x86_64__)
+#include "avx512/Tables.h"
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// The system saves the tiles' registers only for processes that asked: arch_prctl(ARCH_REQ_XCOMP_PERM, tile data).
+static bool may_use_tiles(void) {
+    const int request = 0x1023, tile_data = 18;
+    return syscall(SYS_arch_prctl, request, tile_data) == 0;
+}
+
+static bool has_avx512(enum kernels_element element) {
+    if (!__builtin_cpu_supports("avx512f")) return false;
+    return element == kernels_float32 || (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16"));
+}
+
+static bool has_amx(enum kernels_element element) {
+    return element == kernels_bfloat16 && has_avx512(element) && __builtin_cpu_supports("amx-tile")
+        && __builtin_cpu_supports("amx-bf16") && may_use_tiles();
+}
+
+#define TABLE(set, element)                                                                                           \
+    {                                                                                                                  \
+        .products = &set##_products[element], .panels = &set##_panels[element], .winograd = &set##_winograd[element],  \
+        .normalization = &set##_normalization[element], .pooling = &set##_pooling[element],                            \
+    }
+
+static const struct kernels avx512_tables[] = {TABLE(avx512, kernels_float32), TABLE(avx512, kernels_bfloat16)};
+// Nothing of our own yet: what it says is that the processor has the unit, for oneDNN.
+static const struct kernels amx_table;
+
+const struct kernels *kernels_find(enum kernels_set set, enum kernels_element element) {
+    switch (set) {
+    case kernels_avx512: return has_avx512(element) ? &avx512_tables[element] : NULL;
+    case kernels_amx: return has_amx(element) ? &amx_table : NULL;
+    }
+    return NULL;
+}
+#else
+const struct kernels *kernels_find(enum kernels_set set, enum kernels_element element) { return NULL; }
+#endif

@@ -1,0 +1,133 @@
+// Tables of kernels: one for each instruction set and element type, with null where a set has nothing.
+//
+// Maps are rows of pixels, channels last. Panels are made of words of four bytes: a word holds one float32, or two
+// bfloat16 that are neighbours along the depth (the dimension that a product sums over); sums are float32.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+enum kernels_set { kernels_avx512, kernels_amx };
+enum kernels_element { kernels_float32, kernels_bfloat16 };
+
+struct kernels {
+    const struct product_kernels *products;
+    const struct panel_kernels *panels;
+    const struct winograd_kernels *winograd;
+    const struct normalization_kernels *normalization;
+    const struct pooling_kernels *pooling;
+};
+
+// The table of `set` for maps of `element`, or null where this processor lacks the instructions, or the system does not
+// let this process use them. The one place where that is found out.
+const struct kernels *kernels_find(enum kernels_set set, enum kernels_element element);
+
+// Columns of the right matrix of a product lie in panels of so many: panel, depth, column.
+enum { kernels_panel = 32 };
+
+struct kernels_product {
+    intptr_t rows;
+    intptr_t columns;         // a multiple of kernels_panel
+    intptr_t depth;           // in words
+    intptr_t a_row_stride;    // in words, as the others
+    intptr_t a_depth_stride;
+    intptr_t c_row_stride;    // in elements
+    bool accumulate;          // whether the product is added to `c`
+
+    // Memory that is wanted next, of so many bytes: it is brought into the cache meanwhile, as far as the work lasts.
+    const void *ahead[2];
+    intptr_t ahead_bytes[2];
+};
+
+// Products of small matrices that lie in cache, at the processor's full rate.
+struct product_kernels {
+    // c ← a·b; `a` is found by its strides, `b` in panels, `c` by rows of float32.
+    void (*multiply)(const struct kernels_product *shape, const void *a, const void *b, void *c);
+
+    // The same with rows of `c` of the element type.
+    void (*multiply_rounded)(const struct kernels_product *shape, const void *a, const void *b, void *c);
+};
+
+struct panel_kernels {
+    // Writes `matrix`, depth × columns (a multiple of kernels_panel), to panels `panel_stride` words apart; an odd depth
+    // ends with zeros.
+    void (*pack)(const void *matrix, intptr_t depth, intptr_t columns, float *words, intptr_t panel_stride);
+
+    // The same of float32 weights, depth × columns (both multiples of kernels_panel), rounded to the element type.
+    void (*pack_weights)(const float *weights, intptr_t depth, intptr_t columns, float *words, intptr_t panel_stride);
+
+    // The same of weights that lie transposed, columns × depth.
+    void (*pack_transposed)(const float *weights, intptr_t depth, intptr_t columns, float *words, intptr_t panel_stride);
+};
+
+// Winograd's minimal filtering F(2×2, 3×3); channels are multiples of sixteen. `pixels` point to a tile's pixels, row by
+// row; the sixteen places of a transformed tile lie `stride` elements (of products: float32) apart, in panels words.
+struct winograd_kernels {
+    // target[place] ← Bᵀ d B of 4×4 pixels.
+    void (*input)(const void *const pixels[16], intptr_t channels, void *target, intptr_t stride);
+
+    // The same of two neighbours along the depth, into panels `panel_stride` words apart.
+    void (*input_to_panels)(
+        const void *const pixels[32], intptr_t channels, float *words, intptr_t stride, intptr_t panel_stride);
+
+    // A dY Aᵀ of two tiles of 2×2 pixels into the same panels.
+    void (*gradient_to_panels)(
+        const void *const pixels[8], intptr_t channels, float *words, intptr_t stride, intptr_t panel_stride);
+
+    // pixels ← Aᵀ M A, or added to what is there; pixels that are null are left out.
+    void (*output)(const float *products, intptr_t stride, intptr_t channels, void *const pixels[4], bool accumulate);
+
+    // G g Gᵀ of two neighbours along the depth, `depth_stride` apart, whose nine taps are `tap_stride` apart, into panels.
+    void (*pack_weights)(
+        const float *weights, intptr_t tap_stride, intptr_t depth_stride, intptr_t columns, float *words,
+        intptr_t stride, intptr_t panel_stride);
+
+    // The same where the depth, a multiple of kernels_panel, lies together and columns are `column_stride` apart; all.
+    void (*pack_transposed)(
+        const float *weights, intptr_t tap_stride, intptr_t column_stride, intptr_t depth, intptr_t columns,
+        float *words, intptr_t stride, intptr_t panel_stride);
+
+    // The gradients of nine taps, `channels` apart, from products: Gᵀ U G, or added to what is there.
+    void (*weight_gradient)(
+        const float *products, intptr_t stride, intptr_t channels, float *gradients, bool accumulate);
+};
+
+// What a rectifier lets through of a gradient: all where everything is null, else what is above a zero of
+// scale ⊙ x + shift, or of `output`.
+struct kernels_gate {
+    const float *scale, *shift;
+    const void *output;
+};
+
+// Batch normalisation over rows × columns (a multiple of 32); what is given for each column is float32.
+struct normalization_kernels {
+    // output ← scale ⊙ x + shift (+ residual, unless null), rectified if asked; `output` may be x.
+    void (*affine)(
+        const void *x, const float *scale, const float *shift, const void *residual, bool rectify, intptr_t rows,
+        intptr_t columns, void *output);
+
+    // sums ← sums + [Σx (columns), Σx² (columns)].
+    void (*moments)(const void *x, intptr_t rows, intptr_t columns, double *sums);
+
+    // sums ← sums + [Σg (columns), Σg·x (columns)], g being what is let through; an `output` gates the gradient in place.
+    void (*gradient_moments)(
+        const void *x, void *gradient, const struct kernels_gate *gate, intptr_t rows, intptr_t columns, double *sums);
+
+    // output ← a ⊙ g + b ⊙ x + c; a gradient that an `output` gates was gated in place before. `output` may be `gradient`.
+    void (*gradient)(
+        const void *x, const void *gradient, const struct kernels_gate *gate, const float *a, const float *b,
+        const float *c, intptr_t rows, intptr_t columns, void *output);
+};
+
+// Maximum pooling of `channels` (a multiple of 32).
+struct pooling_kernels {
+    // Of one window: output ← the greatest of `count` pixels, whose numbers in the window are `taps`; winners ← the number
+    // of the first that is the greatest.
+    void (*pool)(
+        const void *const pixels[], const uint8_t *taps, intptr_t count, intptr_t channels, void *output,
+        uint8_t *winners);
+
+    // Its gradient at one pixel: output ← the sum of the gradients of those of `count` windows that it won as their tap.
+    void (*gradient)(
+        const intptr_t windows[], const uint8_t *taps, intptr_t count, intptr_t channels, const void *gradient,
+        const uint8_t *winners, void *output);
+};

@@ -1,0 +1,97 @@
+/// Which engine computes which convolution: the first of an ordered list of candidates that accepts it.
+///
+/// A fixed rule, so that equal settings give equal bits; `pixpro-bench kernels` shows what it rests on.
+public struct EngineList: Sendable {
+    /// An engine and what it is taken for.
+    public struct Candidate: Sendable {
+        public let engine: any ConvolutionEngine
+        /// The rule for people, for example `3×3, stride 1`.
+        public let rule: String
+        let accepts: @Sendable (ConvolutionGeometry, ConvolutionDirection) -> Bool
+
+        public init(
+            _ engine: any ConvolutionEngine, _ rule: String = "all others",
+            accepts: @escaping @Sendable (ConvolutionGeometry, ConvolutionDirection) -> Bool = { _, _ in true }
+        ) {
+            (self.engine, self.rule, self.accepts) = (engine, rule, accepts)
+        }
+
+        /// The same for bfloat16 maps, widened to float32.
+        var widened: Candidate { Candidate(WideningConvolution(engine), rule, accepts: accepts) }
+    }
+
+    private let float32, bfloat16: [Candidate]
+
+    /// The fastest for each shape and direction.
+    public static let fastest = EngineList(float32: fastFloat32, bfloat16: fastBFloat16)
+
+    /// Matrix products with double-precision sums, for comparisons with a reference: what is left is the rounding of
+    /// results.
+    public static let exact = EngineList(only: MatrixConvolution(sums: .float64))
+
+    public init(float32: [Candidate], bfloat16: [Candidate]) { (self.float32, self.bfloat16) = (float32, bfloat16) }
+
+    private init(only engine: any ConvolutionEngine) {
+        self.init(float32: [Candidate(engine)], bfloat16: [Candidate(engine).widened])
+    }
+
+    /// In the order in which they are asked.
+    public func candidates(_ type: ElementType) -> [Candidate] { type == .float32 ? float32 : bfloat16 }
+
+    public func engine(
+        for geometry: ConvolutionGeometry, _ direction: ConvolutionDirection, _ type: ElementType
+    ) -> any ConvolutionEngine {
+        guard let candidate = candidates(type).first(where: { $0.accepts(geometry, direction) }) else {
+            preconditionFailure("no engine for the convolution \(geometry) in \(type)")
+        }
+        return candidate.engine
+    }
+}
+
+extension EngineList {
+    /// oneDNN, if the program was built with it; float32 and bfloat16.
+    public static let oneDNN: (any ConvolutionEngine)? = {
+        #if ONEDNN
+            return OneDNNConvolution()
+        #else
+            return nil
+        #endif
+    }()
+
+    /// Whether bfloat16 maps are multiplied as they are. Elsewhere they are widened chunk by chunk: Intel's processors
+    /// without AMX multiply bfloat16 at half the rate of float32.
+    public static let multipliesBFloat16 = hasMatrixUnits || (Processor.isAMD && BFloat16.avx512 != nil)
+
+    /// Whether oneDNN has units for bfloat16 that multiply faster than tiles can be transformed.
+    private static let hasMatrixUnits = oneDNN != nil && BFloat16.amx != nil
+
+    private static func winograd(_ type: ElementType) -> Candidate {
+        Candidate(WinogradConvolution(), "3×3, stride 1, channels in 32s") { geometry, _ in
+            WinogradConvolution.computes(geometry, type)
+        }
+    }
+
+    private static func products(_ type: ElementType) -> Candidate {
+        Candidate(ProductConvolution(), "channels in 32s") { geometry, _ in
+            ProductConvolution.computes(geometry, type)
+        }
+    }
+
+    private static var fastFloat32: [Candidate] {
+        (Float.avx512 == nil ? [] : [winograd(.float32), products(.float32)])
+            + [Candidate(oneDNN ?? MatrixConvolution())]
+    }
+
+    private static var fastBFloat16: [Candidate] {
+        guard multipliesBFloat16 else { return fastFloat32.map(\.widened) }
+        guard let oneDNN else {
+            return [winograd(.bfloat16), products(.bfloat16), Candidate(MatrixConvolution()).widened]
+        }
+        if hasMatrixUnits { return [Candidate(oneDNN)] }
+        // Strided 1×1 kernels read a quarter of the pixels: gradients of patches are mostly zeros then.
+        let folded = Candidate(oneDNN, "gradients for pixels of strided 1×1") { geometry, direction in
+            direction == .data && geometry.kernel == 1 && geometry.stride > 1
+        }
+        return [winograd(.bfloat16), folded, products(.bfloat16), Candidate(oneDNN)]
+    }
+}

@@ -1,0 +1,80 @@
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite struct EngineListTests {
+    private let geometry = ConvolutionGeometry(
+        batch: 2, height: 6, width: 5, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 1)
+
+    @Test func theFirstCandidateThatAcceptsComputes() {
+        let list = EngineList(
+            float32: [
+                .init(WinogradConvolution(), "3×3 forward") { $0.kernel == 3 && $1 == .forward },
+                .init(ProductConvolution(), "3×3") { geometry, _ in geometry.kernel == 3 },
+                .init(MatrixConvolution()),
+            ], bfloat16: [.init(MatrixConvolution())])
+        var pointwise = geometry
+        (pointwise.kernel, pointwise.padding) = (1, 0)
+        #expect(list.engine(for: geometry, .forward, .float32) is WinogradConvolution)
+        #expect(list.engine(for: geometry, .weights, .float32) is ProductConvolution)
+        #expect(list.engine(for: pointwise, .forward, .float32) is MatrixConvolution)
+        #expect(list.candidates(.bfloat16).map(\.rule) == ["all others"])
+    }
+
+    @Test(arguments: ElementType.allCases) func theFastestListTakesEveryConvolution(_ type: ElementType) {
+        var grouped = geometry
+        grouped.groups = 4
+        for geometry in [geometry, grouped] {
+            for direction in ConvolutionDirection.allCases {
+                #expect(!EngineList.fastest.engine(for: geometry, direction, type).name.isEmpty)
+            }
+        }
+    }
+
+    @Test(arguments: ElementType.allCases) func weightsThatChangedArePackedAnew(_ type: ElementType) {
+        let x = randomTensor(geometry.inputShape, key: 1).cast(to: type), w = randomTensor(geometry.weightShape, key: 2)
+        let gradient = randomTensor(geometry.weightShape, key: 3), other = randomTensor(geometry.weightShape, key: 4)
+        let velocity = Tensor.zeros(geometry.weightShape)
+        let changes: [(String, () -> Void)] = [
+            ("nothing", {}), ("a copy", { w.copy(from: other) }), ("a fill", { w.fill(0.5) }),
+            ("an average", { w.moveTowards(other, momentum: 0.5) }),
+            (
+                "an update",
+                {
+                    gradient.momentumStep(
+                        weight: w, velocity: velocity, decay: 0, scale: 1, momentum: 0, learningRate: 1)
+                }
+            ),
+            (
+                "a write to a view of it",
+                {
+                    w.rows(1..<2).floats[0] = 7
+                    w.rows(1..<2).markChanged()
+                }
+            ),
+        ]
+        let kept = Convolutions()
+        func output(_ convolutions: Convolutions) -> [Float] {
+            let y = Tensor(geometry.outputShape, type)
+            convolutions.forward(geometry, input: x, weight: w, output: y)
+            return y.cast(to: .float32).array
+        }
+        for (name, change) in changes {
+            change()
+            #expect(output(kept) == output(Convolutions()), "after \(name)")
+        }
+    }
+
+    /// What is gone leaves its memory to the next weights of its size, but not its packs.
+    @Test func weightsThatAreGoneLeaveNoPacks() {
+        let x = randomTensor(geometry.inputShape, key: 1)
+        let kept = Convolutions()
+        for key in 0..<4 as Range<UInt64> {
+            let w = randomTensor(geometry.weightShape, key: 10 + key)
+            let y = Tensor(geometry.outputShape), expected = Tensor(geometry.outputShape)
+            kept.forward(geometry, input: x, weight: w, output: y)
+            Convolutions().forward(geometry, input: x, weight: w, output: expected)
+            #expect(y.array == expected.array)
+        }
+    }
+}
