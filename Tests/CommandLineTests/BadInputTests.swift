@@ -60,7 +60,7 @@ import Testing
             try Data().write(to: URL(fileURLWithPath: folder + "/empty.jpg"))
             try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: folder + "/truncated.jpg"))
             try Data("GIF89a".utf8).write(to: URL(fileURLWithPath: folder + "/animated.jpg"))
-            let result = try run.train(ranks: 2, ["schedule.steps=8"], images: [folder])
+            let result = try run.train(ranks: 2, ["batch.global=24", "schedule.steps=8"], images: [folder])
             #expect(result.status == 0, "\(result)")
             for name in ["empty.jpg", "truncated.jpg", "animated.jpg"] {
                 let lines = result.errorOutput.split(separator: "\n").filter { $0.contains(name) }
@@ -71,7 +71,7 @@ import Testing
             }
             #expect(try skipped().count == 3)
             // A run that goes on keeps what it knew: nothing is lost, nothing is named again.
-            let resumed = try run.train(ranks: 1, ["schedule.steps=9"], images: [folder])
+            let resumed = try run.train(ranks: 1, ["batch.global=24", "schedule.steps=9"], images: [folder])
             #expect(resumed.status == 0 && !resumed.errorOutput.contains("skipping"), "\(resumed)")
             #expect(try skipped().count == 3)
         }
@@ -142,8 +142,7 @@ import Testing
     }
 
     @Test func aCheckpointOfAnotherArchitecture() throws {
-        try SmallRun.with { run in
-            #expect(try run.train(ranks: 1, ["schedule.steps=1"]).status == 0)
+        try SmallRun.withTrained { run in
             expectFailure(
                 try run.train(ranks: 2, ["schedule.steps=2", "model.architecture=resnet34"]),
                 saying: "model.architecture", "run.directory")
@@ -170,9 +169,8 @@ import Testing
     }
 
     @Test func aDiskThatFillsUpWhileSavingLosesNothing() throws {
-        try SmallRun.with { run in
+        try SmallRun.withTrained { run in
             // A limit on file sizes stands for the full disk: writing a shard of 60 MB fails, small files do not.
-            #expect(try run.train(ranks: 1, ["schedule.steps=1"]).status == 0)
             let program = try MPILauncher.product("pixpro")
             let arguments = (SmallRun.defaults + ["run.directory=\(run.run)", "schedule.steps=2"]).flatMap {
                 ["--set", $0]
@@ -191,8 +189,7 @@ import Testing
     @Test(arguments: [
         ("missing", "has no label map"), ("size", "has the size 40×40"), ("id", "has the class id 200"),
     ]) func aWrongLabelMap(_ kind: String, _ word: String) throws {
-        try SmallRun.with { run in
-            #expect(try run.train(ranks: 1, ["schedule.steps=1"]).status == 0)
+        try SmallRun.withTrained { run in
             let data = run.directory + "/segmentation"
             try FileManager.default.copyItem(atPath: SmallRun.data + "/segmentation/train", toPath: data)
             let name = try FileManager.default.contentsOfDirectory(atPath: data + "/labels").sorted()[1]
@@ -209,6 +206,7 @@ import Testing
                 "evaluation.segmentation.train.labels=\(data)/labels",
                 "evaluation.segmentation.validation.images=\(data)/images",
                 "evaluation.segmentation.validation.labels=\(data)/labels", "evaluation.segmentation.classes=4",
+                "evaluation.correspondence=false",
                 "parallel.oversubscribe=true",
             ]
             let result = try MPILauncher.run(
@@ -218,8 +216,7 @@ import Testing
     }
 
     @Test func noReadableSegmentationPicture() throws {
-        try SmallRun.with { run in
-            #expect(try run.train(ranks: 1, ["schedule.steps=1"]).status == 0)
+        try SmallRun.withTrained { run in
             let data = run.directory + "/segmentation"
             try FileManager.default.copyItem(atPath: SmallRun.data + "/segmentation/train", toPath: data)
             let names = try FileManager.default.contentsOfDirectory(atPath: data + "/images").sorted()
@@ -232,7 +229,10 @@ import Testing
                         "evaluation.segmentation.\($0).images=\(data)/images",
                         "evaluation.segmentation.\($0).labels=\(data)/labels",
                     ]
-                } + ["evaluation.segmentation.classes=4", "parallel.oversubscribe=true"]
+                } + [
+                    "evaluation.segmentation.classes=4", "evaluation.correspondence=false",
+                    "parallel.oversubscribe=true",
+                ]
             let result = try MPILauncher.run(
                 "pixpro", ranks: 2, ["evaluate", run.run] + settings.flatMap { ["--set", $0] }, timeLimit: 60)
             expectFailure(

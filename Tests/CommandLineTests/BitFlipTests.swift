@@ -9,7 +9,7 @@ import Testing
 @Suite(.serialized) struct BitFlipTests {
     /// The momentum encoder does not move at this momentum, so that what a checkpoint has of it is in memory later.
     private static let settings = [
-        "schedule.steps=8", "checkpoint.everySteps=2", "method.baseMomentum=1", "log.everySteps=1",
+        "batch.global=24", "schedule.steps=8", "checkpoint.everySteps=2", "method.baseMomentum=1", "log.everySteps=1",
     ]
     private static let tensor = "encoder_k.layer3.0.downsample.0.weight"
 

@@ -28,6 +28,9 @@ import Testing
 
     @Test(.enabled(if: isAllowed, "this system allows no network namespaces"))
     func aRunSurvivesACutCable() throws {
+        let settings = [
+            "batch.global=24", "schedule.steps=8", "checkpoint.everySteps=2", "watchdog.silenceSeconds=4",
+        ]
         try SmallRun.with { run in
             let result = try onTwoHosts(
                 """
@@ -39,7 +42,7 @@ import Testing
                 until [[ -e $folder/run/checkpoints/step-00000002/manifest.json ]]; do sleep 0.2; done
                 cluster/host cut node2
                 wait $train
-                """, run, ["schedule.steps=8", "checkpoint.everySteps=2", "watchdog.silenceSeconds=4"])
+                """, run, settings)
             #expect(result.status == 0, "\(result)")
             #expect(result.errorOutput.contains("watchdog: nothing was heard from rank 1 (node2) for "), "\(result)")
             #expect(result.errorOutput.contains("host node2 does not answer: "), "\(result)")
@@ -54,7 +57,7 @@ import Testing
     func clocksThatDifferChangeNothing() throws {
         try SmallRun.with { run in
             try Self.clockSource.write(toFile: run.directory + "/clock.c", atomically: true, encoding: .utf8)
-            let settings = ["schedule.steps=6", "checkpoint.everySteps=2"]
+            let settings = ["batch.global=24", "schedule.steps=6", "checkpoint.everySteps=2"]
             let result = try onTwoHosts(
                 """
                 program=$1 folder=$2; shift 2

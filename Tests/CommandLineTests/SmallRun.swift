@@ -1,11 +1,12 @@
 import Foundation
 import SystemPackage
 import TestSupport
+import Testing
 import Training
 
 /// A tiny data set and configuration with which the program is run as users run it.
 struct SmallRun {
-    /// Drawn once for all tests: 3 classes of 10 pictures, 6 labelled pictures.
+    /// Drawn once for all tests, and removed after the last: 3 classes of 10 pictures, 6 labelled pictures.
     static let data: String = {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(
             "pixpro-test-data-\(ProcessInfo.processInfo.processIdentifier)"
@@ -18,6 +19,8 @@ struct SmallRun {
                     "4", "--segmentation-train", "6", "--segmentation-validation", "4", "--size", "72",
                 ], timeLimit: 60)
             precondition(result.status == 0, "cannot draw the test pictures: \(result)")
+            // Only litter in the temporary folder.
+            atexit { try? FileManager.default.removeItem(atPath: SmallRun.data) }
         } catch {
             preconditionFailure("cannot draw the test pictures: \(error)")
         }
@@ -36,7 +39,7 @@ struct SmallRun {
 
     /// Six updates an epoch need more pictures than there are: the batch is small.
     static let defaults = [
-        "data.imageSize=64", "model.architecture=resnet18", "model.projectorWidth=64", "batch.global=24",
+        "data.imageSize=64", "model.architecture=resnet18", "model.projectorWidth=64", "batch.global=12",
         "schedule.epochs=40", "schedule.warmupEpochs=2", "schedule.steps=4", "checkpoint.everySteps=100",
         "evaluation.everyEpochs=0", "parallel.oversubscribe=true", "data.workers=0", "parallel.threads=1",
         // The same numbers on any machine: by itself a run takes bfloat16 where that is the faster one.
@@ -69,6 +72,23 @@ struct SmallRun {
                 Self.project + "/launch/train", program + options + arguments(settings),
                 environment: MPILauncher.environment, timeLimit: timeLimit)
         }
+    }
+
+    /// What `with` gives, with a run of one step in it.
+    static func withTrained(_ body: (SmallRun) throws -> Void) throws {
+        try with { run in
+            try FileManager.default.copyItem(atPath: try trained.get().run, toPath: run.run)
+            try body(run)
+        }
+    }
+
+    /// Trained once for all tests that only need a checkpoint.
+    private static let trained = Result {
+        let run = SmallRun(directory: data + "/trained")
+        try FileManager.default.createDirectory(atPath: run.directory, withIntermediateDirectories: true)
+        let result = try run.train(ranks: 1, ["schedule.steps=1"])
+        try #require(result.status == 0, "\(result)")
+        return run
     }
 
     /// The loss of every step, in order.

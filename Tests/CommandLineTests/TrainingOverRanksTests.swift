@@ -5,70 +5,32 @@ import Training
 
 @Suite(.serialized) struct TrainingOverRanksTests {
     @Test func theSameBatchGivesTheSameLossesOnAnyNumberOfRanks() throws {
-        var reference: [Double] = []
-        for ranks in 1...4 {
-            try SmallRun.with { run in
-                let result = try run.train(ranks: ranks)
-                #expect(result.status == 0, "\(result)")
-                let losses = try run.losses()
-                if ranks == 1 { reference = losses }
-                #expect(losses.count == 4)
-                for (loss, expected) in zip(losses, reference) {
-                    #expect(
-                        abs(loss - expected) <= 1e-4 * abs(expected), "\(ranks) ranks: \(losses), 1 rank: \(reference)")
-                }
-            }
+        let alone = try Outcome.of(ranks: 1)
+        for ranks in 2...4 {
+            let together = try Outcome.of(ranks: ranks)
+            #expect(together.difference(from: alone) <= 1e-4, "\(ranks) ranks: \(together), 1 rank: \(alone)")
         }
     }
 
     @Test func accumulationMatchesRanksOfTheSameGroupSize() throws {
-        // Two micro-batches of 2 × 6 images share statistics as two of 1 × 12 do.
-        var losses: [[Double]] = []
-        for (ranks, micro) in [(1, 12), (2, 6)] {
-            try SmallRun.with { run in
-                let result = try run.train(ranks: ranks, ["batch.microBatch=\(micro)", "schedule.steps=3"])
-                #expect(result.status == 0, "\(result)")
-                losses.append(try run.losses())
-            }
-        }
-        #expect(losses.map(\.count) == [3, 3])
-        for (a, b) in zip(losses[0], losses[1]) { #expect(abs(a - b) <= 1e-4 * abs(a), "\(losses)") }
+        // Two micro-batches of 2 × 3 images share statistics as two of 1 × 6 do.
+        let alone = try Outcome.of(ranks: 1, ["batch.microBatch=6"])
+        let together = try Outcome.of(ranks: 2, ["batch.microBatch=3"])
+        #expect(together.difference(from: alone) <= 1e-4, "\(together), \(alone)")
+        #expect(try alone.difference(from: Outcome.of(ranks: 1)) > 1e-4, "a batch of 12 has other statistics")
     }
 
     @Test func overlappedAndInlineCommunicationAreBitwiseEqual() throws {
-        var losses: [[Double]] = [], checksums: [[String]] = []
-        for mode in ["inline", "overlapped"] {
-            try SmallRun.with { run in
-                let result = try run.train(ranks: 2, ["parallel.communication=\(mode)"])
-                #expect(result.status == 0, "\(result)")
-                losses.append(try run.losses())
-                checksums.append(try run.shardChecksums(step: 4))
-            }
-        }
-        #expect(losses[0] == losses[1] && losses[0].count == 4)
-        #expect(checksums[0] == checksums[1] && checksums[0].count == 2)
+        let inline = try Outcome.of(ranks: 2, ["parallel.communication=inline"])
+        #expect(try Outcome.of(ranks: 2, ["parallel.communication=overlapped"]) == inline)
     }
 
     @Test func loaderThreadsDoNotChangeTheNumbers() throws {
-        var losses: [[Double]] = []
-        for workers in [0, 2] {
-            try SmallRun.with { run in
-                let result = try run.train(ranks: 1, ["data.workers=\(workers)", "schedule.steps=3"])
-                #expect(result.status == 0, "\(result)")
-                losses.append(try run.losses())
-            }
-        }
-        #expect(losses[0] == losses[1] && losses[0].count == 3)
+        #expect(try Outcome.of(ranks: 1, ["data.workers=2"]) == Outcome.of(ranks: 1))
     }
 
     @Test func aKilledRunGoesOnBitForBit() throws {
-        var expected: (losses: [Double], checksums: [String]) = ([], [])
-        let settings = ["checkpoint.everySteps=3", "schedule.steps=6"]
-        try SmallRun.with { run in
-            #expect(try run.train(ranks: 2, settings).status == 0)
-            expected = (try run.losses(), try run.shardChecksums(step: 6))
-            #expect(expected.losses.count == 6 && expected.checksums.count == 2)
-        }
+        let expected = try Outcome.of(ranks: 2, ["checkpoint.everySteps=3"], steps: 6)
         try SmallRun.with { run in
             // A rank dies as soon as the first checkpoint is complete.
             let checkpoint = run.run + "/checkpoints/step-00000003/manifest.json"
@@ -79,66 +41,85 @@ import Training
                 try run.train(ranks: 2, ["checkpoint.everySteps=3", "schedule.steps=200"])
             }
             #expect(killing == 0 && killed.status != 0 && killed.seconds < 60, "\(killed)")
-            let resumed = try run.train(ranks: 2, settings)
+            let resumed = try run.train(ranks: 2, ["checkpoint.everySteps=3", "schedule.steps=6"])
             #expect(resumed.status == 0 && resumed.errorOutput.contains("resuming from"), "\(resumed)")
-            let losses = try run.losses()
-            #expect(losses == expected.losses, "\(losses), expected \(expected.losses)")
-            #expect(try run.shardChecksums(step: 6) == expected.checksums)
+            #expect(try Outcome(of: run, ranks: 2, steps: 6) == expected)
         }
     }
 
     @Test func aRunGoesOnAtAnotherNumberOfRanks() throws {
-        var expected: [Double] = []
-        try SmallRun.with { run in
-            #expect(try run.train(ranks: 2, ["schedule.steps=6"]).status == 0)
-            expected = try run.losses()
-            #expect(expected.count == 6)
-        }
-        for ranks in [1, 3] {
-            try SmallRun.with { run in
-                #expect(try run.train(ranks: 2, ["schedule.steps=3"]).status == 0)
+        let expected = try Outcome.of(ranks: 2, ["checkpoint.everySteps=3"], steps: 6)
+        try SmallRun.with { first in
+            #expect(try first.train(ranks: 2, ["schedule.steps=3"]).status == 0)
+            for ranks in [1, 3] {
+                let run = SmallRun(directory: "\(first.directory)/\(ranks)")
+                try FileManager.default.createDirectory(atPath: run.directory, withIntermediateDirectories: true)
+                try FileManager.default.copyItem(atPath: first.run, toPath: run.run)
                 let resumed = try run.train(ranks: ranks, ["schedule.steps=6"])
-                #expect(resumed.status == 0, "\(resumed)")
-                let losses = try run.losses()
-                #expect(losses.count == 6)
-                for (a, b) in zip(losses, expected) { #expect(abs(a - b) <= 1e-4 * abs(b), "\(losses) \(expected)") }
+                #expect(resumed.status == 0 && resumed.errorOutput.contains("resuming from"), "\(resumed)")
+                let outcome = try Outcome(of: run, ranks: ranks, steps: 6)
+                #expect(outcome.difference(from: expected) <= 1e-4, "\(ranks) ranks: \(outcome), \(expected)")
             }
         }
     }
 
-    /// Losses of the first steps and the final checkpoint's checksums.
-    private func outcome(ranks: Int, _ settings: [String]) throws -> (losses: [Double], checksums: [String]) {
-        var outcome: (losses: [Double], checksums: [String]) = ([], [])
-        try SmallRun.with { run in
-            let result = try run.train(ranks: ranks, settings)
-            #expect(result.status == 0, "\(result)")
-            outcome = (try run.losses(), try run.shardChecksums(step: 4))
-            #expect(outcome.losses.count == 4 && outcome.checksums.count == ranks)
-        }
-        return outcome
-    }
-
-    private func largestDifference(_ a: [Double], _ b: [Double]) -> Double {
-        zip(a, b).map { abs($0 - $1) / abs($1) }.max() ?? .infinity
-    }
-
     /// Rounding to 8 bits moves the loss of these steps by a hundredth at most, and never by chance.
     @Test func bfloat16IsRepeatableAndNearFloat32() throws {
-        let full = try outcome(ranks: 2, ["precision=float32"])
-        let halved = try outcome(ranks: 2, ["precision=bfloat16"])
-        let again = try outcome(ranks: 2, ["precision=bfloat16"])
-        let alone = try outcome(ranks: 1, ["precision=bfloat16"])
-        let wire = try outcome(ranks: 2, ["precision=bfloat16", "parallel.wire=bfloat16"])
-        #expect(halved == again && halved.losses.count == 4)
+        let halved = try Outcome.of(ranks: 2, ["precision=bfloat16"])
+        #expect(try Outcome(training: 2, ["precision=bfloat16"]) == halved)
+        let full = try Outcome.of(ranks: 2)
+        let alone = try Outcome.of(ranks: 1, ["precision=bfloat16"])
+        let wire = try Outcome.of(ranks: 2, ["precision=bfloat16", "parallel.wire=bfloat16"])
         #expect(halved.losses != full.losses && halved.losses != wire.losses)
-        for (title, losses) in [("float32", full), ("one rank", alone), ("bfloat16 messages", wire)] {
-            #expect(largestDifference(losses.losses, halved.losses) < 2e-2, "\(title): \(losses), \(halved)")
+        for (title, other) in [("float32", full), ("one rank", alone), ("bfloat16 messages", wire)] {
+            #expect(other.difference(from: halved) < 2e-2, "\(title): \(other), \(halved)")
         }
     }
 
     @Test func threadsChangeNoMoreThanRounding() throws {
-        let one = try outcome(ranks: 1, ["parallel.threads=1"]), two = try outcome(ranks: 1, ["parallel.threads=2"])
-        #expect(largestDifference(two.losses, one.losses) < 1e-4, "\(one), \(two)")
-        #expect(try outcome(ranks: 1, ["parallel.threads=2"]) == two)
+        let two = try Outcome.of(ranks: 1, ["parallel.threads=2"])
+        #expect(try two.difference(from: Outcome.of(ranks: 1)) < 1e-4, "\(two)")
+        #expect(try Outcome(training: 1, ["parallel.threads=2"]) == two)
+    }
+}
+
+/// What a run gave: the loss of every step, and the checksums of the last checkpoint's shards.
+private struct Outcome: Equatable {
+    let losses: [Double]
+    let checksums: [String]
+
+    /// Of a run that has ended after `steps`.
+    init(of run: SmallRun, ranks: Int, steps: Int) throws {
+        losses = try run.losses()
+        checksums = try run.shardChecksums(step: steps)
+        #expect(losses.count == steps && checksums.count == ranks, "\(losses), \(checksums)")
+    }
+
+    /// Trains in a folder of its own.
+    init(training ranks: Int, _ settings: [String], steps: Int = 4) throws {
+        var outcome: Outcome?
+        try SmallRun.with { run in
+            let result = try run.train(ranks: ranks, settings + ["schedule.steps=\(steps)"])
+            #expect(result.status == 0, "\(result)")
+            outcome = try Outcome(of: run, ranks: ranks, steps: steps)
+        }
+        self = outcome!
+    }
+
+    /// Those that were trained already; the tests run one after the other.
+    nonisolated(unsafe) private static var known: [String: Outcome] = [:]
+
+    /// Trains unless an earlier test did the same: equal settings give equal numbers, which tests of their own prove.
+    static func of(ranks: Int, _ settings: [String] = [], steps: Int = 4) throws -> Outcome {
+        let key = "\(ranks) \(steps) \(settings)"
+        let outcome = try known[key] ?? Outcome(training: ranks, settings, steps: steps)
+        known[key] = outcome
+        return outcome
+    }
+
+    /// The largest difference of a loss, relative to the other's.
+    func difference(from other: Outcome) -> Double {
+        guard losses.count == other.losses.count else { return .infinity }
+        return zip(losses, other.losses).map { abs($0 - $1) / abs($1) }.max() ?? .infinity
     }
 }

@@ -16,9 +16,11 @@ let checkpointChecks: [String: Check] = [
     "load-late": loadLate,
     "load-each": loadEach,
     "load-nothing": { runtime, arguments in
-        let reader = try CheckpointReader.openNewest(
-            runDirectory: FilePath(arguments[0]), communicator: runtime.world, report: { print($0) })
-        try require(reader == nil, "found \(reader!.directory)")
+        for directory in arguments {
+            let reader = try CheckpointReader.openNewest(
+                runDirectory: FilePath(directory), communicator: runtime.world, report: { print($0) })
+            try require(reader == nil, "found \(reader!.directory)")
+        }
     },
     "load-other-model": loadOtherModel,
     "save-killed": saveKilled,
@@ -98,30 +100,40 @@ private func saveSteps(_ runtime: MPIRuntime, _ arguments: [String]) throws {
     }
 }
 
-/// DIRECTORY STEP: the newest sound checkpoint is that of STEP, with the right contents.
+/// DIRECTORY STEP…: the newest sound checkpoint of each directory is that of its step, with the right contents.
 private func loadNewest(_ runtime: MPIRuntime, _ arguments: [String]) throws {
-    try loadNewest(runtime, arguments, visibilityLimit: 1)
+    for start in stride(from: 0, to: arguments.count, by: 2) {
+        try loadNewest(runtime, FilePath(arguments[start]), step: Int(arguments[start + 1])!, visibilityLimit: 1)
+    }
 }
 
-private func loadNewest(_ runtime: MPIRuntime, _ arguments: [String], visibilityLimit: Double) throws {
+private func loadNewest(_ runtime: MPIRuntime, _ directory: FilePath, step: Int, visibilityLimit: Double) throws {
     let found = try CheckpointReader.openNewest(
-        runDirectory: FilePath(arguments[0]), communicator: runtime.world, visibilityLimit: visibilityLimit,
-        report: { print($0) })
-    guard let reader = found else { throw CheckFailure("no checkpoint") }
-    try require(reader.manifest.facts.step == Int(arguments[1])!, "step \(reader.manifest.facts.step)")
+        runDirectory: directory, communicator: runtime.world, visibilityLimit: visibilityLimit, report: { print($0) })
+    guard let reader = found else { throw CheckFailure("no checkpoint in \(directory)") }
+    try require(reader.manifest.facts.step == step, "\(directory): step \(reader.manifest.facts.step)")
     try compare(reader, runtime)
 }
 
-/// DIRECTORY STEP FILE: as `load`, while FILE of that checkpoint is shown late: it gets its name after a second.
+/// DIRECTORY STEP FILE:BYTES…: as `load`, again and again, while FILE of that checkpoint is shown late: for a second
+/// there are BYTES of it, or for 0 nothing.
 private func loadLate(_ runtime: MPIRuntime, _ arguments: [String]) throws {
-    let file = CheckpointCatalog.directory(runDirectory: FilePath(arguments[0]), step: Int(arguments[1])!)
-        .appending(arguments[2])
-    let start = ContinuousClock.now
-    let mover = runtime.world.isRoot ? popen("sleep 1; mv '\(file).late' '\(file)'", "r") : nil
-    defer { if let mover { pclose(mover) } }
-    try loadNewest(runtime, arguments, visibilityLimit: CheckpointReader.visibilityLimit)
-    let elapsed = ContinuousClock.now - start
-    try require(elapsed > .seconds(0.9) && elapsed < .seconds(8), "loaded after \(elapsed)")
+    let directory = FilePath(arguments[0]), step = Int(arguments[1])!
+    for lateness in arguments.dropFirst(2) {
+        let parts = lateness.split(separator: ":")
+        let file = CheckpointCatalog.directory(runDirectory: directory, step: step).appending(String(parts[0]))
+        if runtime.world.isRoot {
+            let begin = parts[1] == "0" ? "true" : "head -c \(parts[1]) '\(file).late' > '\(file)'"
+            try require(system("mv '\(file)' '\(file).late' && \(begin)") == 0, "cannot hide \(file)")
+        }
+        try runtime.world.barrier("hiding a file")
+        let start = ContinuousClock.now
+        let mover = runtime.world.isRoot ? popen("sleep 1; mv '\(file).late' '\(file)'", "r") : nil
+        defer { if let mover { pclose(mover) } }
+        try loadNewest(runtime, directory, step: step, visibilityLimit: CheckpointReader.visibilityLimit)
+        let elapsed = ContinuousClock.now - start
+        try require(elapsed > .seconds(0.9) && elapsed < .seconds(8), "loaded after \(elapsed)")
+    }
 }
 
 /// DIRECTORY…, in each of which a process died while step 20 was saved after step 10: step 20 loads if it got its name,

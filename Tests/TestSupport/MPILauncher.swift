@@ -50,14 +50,35 @@ public enum MPILauncher {
         timeLimit: Double = 60
     ) throws -> ProcessResult {
         let path = try self.product(product)
-        return try alone {
-            try runProcess(
-                "/usr/bin/env",
-                [
-                    "mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca",
-                    "odls_base_sigkill_timeout", "0", "--timeout", "\(Int(timeLimit))", path,
-                ] + arguments,
-                environment: Self.environment.merging(environment) { $1 }, timeLimit: timeLimit + 5)
+        return try alone { try start(path, ranks: ranks, arguments, environment: environment, timeLimit: timeLimit) }
+    }
+
+    /// As `run`, one job for each list of arguments and two at a time: for jobs that mostly wait for mpirun.
+    public static func runEach(
+        _ product: String, ranks: Int, _ lists: [[String]], timeLimit: Double = 60
+    ) throws -> [ProcessResult] {
+        let path = try self.product(product)
+        let results = Mutex<[Int: Result<ProcessResult, any Error>]>([:])
+        oneAtATime.withLock { _ in
+            DispatchQueue.concurrentPerform(iterations: 2) { lane in
+                for index in stride(from: lane, to: lists.count, by: 2) {
+                    let result = Result { try start(path, ranks: ranks, lists[index], timeLimit: timeLimit) }
+                    results.withLock { $0[index] = result }
+                }
+            }
         }
+        return try results.withLock { results in try lists.indices.map { try results[$0]!.get() } }
+    }
+
+    private static func start(
+        _ path: String, ranks: Int, _ arguments: [String], environment: [String: String] = [:], timeLimit: Double
+    ) throws -> ProcessResult {
+        try runProcess(
+            "/usr/bin/env",
+            [
+                "mpirun", "-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca",
+                "odls_base_sigkill_timeout", "0", "--timeout", "\(Int(timeLimit))", path,
+            ] + arguments,
+            environment: Self.environment.merging(environment) { $1 }, timeLimit: timeLimit + 5)
     }
 }
