@@ -31,7 +31,8 @@ public struct JobEnd: Sendable, Equatable {
         case 128 + SIGKILL:
             return "killed (signal 9): if nobody did it, the kernel did for lack of memory (its log tells); then lower "
                 + "batch.microBatch, data.imageSize or data.workers, or start fewer ranks on each host"
-        case 129...: return "signal \(status - 128)"
+        // Those above are no signal's: Open MPI has statuses of its own for hosts that it lost.
+        case 129...(128 + 64): return "signal \(status - 128)"
         default: return began ? "said above" : "mpirun did not bring the ranks up; said above"
         }
     }

@@ -64,6 +64,13 @@ import Testing
         #expect(status(policy.decide(view(0))) == 64)
     }
 
+    @Test func whatAStatusMeansIsSaid() {
+        func meaning(_ status: Int32, began: Bool = true) -> String { JobEnd(status: status, began: began).meaning }
+        #expect(meaning(137).contains("for lack of memory") && meaning(139) == "signal 11")
+        #expect(meaning(205) == "said above", "Open MPI lost a host")
+        #expect(meaning(1, began: false).hasPrefix("mpirun did not bring the ranks up"))
+    }
+
     /// A newest step that went back, and a directory that is gone, wait, and never begin at step 0.
     @Test(arguments: [
         (RunSight(place: .gone), "gone"), (RunSight(place: .replaced), "another directory"),
