@@ -8,12 +8,12 @@ import SystemPackage
 public final class CheckpointReader {
     public let directory: FilePath
     public let manifest: CheckpointManifest
-    public let communicator: Communicator
+    public let communicator: any Collective
     /// The shards that this rank reads, by index.
     private let files: [Int: SafetensorsFile]
 
     private init(
-        directory: FilePath, manifest: CheckpointManifest, communicator: Communicator, files: [Int: SafetensorsFile]
+        directory: FilePath, manifest: CheckpointManifest, communicator: any Collective, files: [Int: SafetensorsFile]
     ) {
         self.directory = directory
         self.manifest = manifest
@@ -30,7 +30,7 @@ public final class CheckpointReader {
     /// checkpoint that is passed over, and about files that are waited for. A run whose checkpoints are all damaged is
     /// a `CheckpointError`: starting over silently would be worse.
     public static func openNewest(
-        runDirectory: FilePath, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
+        runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
         report: (String) -> Void
     ) throws -> CheckpointReader? {
         var hasRetired = false
@@ -56,7 +56,7 @@ public final class CheckpointReader {
     private struct Retired: Error {}
 
     private static func openNewestOfList(
-        runDirectory: FilePath, communicator: Communicator, visibilityLimit: Double, report: (String) -> Void
+        runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double, report: (String) -> Void
     ) throws -> CheckpointReader? {
         let candidates = try communicator.agree(on: "looking for checkpoints") {
             communicator.isRoot ? try CheckpointCatalog.directories(runDirectory: runDirectory) : []
@@ -96,7 +96,7 @@ public final class CheckpointReader {
     ///   - visibilityLimit: seconds that each rank waits for a file that is not there, or not whole yet.
     ///   - report: hears on rank zero about such waiting when it begins.
     public static func open(
-        directory: FilePath, step: Int? = nil, communicator: Communicator, visibilityLimit: Double = visibilityLimit,
+        directory: FilePath, step: Int? = nil, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
         report: (String) -> Void = { _ in }
     ) throws -> CheckpointReader {
         let action = "opening checkpoint \(directory.shown)"

@@ -23,7 +23,7 @@ public enum SaveOutcome: Sendable {
 public final class CheckpointSaver {
     public let runDirectory: FilePath
     private let parent: FilePath
-    private let communicator: Communicator
+    private let communicator: any Collective
     private let keep: Int
     private let visibilityLimit: Double
     private let observer: SaveObserver
@@ -66,7 +66,7 @@ public final class CheckpointSaver {
     ///   - visibilityLimit: seconds that rank zero waits for shards of other hosts to appear on a network file system.
     ///   - observer: is told of every point of every save, for tests.
     public init(
-        runDirectory: FilePath, communicator: Communicator, keep: Int, visibilityLimit: Double = 60,
+        runDirectory: FilePath, communicator: any Collective, keep: Int, visibilityLimit: Double = 60,
         observer: @escaping SaveObserver = { _, _ in }
     ) throws {
         precondition(keep >= 1, "keep \(keep) checkpoints: at least one must remain")

@@ -25,7 +25,7 @@ public final class GradientReducer {
     public let mode: Mode
     public let plan: BucketPlan
     public let buckets: [GradientBucket]
-    private let communicator: Communicator
+    private let communicator: any Collective
     private let halved: HalvedSum?
     private let thread: CommunicationThread?
     private let bucketOfParameter: [ObjectIdentifier: Int]
@@ -43,7 +43,7 @@ public final class GradientReducer {
 
     /// Gives the parameters' gradients their memory. Collective: checks that all ranks planned the same buckets.
     public init(
-        parameters: [Parameter], communicator: Communicator, mode: Mode, wire: Wire = .float32,
+        parameters: [Parameter], communicator: any Collective, mode: Mode, wire: Wire = .float32,
         firstBucketBytes: Int = 2 << 20, bucketBytes: Int = 16 << 20
     ) throws {
         plan = BucketPlan(

@@ -6,9 +6,9 @@ import TensorCore
 /// Every rank rounds what it has once and sends each rank its part; that rank sums the parts in float32 in rank order,
 /// rounds the sum once, and all gather the sums. Ranks get the same bits, whatever their number of threads or timing.
 final class HalvedSum {
-    private let communicator: Communicator
+    private let communicator: any Collective
 
-    init(communicator: Communicator) { self.communicator = communicator }
+    init(communicator: any Collective) { self.communicator = communicator }
 
     /// Replaces `gradients` (float32) by their sum. Returns the bytes handed to collectives by this rank.
     func sum(_ gradients: Tensor) throws -> Int {

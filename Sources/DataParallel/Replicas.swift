@@ -7,13 +7,13 @@ public struct ReplicaMismatchError: SharedError, CustomStringConvertible {
 }
 
 /// Overwrites the tensors of every rank by rank zero's. Collective; the shapes must agree.
-public func broadcastParameters(_ tensors: [Tensor], over communicator: Communicator) throws {
+public func broadcastParameters(_ tensors: [Tensor], over communicator: any Collective) throws {
     for tensor in tensors { try communicator.broadcast(tensor.floats, from: 0) }
 }
 
 /// Throws on every rank, naming the first tensor and the ranks that differ from the others with their hosts, unless all
 /// ranks hold the same bits. Collective; one small all-reduce when all is well.
-public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], over communicator: Communicator) throws {
+public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], over communicator: any Collective) throws {
     guard communicator.size > 1 else { return }
     var names = BitHash()
     let hashes = tensors.map { name, tensor in
@@ -34,7 +34,7 @@ public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], ove
 /// Throws the same error on every rank, naming those outside the majority, unless all hold the same `text`: for example
 /// the resolved configuration or the program's version. Collective.
 public func verifyRanksAgree(
-    onText text: String, subject: String, remedy: String, over communicator: Communicator
+    onText text: String, subject: String, remedy: String, over communicator: any Collective
 ) throws {
     var hash = BitHash()
     hash.add(text: text)
@@ -43,11 +43,11 @@ public func verifyRanksAgree(
 
 /// Throws the same error on every rank, naming those outside the majority, unless all hold the same `hash`. Collective.
 func verifyRanksAgree(
-    _ hash: UInt64, on subject: String, remedy: String, _ communicator: Communicator
+    _ hash: UInt64, on subject: String, remedy: String, _ communicator: any Collective
 ) throws {
     guard try firstDifference([hash], communicator) != nil else { return }
     let hashes = try communicator.allGather([hash]).map { $0[0] }
-    let hosts = try communicator.allGather(MPIRuntime.nameOfThisHost)
+    let hosts = try communicator.allGather(communicator.hostName)
     throw ReplicaMismatchError(
         description: "ranks do not agree on \(subject): \(difference(among: hashes, hosts)); \(remedy)")
 }
@@ -68,7 +68,7 @@ private func difference(among hashes: [UInt64], _ hosts: [String]) -> String {
 
 /// The first index whose hash is not the same on all ranks. One all-reduce: the minimum of h and of ~h, which is the
 /// complement of the maximum.
-private func firstDifference(_ hashes: [UInt64], _ communicator: Communicator) throws -> Int? {
+private func firstDifference(_ hashes: [UInt64], _ communicator: any Collective) throws -> Int? {
     let words = hashes.map { Int64(bitPattern: $0) }
     let least = try communicator.minimum(words + words.map { ~$0 })
     return hashes.indices.first { least[$0] != ~least[$0 + hashes.count] }

@@ -4,12 +4,12 @@ import TensorCore
 
 /// Sums batch statistics over all ranks, on a communicator of its own so that gradients may travel at the same time.
 public final class SynchronizedStatistics: StatisticsReducing {
-    private let communicator: Communicator
+    private let communicator: any Collective
     /// What the sums cost so far; all of it is exposed, because a layer cannot go on without its statistics.
     public private(set) var statistics = CommunicationStatistics()
 
     /// Collective.
-    public init(communicator: Communicator) throws {
+    public init(communicator: any Collective) throws {
         self.communicator = try communicator.duplicated(name: "statistics")
     }
 

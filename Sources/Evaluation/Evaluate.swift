@@ -61,7 +61,7 @@ public struct EvaluationPlan {
 /// `progress` hears of this rank's part; where rank zero works alone, only there. An error that it throws on any rank
 /// ends the evaluation on all, as an `AgreedError`.
 public func evaluate(
-    _ encoder: ResNet, plan: EvaluationPlan, communicator: Communicator,
+    _ encoder: ResNet, plan: EvaluationPlan, communicator: any Collective,
     progress: EvaluationProgress = { _, _, _ in }
 ) throws -> EvaluationReport {
     let extractor = FeatureExtractor(encoder: encoder, communicator: communicator)

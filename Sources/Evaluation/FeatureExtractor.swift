@@ -7,13 +7,13 @@ import TensorCore
 /// All ranks extract, each for its part of the pictures; a picture that cannot be read is skipped and named.
 public struct FeatureExtractor {
     public let encoder: ResNet
-    let communicator: Communicator
+    let communicator: any Collective
     /// Pictures in a forward pass.
     let batchSize: Int
     /// Keeps the weights as kernels want them.
     private let convolutions = Convolutions()
 
-    public init(encoder: ResNet, communicator: Communicator, batchSize: Int = 32) {
+    public init(encoder: ResNet, communicator: any Collective, batchSize: Int = 32) {
         self.encoder = encoder
         self.communicator = communicator
         self.batchSize = batchSize

@@ -11,7 +11,7 @@ struct FeatureWhitening {
     private static let ridge = 1e-4
 
     /// Measured on the rows of all ranks' `features` [n, C]. Collective.
-    init(_ features: [Tensor], channels: Int, communicator: Communicator) throws {
+    init(_ features: [Tensor], channels: Int, communicator: any Collective) throws {
         var sums = [Double](repeating: 0, count: channels + 1)
         for tensor in features {
             let moments = tensor.columnMoments()

@@ -10,7 +10,7 @@ import TensorCore
 /// them. Each of 64 batches moves them by a tenth; of the start 0.1 % is left. Pictures [S, S, 3] have one size; those
 /// that cannot be read give their place to the next. Collective; the same on all ranks.
 public func makeRandomEncoder(
-    _ architecture: ResNetArchitecture, seed: UInt64, pictures: PictureSource, communicator: Communicator,
+    _ architecture: ResNetArchitecture, seed: UInt64, pictures: PictureSource, communicator: any Collective,
     progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
 ) throws -> ResNet {
     let state = ModelState(seed: seed)

@@ -1,7 +1,7 @@
 import Foundation
 import MessagePassing
 
-extension Communicator {
+extension Collective {
     /// This rank's contiguous part of `items`, so that gathering in rank order restores theirs.
     func slice<Item>(of items: [Item]) -> ArraySlice<Item> {
         items[items.count * rank / size..<items.count * (rank + 1) / size]

@@ -20,7 +20,7 @@ package struct SegmentationProbe {
 
     /// Trains on all ranks' pictures, of which at least one is held out and one is not. Collective.
     package init(
-        pictures: [ProbePicture], classes: Int, channels: Int, communicator: Communicator,
+        pictures: [ProbePicture], classes: Int, channels: Int, communicator: any Collective,
         progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws {
         let whitening = try FeatureWhitening(
@@ -119,11 +119,11 @@ package struct ProbeSample {
 /// The mean cross-entropy of a classifier's upsampled predictions over the labelled pixels of all ranks.
 private final class SegmentationLoss {
     let classifier: LinearClassifier
-    private let communicator: Communicator
+    private let communicator: any Collective
     private let resizers = Upsamplings(every: SegmentationProbe.blockSide)
     private var weights: Int { classifier.weight.count }
 
-    init(classes: Int, channels: Int, communicator: Communicator) {
+    init(classes: Int, channels: Int, communicator: any Collective) {
         classifier = LinearClassifier(classes: classes, channels: channels)
         self.communicator = communicator
     }

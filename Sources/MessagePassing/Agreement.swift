@@ -38,7 +38,7 @@ public struct AgreedError: SharedError, CustomStringConvertible {
     }
 }
 
-extension Communicator {
+extension Collective {
     /// Runs `body` on every rank and returns its value when it succeeded on all of them; otherwise throws the same
     /// `AgreedError` on all. Collective; `body` itself must not communicate, because it may fail on some ranks only.
     public func agree<Value>(on action: String, _ body: () throws -> Value) throws -> Value {

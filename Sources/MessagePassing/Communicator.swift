@@ -1,11 +1,10 @@
 import CMPI
 
-/// A group of ranks that exchange messages in an order of their own.
+/// MPI's group of ranks.
 ///
-/// Collectives must be called by every rank of the group in the same order. One communicator is used by one thread at a
-/// time; two threads that communicate at once use two communicators (`duplicated`). All collectives block: Open MPI 4.1
-/// makes no progress on non-blocking ones outside MPI calls, and picks its slowest algorithm for in-place ones.
-public final class Communicator: @unchecked Sendable {
+/// All collectives block: Open MPI 4.1 makes no progress on non-blocking ones outside MPI calls, and picks its slowest
+/// algorithm for in-place ones.
+public final class Communicator: Collective, @unchecked Sendable {
     // @unchecked: the handle never changes, and MPI locks what is behind it (MPI_THREAD_MULTIPLE); the rest belongs to
     // the one thread that communicates.
     let handle: MPI_Comm
@@ -22,7 +21,7 @@ public final class Communicator: @unchecked Sendable {
     private var purpose = ""
     private var orderCheck: CollectiveOrderCheck?
 
-    public var isRoot: Bool { rank == 0 }
+    public var hostName: String { MPIRuntime.nameOfThisHost }
 
     private init(handle: MPI_Comm, name: String, elementsPerCall: Int, rank: Int, size: Int) {
         (self.handle, self.name, self.elementsPerCall) = (handle, name, elementsPerCall)
@@ -51,8 +50,7 @@ public final class Communicator: @unchecked Sendable {
         try self.init(handle: world, name: "world", elementsPerCall: 1 << 30)
     }
 
-    /// The same ranks with messages of their own; `name` is what reports call them. Collective.
-    public func duplicated(name: String) throws -> Communicator {
+    public func duplicated(name: String) throws -> any Collective {
         try duplicated(name: name, elementsPerCall: elementsPerCall)
     }
 
@@ -64,8 +62,7 @@ public final class Communicator: @unchecked Sendable {
         return duplicate
     }
 
-    /// The ranks that name the same `color`, ordered by their rank here; nil for those that name none. Collective.
-    public func split(color: Int?, name: String) throws -> Communicator? {
+    public func split(color: Int?, name: String) throws -> (any Collective)? {
         var part: MPI_Comm? = nil
         let wanted = color.map(Int32.init) ?? Int32(cmpi_undefined)
         try collective("MPI_Comm_split") { MPI_Comm_split(handle, wanted, Int32(rank), &part) }
@@ -77,14 +74,12 @@ public final class Communicator: @unchecked Sendable {
         return try Communicator(handle: part!, name: name, elementsPerCall: elementsPerCall)
     }
 
-    /// Gives the communicator back to MPI; it must not be used afterwards. Collective.
     public func free() throws {
         var handle: MPI_Comm? = self.handle
         try collective("MPI_Comm_free") { MPI_Comm_free(&handle) }
         CollectiveLog.shared.removeChannel(channel)
     }
 
-    /// Returns when every rank has called it. `purpose` says for what, should a rank never come.
     public func barrier(_ purpose: String) throws {
         try serving(purpose) { try collective("MPI_Barrier") { MPI_Barrier(handle) } }
     }
@@ -98,8 +93,7 @@ public final class Communicator: @unchecked Sendable {
         orderCheck = CollectiveOrderCheck(shadow: shadow!, rank: rank, size: size)
     }
 
-    /// Reports name `purpose` for the calls in `body`.
-    func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
+    public func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
         let outer = self.purpose
         self.purpose = purpose
         defer { self.purpose = outer }

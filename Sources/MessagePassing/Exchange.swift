@@ -2,8 +2,7 @@ import CMPI
 
 /// Moving plain values between ranks as bytes; all ranks of a job run on machines of one byte order.
 extension Communicator {
-    /// Overwrites `bytes` on every rank by those of `root`; all ranks pass as many.
-    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int = 0) throws {
+    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
         guard size > 1, let base = bytes.baseAddress else { return }
         try forEachCall(bytes.count) { range in
             try collective("MPI_Bcast", count: range.count) {
@@ -12,43 +11,6 @@ extension Communicator {
         }
     }
 
-    public func broadcast(_ floats: UnsafeMutableBufferPointer<Float>, from root: Int = 0) throws {
-        try broadcast(UnsafeMutableRawBufferPointer(floats), from: root)
-    }
-
-    /// What `root` passed, of any length; the other ranks' argument is ignored.
-    public func broadcast<Element: BitwiseCopyable>(_ values: [Element], from root: Int = 0) throws -> [Element] {
-        var count = Int64(values.count)
-        try withUnsafeMutableBytes(of: &count) { try broadcast($0, from: root) }
-        var received = values
-        if rank != root {
-            received = unwritten(Int(count))
-        }
-        try received.withUnsafeMutableBytes { try broadcast($0, from: root) }
-        return received
-    }
-
-    /// What `root` passed; the other ranks' argument is ignored.
-    public func broadcast(_ text: String, from root: Int = 0) throws -> String {
-        String(decoding: try broadcast(Array(text.utf8), from: root), as: UTF8.self)
-    }
-
-    /// Every rank's values, in rank order, on `root`; an empty list elsewhere. Ranks may pass different counts.
-    public func gather<Element: BitwiseCopyable>(_ values: [Element], to root: Int = 0) throws -> [[Element]] {
-        try exchange(values, root: root)
-    }
-
-    /// Every rank's values, in rank order, on every rank. Ranks may pass different counts.
-    public func allGather<Element: BitwiseCopyable>(_ values: [Element]) throws -> [[Element]] {
-        try exchange(values, root: nil)
-    }
-
-    /// Every rank's text, in rank order, on every rank: for example host names.
-    public func allGather(_ text: String) throws -> [String] {
-        try allGather(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    /// Sends part k of `sent` to rank k and receives one part from each rank, in rank order; parts are of equal size.
     public func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
         let part = partBytes(sent.count, received.count)
         try collective("MPI_Alltoall", count: sent.count) {
@@ -56,7 +18,6 @@ extension Communicator {
         }
     }
 
-    /// Every rank's `part`, in rank order; all are of equal size.
     public func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
         let bytes = partBytes(part.count * size, all.count)
         try collective("MPI_Allgather", count: part.count) {
@@ -72,9 +33,30 @@ extension Communicator {
         return Int32(total / size)
     }
 
+    // Messages between two ranks are no calls that all ranks number alike, so the log of collectives has none of them.
+
+    public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws {
+        try forEachCall(bytes.count) { range in
+            try check(
+                MPI_Send(
+                    bytes.baseAddress! + range.lowerBound, Int32(range.count), cmpi_byte(), Int32(rank), 0, handle),
+                "MPI_Send")
+        }
+    }
+
+    public func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
+        try forEachCall(bytes.count) { range in
+            try check(
+                MPI_Recv(
+                    bytes.baseAddress! + range.lowerBound, Int32(range.count), cmpi_byte(), Int32(rank), 0, handle,
+                    cmpi_status_ignore()),
+                "MPI_Recv")
+        }
+    }
+
     /// Gathers in rounds, because MPI's counts and displacements are 32-bit: each rank sends at most its share of
     /// `elementsPerCall` bytes per round. A `root` of nil stands for all ranks.
-    private func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {
+    public func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {
         guard size > 1 else { return [values] }
         let stride = MemoryLayout<Element>.stride
         let counts = try allGatherCounts(Int64(values.count))

@@ -12,12 +12,12 @@ public final class TrainingStep {
     public let optimizer: LARS
     public let reducer: GradientReducer
     public let statistics: SynchronizedStatistics
-    private let communicator: Communicator
+    private let communicator: any Collective
     private let onlineConvolutions, momentumConvolutions: Convolutions
 
     /// Collective.
     public init(
-        model: PixPro, optimizer: LARS, communicator: Communicator, mode: GradientReducer.Mode,
+        model: PixPro, optimizer: LARS, communicator: any Collective, mode: GradientReducer.Mode,
         wire: GradientReducer.Wire = .float32, engines: EngineList = .fastest
     ) throws {
         self.model = model

@@ -16,7 +16,7 @@ struct ConfigurationOptions: ParsableArguments {
     var set: [String] = []
 
     /// Reads the configuration on every rank; all ranks throw the same error. Collective.
-    func load(_ communicator: Communicator, roots: [String] = []) throws -> LoadedConfiguration {
+    func load(_ communicator: any Collective, roots: [String] = []) throws -> LoadedConfiguration {
         try communicator.agree(on: "reading the configuration") {
             try RunConfiguration.load(file: config, roots: roots, overrides: set)
         }

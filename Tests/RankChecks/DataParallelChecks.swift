@@ -35,7 +35,7 @@ private func backward(_ parameters: [Parameter], rank: Int, pass: Int, reducer: 
 }
 
 private func run(
-    _ communicator: Communicator, mode: GradientReducer.Mode, wire: GradientReducer.Wire = .float32, steps: Int = 3
+    _ communicator: any Collective, mode: GradientReducer.Mode, wire: GradientReducer.Wire = .float32, steps: Int = 3
 ) throws -> (gradients: [[UInt32]], statistics: CommunicationStatistics, buckets: Int) {
     let parameters = makeParameters()
     let reducer = try GradientReducer(

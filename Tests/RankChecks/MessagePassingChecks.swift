@@ -97,10 +97,10 @@ private func checkAgree(_ runtime: MPIRuntime, _: [String]) throws {
 /// Collectives of two threads on two communicators, in different interleavings on each rank.
 private func checkTwoThreads(_ runtime: MPIRuntime, _: [String]) throws {
     final class Side: @unchecked Sendable {
-        let communicator: Communicator
+        let communicator: any Collective
         var sum: Float = 0
         var failure: String?
-        init(_ communicator: Communicator) { self.communicator = communicator }
+        init(_ communicator: any Collective) { self.communicator = communicator }
     }
     let side = Side(try runtime.world.duplicated(name: "side"))
     let thread = try SystemThread("side") {

@@ -20,11 +20,11 @@ public struct BackboneExport {
     private let reader: CheckpointReader
 
     /// Opens the checkpoint of `step`, or the newest. Collective.
-    public init(runDirectory: FilePath, step: Int?, communicator: Communicator) throws {
+    public init(runDirectory: FilePath, step: Int?, communicator: any Collective) throws {
         reader = try Self.open(runDirectory: runDirectory, step: step, communicator: communicator)
     }
 
-    static func open(runDirectory: FilePath, step: Int?, communicator: Communicator) throws -> CheckpointReader {
+    static func open(runDirectory: FilePath, step: Int?, communicator: any Collective) throws -> CheckpointReader {
         if let step {
             let found = try communicator.agree(on: "looking for checkpoints") {
                 communicator.isRoot ? try CheckpointCatalog.find(step: step, runDirectory: runDirectory).text : ""

@@ -84,7 +84,7 @@ public struct DoctorReport: Sendable {
         }
     }
 
-    private mutating func addCores(_ host: HostLayout, _ world: Communicator, _ configuration: RunConfiguration) {
+    private mutating func addCores(_ host: HostLayout, _ world: any Collective, _ configuration: RunConfiguration) {
         let masks = host.masks.map { "\($0.cores.count)" }
         add(.ok, "cores", "given to the ranks of this host: \(masks.joined(separator: ", "))")
         let online = sysconf(Int32(_SC_NPROCESSORS_ONLN))
@@ -120,7 +120,7 @@ public struct DoctorReport: Sendable {
     }
 
     /// Times sums of 16 MiB, the size of a gradient bucket.
-    private mutating func addAllReduce(_ world: Communicator) throws {
+    private mutating func addAllReduce(_ world: any Collective) throws {
         guard world.size > 1 else { return }
         let bucket = Tensor.zeros([4 << 20])
         try world.sum(bucket.floats)

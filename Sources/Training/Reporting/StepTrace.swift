@@ -13,11 +13,11 @@ public final class StepTrace {
     public static let ranks = 64
 
     private let path: FilePath
-    private let communicator: Communicator
+    private let communicator: any Collective
     private var stepsLeft = StepTrace.steps
 
     /// Makes sure that the file can be written, and begins to record. Collective.
-    public init(path: FilePath, communicator: Communicator) throws {
+    public init(path: FilePath, communicator: any Collective) throws {
         (self.path, self.communicator) = (path, communicator)
         try communicator.agree(on: "opening the trace") {
             if communicator.isRoot { try WholeFile.write("", to: path) }

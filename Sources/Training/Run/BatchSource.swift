@@ -4,11 +4,11 @@ import MessagePassing
 /// The loader of a rank, as all ranks together draw from it: what one cannot load ends the step on all.
 final class BatchSource {
     private let loader: ViewLoader
-    private let communicator: Communicator
+    private let communicator: any Collective
     /// Seconds in which this rank had its batch and others had not.
     private(set) var secondsForOthers = 0.0
 
-    init(_ loader: ViewLoader, _ communicator: Communicator) {
+    init(_ loader: ViewLoader, _ communicator: any Collective) {
         (self.loader, self.communicator) = (loader, communicator)
     }
 

@@ -48,7 +48,7 @@ package struct Figures: Sendable {
     }
 
     /// What all ranks together make of the figures. Collective.
-    package func reduced(over communicator: Communicator) throws -> Totals {
+    package func reduced(over communicator: any Collective) throws -> Totals {
         let message = self.message(rank: communicator.rank, ranks: communicator.size)
         return try totals(of: try communicator.sum(message), ranks: communicator.size)
     }

@@ -8,14 +8,14 @@ import TensorCore
 /// The step is skipped (weights stay, the statistics of batch normalisation go back to where they were) or ends the run.
 /// Gradients are summed over all ranks before they are looked at, so every rank sees the same.
 package final class NumberGuard {
-    private let communicator: Communicator
+    private let communicator: any Collective
     private let settings: RunConfiguration.Numbers
     private let statistics: [RunningStatistics]
     private let copies: [(mean: Tensor, variance: Tensor)]
     private var counts: [Int] = []
     package private(set) var skippedInARow = 0
 
-    package init(_ settings: RunConfiguration.Numbers, statistics: [RunningStatistics], communicator: Communicator) {
+    package init(_ settings: RunConfiguration.Numbers, statistics: [RunningStatistics], communicator: any Collective) {
         self.settings = settings
         self.statistics = statistics
         self.communicator = communicator

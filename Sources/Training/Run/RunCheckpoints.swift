@@ -12,7 +12,7 @@ final class RunCheckpoints {
     private let lock: RunLock?
     private let saver: CheckpointSaver
     private let reporter: RunReporter
-    private let communicator: Communicator
+    private let communicator: any Collective
     private let watchdog: Watchdog
     /// The step that was last saved or loaded.
     private(set) var savedStep = 0

@@ -12,11 +12,11 @@ final class RunEvaluator {
     private let plan: EvaluationPlan
     private let calibration: PictureSource
     private let configuration: RunConfiguration
-    private let communicator: Communicator
+    private let communicator: any Collective
     private var floor: EvaluationReport?
 
     /// Finds the pictures and checks every label map, before hours of training rather than after. Collective.
-    init(_ configuration: RunConfiguration, index: ImageIndex, communicator: Communicator) throws {
+    init(_ configuration: RunConfiguration, index: ImageIndex, communicator: any Collective) throws {
         self.configuration = configuration
         self.communicator = communicator
         let size = configuration.data.imageSize

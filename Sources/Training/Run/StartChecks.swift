@@ -11,7 +11,7 @@ import MessagePassing
 
 /// What must be the same on every host before a run begins.
 package struct StartChecks {
-    private let communicator: Communicator
+    private let communicator: any Collective
     /// By rank.
     let hosts: [String]
 

@@ -16,7 +16,7 @@ import TensorCore
 public final class TrainingRun {
     private let configuration: RunConfiguration
     private let runtime: MPIRuntime
-    private let communicator: Communicator
+    private let communicator: any Collective
     private let batch: BatchPlan
     private let threads: CorePlan.Threads
     private let index: ImageIndex

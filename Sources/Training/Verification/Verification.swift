@@ -12,7 +12,7 @@ import TensorCore
 /// With several ranks each takes an equal part of the images, so that a cluster's collectives are proved as well.
 public final class Verification {
     private let reference: ReferenceFile
-    private let communicator: Communicator
+    private let communicator: any Collective
     private let model: PixPro
     private let optimizer: LARS
     private let images: Range<Int>
@@ -29,7 +29,7 @@ public final class Verification {
     public static let wholeGradientFloor = 1e-2
 
     /// Collective.
-    public init(path: FilePath, communicator: Communicator) throws {
+    public init(path: FilePath, communicator: any Collective) throws {
         let reference = try communicator.agree(on: "reading the reference") { try ReferenceFile(path: path) }
         self.reference = reference
         self.communicator = communicator
