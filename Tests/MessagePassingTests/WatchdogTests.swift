@@ -31,7 +31,8 @@ import Testing
         let waiting = try #require(reports["rank-00001.txt"])
         #expect(waiting.contains("gradients #6 MPI_Allreduce, 2 elements: has not returned"), "\(waiting)")
         #expect(waiting.contains("gradients #5 MPI_Allreduce, 1 elements: took "), "\(waiting)")
-        #expect(waiting.contains("PMPI_Allreduce") || waiting.contains("MessagePassing.Communicator.reduce"), "\(waiting)")
+        #expect(
+            waiting.contains("PMPI_Allreduce") || waiting.contains("MessagePassing.Communicator.reduce"), "\(waiting)")
         #expect(try #require(reports["rank-00002.txt"]).contains("sleep"))
     }
 

@@ -4,6 +4,7 @@ import Threads
 let messagePassingChecks: [String: Check] = [
     "reductions": checkReductions,
     "exchange": checkExchange,
+    "point-to-point": checkPointToPoint,
     "agree": checkAgree,
     "agreed-failure": { runtime, _ in
         // Only the last rank cannot read its folder; everyone must end with one message from rank zero.
@@ -75,6 +76,29 @@ private func checkExchange(_ runtime: MPIRuntime, _: [String]) throws {
             "split without color")
     }
     try require(try runtime.world.allGather(runtime.hostName).allSatisfy { !$0.isEmpty }, "host names")
+}
+
+/// Messages between two ranks arrive whole and in the order in which they were sent, in one call and in many.
+private func checkPointToPoint(_ runtime: MPIRuntime, _: [String]) throws {
+    for communicator in [runtime.world, try runtime.world.duplicated(name: "small", elementsPerCall: 64)] {
+        let rank = communicator.rank
+        func message(from sender: Int, _ count: Int) -> [UInt8] {
+            (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7 + sender * 31 + count) }
+        }
+        for sender in 0..<communicator.size {
+            for receiver in 0..<communicator.size where receiver != sender {
+                for count in [1, 0, 70_001, 64] {
+                    if rank == sender {
+                        try message(from: sender, count).withUnsafeBytes { try communicator.send($0, to: receiver) }
+                    } else if rank == receiver {
+                        var received = [UInt8](repeating: 0, count: count)
+                        try received.withUnsafeMutableBytes { try communicator.receive($0, from: sender) }
+                        try require(received == message(from: sender, count), "\(count) bytes from \(sender)")
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Success returns values; failures reach everyone with ranks and causes; the communicator stays usable.
