@@ -104,16 +104,16 @@ let package = Package(
             ], swiftSettings: swiftSettings),
 
         .target(
-            name: "TestSupport", dependencies: ["TensorCore", systemPackage], path: "Tests/TestSupport",
-            swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["Files", "MessagePassing", "TensorCore", "Threads", systemPackage],
+            path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("ThreadsTests", ["Threads"]),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
         tests("PixelLearningTests", ["PixelLearning", "NeuralNetwork", "TensorCore"]),
-        tests("MessagePassingTests", ["MessagePassing"]),
-        tests("DataParallelTests", ["DataParallel", "NeuralNetwork", "TensorCore"]),
+        tests("MessagePassingTests", ["MessagePassing", "Threads"]),
+        tests("DataParallelTests", ["DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"]),
         tests("FilesTests", ["Files"]),
-        tests("CheckpointingTests", ["Checkpointing", "Files", "TensorCore"]),
+        tests("CheckpointingTests", ["Checkpointing", "Files", "MessagePassing", "TensorCore"]),
         // Checks that run on several ranks; the tests above start it under mpirun.
         .executableTarget(
             name: "rank-checks",
@@ -131,7 +131,7 @@ let package = Package(
         // Pictures while memory runs out; a test starts it.
         .executableTarget(name: "decoder-checks", dependencies: ["CJPEG", "CPNG"], path: "Tests/DecoderChecks"),
         tests("DrawingTests", ["Drawing"]),
-        tests("EvaluationTests", ["Evaluation", "TensorCore"]),
+        tests("EvaluationTests", ["Evaluation", "MessagePassing", "NeuralNetwork", "TensorCore"]),
         tests(
             "TrainingTests",
             [

@@ -24,7 +24,7 @@ public struct CRC32C: Sendable, Equatable {
     }
 
     /// Of a whole file, read in pieces.
-    public init(of file: InputFile) throws {
+    public init(of file: any ReadableFile) throws {
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(max(file.size, 1), 1 << 22), alignment: 64)
         defer { piece.deallocate() }
         for start in stride(from: 0, to: file.size, by: piece.count) {

@@ -18,36 +18,40 @@ public enum CheckpointCatalog {
     }
 
     /// What looks like a checkpoint in `runDirectory`, newest first; none when the directory does not exist.
-    public static func list(runDirectory: FilePath) throws -> [Entry] {
-        try directories(runDirectory: runDirectory).map { step, directory in
+    public static func list(runDirectory: FilePath, files: any FileOperations = SystemFiles()) throws -> [Entry] {
+        try directories(runDirectory: runDirectory, files: files).map { step, directory in
             Entry(
                 step: step, directory: directory,
                 manifest: Result {
-                    let manifest = try readManifest(directory, step: step).manifest
-                    try checkSizes(of: manifest, in: directory)
+                    let manifest = try readManifest(directory, step: step, files: files).manifest
+                    try checkSizes(of: manifest, in: directory, files)
                     return manifest
                 })
         }
     }
 
     /// The directories with names of checkpoints, newest first, whatever is in them.
-    static func directories(runDirectory: FilePath) throws -> [(step: Int, directory: FilePath)] {
+    static func directories(
+        runDirectory: FilePath, files: any FileOperations = SystemFiles()
+    ) throws -> [(step: Int, directory: FilePath)] {
         let parent = checkpointsDirectory(runDirectory)
-        guard FileSystem.exists(parent) else { return [] }
-        return try FileSystem.names(in: parent).compactMap { name in
+        guard files.exists(parent) else { return [] }
+        return try files.names(in: parent).compactMap { name in
             step(ofName: name.string).map { (step: $0, directory: parent.appending(name)) }
         }.sorted { $0.step > $1.step }
     }
 
     /// The step of the newest checkpoint that is complete, and of the newest that was set aside; 0 for none.
-    public static func newestSteps(runDirectory: FilePath) throws -> (complete: Int, setAside: Int) {
+    public static func newestSteps(
+        runDirectory: FilePath, files: any FileOperations = SystemFiles()
+    ) throws -> (complete: Int, setAside: Int) {
         let parent = checkpointsDirectory(runDirectory)
-        FileSystem.lookAnew(at: parent)
+        files.lookAnew(at: parent)
         var complete = 0, setAside = 0
-        for name in try FileSystem.names(in: parent) {
+        for name in try files.names(in: parent) {
             if let step = step(ofName: name.string) {
                 let manifest = parent.appending(name).appending(CheckpointManifest.fileName)
-                if step > complete, FileSystem.exists(manifest) { complete = step }
+                if step > complete, files.exists(manifest) { complete = step }
             } else if let step = step(ofSuperseded: name) {
                 setAside = max(setAside, step)
             }
@@ -57,11 +61,13 @@ public enum CheckpointCatalog {
 
     /// Reads every byte of a checkpoint and throws a `CheckpointError` that lists everything wrong with it.
     @discardableResult
-    public static func verify(_ directory: FilePath) throws -> CheckpointManifest {
-        let manifest = try readManifest(directory).manifest
+    public static func verify(
+        _ directory: FilePath, files: any FileOperations = SystemFiles()
+    ) throws -> CheckpointManifest {
+        let manifest = try readManifest(directory, files: files).manifest
         var problems: [String] = []
         for shard in manifest.shards.indices {
-            do { _ = try openShard(shard, of: manifest, in: directory) } catch { problems.append("\(error)") }
+            do { _ = try openShard(shard, of: manifest, in: directory, files) } catch { problems.append("\(error)") }
         }
         guard problems.isEmpty else {
             throw CheckpointError("\(directory.shown) is damaged: " + problems.joined(separator: "; "))
@@ -125,10 +131,10 @@ public enum CheckpointCatalog {
 
     /// The manifest of a checkpoint and its text, when it is sound and, if `step` is given, of that step.
     static func readManifest(
-        _ directory: FilePath, step: Int? = nil
+        _ directory: FilePath, step: Int? = nil, files: any FileOperations = SystemFiles()
     ) throws -> (manifest: CheckpointManifest, text: [UInt8]) {
         let path = directory.appending(CheckpointManifest.fileName)
-        let file = try InputFile(path: path)
+        let file = try files.open(path)
         guard file.size <= CheckpointManifest.maximumByteCount else {
             throw FileError(path: path, reason: "has \(file.size) bytes, too many for a manifest")
         }
@@ -142,10 +148,12 @@ public enum CheckpointCatalog {
     }
 
     /// Throws unless all shards are there in their full size.
-    private static func checkSizes(of manifest: CheckpointManifest, in directory: FilePath) throws {
+    private static func checkSizes(
+        of manifest: CheckpointManifest, in directory: FilePath, _ files: any FileOperations
+    ) throws {
         for shard in manifest.shards {
             let path = directory.appending(shard.file)
-            let size = try FileSystem.size(path)
+            let size = try files.size(path)
             guard size == shard.byteCount else {
                 throw FileError(path: path, reason: "has \(size) bytes instead of \(shard.byteCount); it was cut short")
             }
@@ -154,11 +162,11 @@ public enum CheckpointCatalog {
 
     /// Opens a shard after comparing its checksum and its tensors with the manifest.
     static func openShard(
-        _ index: Int, of manifest: CheckpointManifest, in directory: FilePath
+        _ index: Int, of manifest: CheckpointManifest, in directory: FilePath, _ files: any FileOperations
     ) throws -> SafetensorsFile {
         let shard = manifest.shards[index]
         let path = directory.appending(shard.file)
-        let input = try InputFile(path: path)
+        let input = try files.open(path)
         guard input.size == shard.byteCount else {
             throw FileError(
                 path: path, reason: "has \(input.size) bytes instead of \(shard.byteCount); it was cut short")
@@ -168,7 +176,7 @@ public enum CheckpointCatalog {
             throw FileError(
                 path: path, reason: "has CRC-32C \(checksum) instead of \(shard.checksum); its contents were damaged")
         }
-        let file = try SafetensorsFile(path: path)
+        let file = try SafetensorsFile(path: path, files: files)
         let expected = manifest.tensors.filter { $0.shard == index }
         for tensor in expected {
             let found = file.description(of: tensor.name)

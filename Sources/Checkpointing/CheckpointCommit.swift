@@ -1,5 +1,6 @@
 import Files
 import SystemPackage
+import Threads
 
 /// How rank zero makes a checkpoint of the shards that all ranks have written: work for a thread of its own.
 struct CheckpointCommit: Sendable {
@@ -8,6 +9,8 @@ struct CheckpointCommit: Sendable {
     let tensors: [CheckpointManifest.StoredTensor]
     let keep: Int
     let visibilityLimit: Double
+    let files: any FileOperations
+    let clock: any MonotonicClock
     let observer: SaveObserver
 
     struct Summary: Sendable {
@@ -27,10 +30,10 @@ struct CheckpointCommit: Sendable {
     ///
     /// - Parameter summaries: of each rank the step, bytes and checksum of its shard, and the checksum of its plan.
     func run(_ summaries: [[Int]]) throws -> Summary {
-        let start = ContinuousClock.now
+        let start = clock.seconds
         try commit(summaries)
         let warnings = retire(upTo: facts.step)
-        return Summary(seconds: (ContinuousClock.now - start).inSeconds, warnings: warnings)
+        return Summary(seconds: clock.seconds - start, warnings: warnings)
     }
 
     private func commit(_ summaries: [[Int]]) throws {
@@ -46,31 +49,31 @@ struct CheckpointCommit: Sendable {
             return CheckpointManifest.Shard(
                 file: CheckpointCatalog.shardName(rank, of: summaries.count), byteCount: summary[1], checksum: digits)
         }
-        var visibility = FileVisibility(limit: visibilityLimit)
+        var visibility = FileVisibility(limit: visibilityLimit, files: files, clock: clock)
         for shard in shards {
             try awaitShard(directory.appending(shard.file), byteCount: shard.byteCount, &visibility)
         }
         observer(.sizesChecked, 0)
         let manifest = CheckpointManifest(facts: facts, shards: shards, tensors: tensors)
-        let file = try OutputFile(path: directory.appending(CheckpointManifest.fileName))
+        let file = try files.create(directory.appending(CheckpointManifest.fileName))
         try file.append(manifest.encoded)
         observer(.manifestWritten, 0)
         try file.synchronize()
         try file.finish()
-        try FileSystem.synchronize(directory: directory)
+        try files.synchronize(directory: directory)
         observer(.manifestSynchronized, 0)
         try setAsideSuperseded(from: step)
         observer(.supersededSetAside, 0)
-        try FileSystem.move(directory, to: finalDirectory(step))
+        try files.move(directory, to: finalDirectory(step))
         observer(.renamed, 0)
-        try FileSystem.synchronize(directory: parent)
+        try files.synchronize(directory: parent)
         observer(.committed, 0)
     }
 
     /// Waits until rank zero's view of the file system shows a shard as its writer left it.
     private func awaitShard(_ path: FilePath, byteCount: Int, _ visibility: inout FileVisibility) throws {
         _ = visibility.wait(for: path, byteCount: byteCount)
-        let found = try FileSystem.size(path)
+        let found = try files.size(path)
         guard found == byteCount else {
             throw FileError(
                 path: path,
@@ -82,18 +85,18 @@ struct CheckpointCommit: Sendable {
     /// A run that goes on from an earlier step leaves later checkpoints behind, damaged or of another course. They are
     /// kept under another name, so that a resume never picks them.
     private func setAsideSuperseded(from step: Int) throws {
-        for entry in try CheckpointCatalog.list(runDirectory: runDirectory) where entry.step >= step {
+        for entry in try CheckpointCatalog.list(runDirectory: runDirectory, files: files) where entry.step >= step {
             let aside = entry.directory.appending(suffix: CheckpointCatalog.supersededSuffix)
-            try FileSystem.removeTree(aside)
-            try FileSystem.move(entry.directory, to: aside)
+            try files.removeTree(aside)
+            try files.move(entry.directory, to: aside)
         }
     }
 
     /// What was set aside goes once newer checkpoints than it fill all places.
     private func removeSuperseded(before step: Int) throws {
-        for name in try FileSystem.names(in: parent) {
+        for name in try files.names(in: parent) {
             guard let old = CheckpointCatalog.step(ofSuperseded: name), old < step else { continue }
-            try FileSystem.removeTree(parent.appending(name))
+            try files.removeTree(parent.appending(name))
         }
     }
 
@@ -101,14 +104,14 @@ struct CheckpointCommit: Sendable {
     private func retire(upTo step: Int) -> [String] {
         var warnings: [String] = []
         do {
-            let sound = try CheckpointCatalog.list(runDirectory: runDirectory).filter(\.isValid)
+            let sound = try CheckpointCatalog.list(runDirectory: runDirectory, files: files).filter(\.isValid)
             for entry in sound.dropFirst(keep) {
                 let trash = parent.appending(CheckpointCatalog.trashPrefix + CheckpointCatalog.name(ofStep: entry.step))
                 do {
-                    try FileSystem.removeTree(trash)
-                    try FileSystem.move(entry.directory, to: trash)
+                    try files.removeTree(trash)
+                    try files.move(entry.directory, to: trash)
                     observer(.retirementBegun, 0)
-                    try FileSystem.removeTree(trash)
+                    try files.removeTree(trash)
                 } catch {
                     warnings.append("cannot remove an old checkpoint: \(error)")
                 }

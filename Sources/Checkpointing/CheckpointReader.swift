@@ -1,6 +1,7 @@
 import Files
 import MessagePassing
 import SystemPackage
+import Threads
 
 /// A checkpoint that all ranks, however many there are, have opened together and found sound.
 ///
@@ -10,15 +11,16 @@ public final class CheckpointReader {
     public let manifest: CheckpointManifest
     public let communicator: any Collective
     /// The shards that this rank reads, by index.
-    private let files: [Int: SafetensorsFile]
+    private let shards: [Int: SafetensorsFile]
 
     private init(
-        directory: FilePath, manifest: CheckpointManifest, communicator: any Collective, files: [Int: SafetensorsFile]
+        directory: FilePath, manifest: CheckpointManifest, communicator: any Collective,
+        shards: [Int: SafetensorsFile]
     ) {
         self.directory = directory
         self.manifest = manifest
         self.communicator = communicator
-        self.files = files
+        self.shards = shards
     }
 
     /// Seconds that a rank waits for files that it does not see in full: a shared file system may show them late.
@@ -31,14 +33,14 @@ public final class CheckpointReader {
     /// a `CheckpointError`: starting over silently would be worse.
     public static func openNewest(
         runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
-        report: (String) -> Void
+        files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(), report: (String) -> Void
     ) throws -> CheckpointReader? {
         var hasRetired = false
         while true {
             do {
                 let reader = try openNewestOfList(
                     runDirectory: runDirectory, communicator: communicator, visibilityLimit: visibilityLimit,
-                    report: report)
+                    files: files, clock: clock, report: report)
                 // Gone, but for no newer one: then nothing may begin as if there had never been any.
                 try communicator.agree(
                     on: "resuming",
@@ -56,10 +58,11 @@ public final class CheckpointReader {
     private struct Retired: Error {}
 
     private static func openNewestOfList(
-        runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double, report: (String) -> Void
+        runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double, files: any FileOperations,
+        clock: any MonotonicClock, report: (String) -> Void
     ) throws -> CheckpointReader? {
         let candidates = try communicator.agree(on: "looking for checkpoints") {
-            communicator.isRoot ? try CheckpointCatalog.directories(runDirectory: runDirectory) : []
+            communicator.isRoot ? try CheckpointCatalog.directories(runDirectory: runDirectory, files: files) : []
         }
         var problems: [String] = []
         let count = try communicator.broadcast([candidates.count])[0]
@@ -69,11 +72,12 @@ public final class CheckpointReader {
             do {
                 let reader = try open(
                     directory: directory, step: candidates.isEmpty ? nil : candidates[index].step,
-                    communicator: communicator, visibilityLimit: visibilityLimit, report: report)
+                    communicator: communicator, visibilityLimit: visibilityLimit, files: files, clock: clock,
+                    report: report)
                 if communicator.isRoot { problems.forEach(report) }
                 return reader
             } catch let error as AgreedError {
-                let isGone = communicator.isRoot && !FileSystem.exists(directory)
+                let isGone = communicator.isRoot && !files.exists(directory)
                 if try communicator.broadcast([isGone ? 1 : 0])[0] == 1 { throw Retired() }
                 problems.append("passing over a damaged checkpoint: \(error)")
             }
@@ -97,6 +101,7 @@ public final class CheckpointReader {
     ///   - report: hears on rank zero about such waiting when it begins.
     public static func open(
         directory: FilePath, step: Int? = nil, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
+        files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(),
         report: (String) -> Void = { _ in }
     ) throws -> CheckpointReader {
         let action = "opening checkpoint \(directory.shown)"
@@ -105,31 +110,31 @@ public final class CheckpointReader {
                 "\(whose)waiting at most \(visibilityLimit.shortText) s for \(path.shown), which is not there or not whole: "
                     + "the file system may show it late")
         }
-        var visibility = FileVisibility(limit: visibilityLimit)
+        var visibility = FileVisibility(limit: visibilityLimit, files: files, clock: clock)
         let own: [UInt8] = try communicator.agree(on: action) {
             guard communicator.isRoot else { return [] }
             let path = directory.appending(CheckpointManifest.fileName)
-            if !FileSystem.holds(path, byteCount: 1) { tell("", path) }
+            if !files.holds(path, byteCount: 1) { tell("", path) }
             _ = visibility.wait(for: path, byteCount: 1)
-            return try CheckpointCatalog.readManifest(directory, step: step).text
+            return try CheckpointCatalog.readManifest(directory, step: step, files: files).text
         }
         let manifest = try CheckpointManifest(try communicator.broadcast(own))
         let shards = stride(from: communicator.rank, to: manifest.shards.count, by: communicator.size)
         func path(_ shard: Int) -> FilePath { directory.appending(manifest.shards[shard].file) }
-        let late = shards.first { !FileSystem.holds(path($0), byteCount: manifest.shards[$0].byteCount) }.map(path)
+        let late = shards.first { !files.holds(path($0), byteCount: manifest.shards[$0].byteCount) }.map(path)
         for (rank, path) in try communicator.gather(late?.bytes ?? []).enumerated() where !path.isEmpty {
             tell("rank \(rank): ", FilePath(bytes: path))
         }
-        let files = try communicator.agree(on: action) {
-            var files: [Int: SafetensorsFile] = [:]
+        let opened = try communicator.agree(on: action) {
+            var opened: [Int: SafetensorsFile] = [:]
             for shard in shards {
                 // One that does not come in time is an error of its opening.
                 _ = visibility.wait(for: path(shard), byteCount: manifest.shards[shard].byteCount)
-                files[shard] = try CheckpointCatalog.openShard(shard, of: manifest, in: directory)
+                opened[shard] = try CheckpointCatalog.openShard(shard, of: manifest, in: directory, files)
             }
-            return files
+            return opened
         }
-        return CheckpointReader(directory: directory, manifest: manifest, communicator: communicator, files: files)
+        return CheckpointReader(directory: directory, manifest: manifest, communicator: communicator, shards: opened)
     }
 
     /// Fills the memory of `targets`, the same list on every rank, with the tensors of their names. Collective.
@@ -140,7 +145,7 @@ public final class CheckpointReader {
         try communicator.agree(on: "loading checkpoint \(directory.shown)") {
             try compare(targets, with: stored, partially: partially)
             for target in targets {
-                guard let file = files[stored[target.name]!.shard] else { continue }
+                guard let file = shards[stored[target.name]!.shard] else { continue }
                 try file.read(into: target)
             }
         }

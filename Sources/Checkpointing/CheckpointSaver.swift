@@ -2,6 +2,7 @@ import Files
 import Glibc
 import MessagePassing
 import SystemPackage
+import Threads
 
 /// How a save ended, the same on every rank.
 public enum SaveOutcome: Sendable {
@@ -26,6 +27,8 @@ public final class CheckpointSaver {
     private let communicator: any Collective
     private let keep: Int
     private let visibilityLimit: Double
+    private let files: any FileOperations
+    private let clock: any MonotonicClock
     private let observer: SaveObserver
     private var current: Save?
 
@@ -67,6 +70,7 @@ public final class CheckpointSaver {
     ///   - observer: is told of every point of every save, for tests.
     public init(
         runDirectory: FilePath, communicator: any Collective, keep: Int, visibilityLimit: Double = 60,
+        files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(),
         observer: @escaping SaveObserver = { _, _ in }
     ) throws {
         precondition(keep >= 1, "keep \(keep) checkpoints: at least one must remain")
@@ -74,6 +78,7 @@ public final class CheckpointSaver {
         self.communicator = try communicator.duplicated(name: "checkpoints")
         self.keep = keep
         self.visibilityLimit = visibilityLimit
+        (self.files, self.clock) = (files, clock)
         self.observer = observer
         let parent = CheckpointCatalog.checkpointsDirectory(runDirectory)
         self.parent = parent
@@ -81,9 +86,11 @@ public final class CheckpointSaver {
         signal(SIGXFSZ, SIG_IGN)
         try communicator.agree(on: "preparing \(parent.shown)") {
             guard communicator.isRoot else { return }
-            try FileSystem.makeDirectories(parent)
-            for name in try FileSystem.names(in: parent) where CheckpointCatalog.isUnfinished(name) {
-                try FileSystem.removeTree(parent.appending(name))
+            try files.makeDirectories(parent)
+            // Or a loss of power might take the directory, with all checkpoints that are safe in it.
+            try files.synchronize(directory: runDirectory)
+            for name in try files.names(in: parent) where CheckpointCatalog.isUnfinished(name) {
+                try files.removeTree(parent.appending(name))
             }
         }
     }
@@ -101,7 +108,7 @@ public final class CheckpointSaver {
     /// way. Does not communicate; the copies take 1/N of the tensors' memory until the share is written.
     public func beginSave(_ tensors: [SavedTensor], facts: CheckpointFacts) {
         precondition(current == nil, "a save is under way; call finishSave first")
-        let start = ContinuousClock.now
+        let start = clock.seconds
         observer(.begun, rank)
         let owners = ShardPlan(tensors, ranks: communicator.size).owners
         let mine = tensors.indices.filter { owners[$0] == rank }.map { tensors[$0].copy() }
@@ -116,13 +123,12 @@ public final class CheckpointSaver {
             tensors: zip(tensors, owners).map {
                 .init(name: $0.name, elementType: $0.elementType, shape: $0.shape, shard: $1)
             },
-            job: BackgroundJob("save") { [observer, rank] in
+            job: BackgroundJob("save") { [observer, rank, files, clock] in
                 do {
                     let (byteCount, checksum) = try Self.writeShard(
-                        mine, metadata: metadata, directory: directory, path: path
+                        mine, metadata: metadata, directory: directory, path: path, files: files
                     ) { observer($0, rank) }
-                    return ShardSummary(
-                        byteCount: byteCount, checksum: checksum, seconds: (ContinuousClock.now - start).inSeconds)
+                    return ShardSummary(byteCount: byteCount, checksum: checksum, seconds: clock.seconds - start)
                 } catch let error as FileError where [ENOSPC, EDQUOT, EFBIG].contains(error.code) {
                     throw error.advising("or keep fewer checkpoints (checkpoint.keep)")
                 }
@@ -132,11 +138,11 @@ public final class CheckpointSaver {
     /// The writer thread's work: makes no MPI calls.
     private static func writeShard(
         _ tensors: [NamedTensor], metadata: [String: String], directory: FilePath, path: FilePath,
-        reached: (SavePoint) -> Void
+        files: any FileOperations, reached: (SavePoint) -> Void
     ) throws -> (byteCount: Int, checksum: CRC32C) {
-        try FileSystem.makeDirectories(directory)
+        try files.makeDirectories(directory)
         reached(.directoryMade)
-        let file = try OutputFile(path: path)
+        let file = try files.create(path)
         reached(.shardCreated)
         var isHalfWritten = false, checksum = CRC32C()
         try SafetensorsFile.write(tensors, metadata: metadata) {
@@ -152,7 +158,7 @@ public final class CheckpointSaver {
         try file.synchronize()
         try file.finish()
         reached(.shardSynchronized)
-        try FileSystem.synchronize(directory: directory)
+        try files.synchronize(directory: directory)
         reached(.shardFinished)
         return (file.size, checksum)
     }
@@ -197,7 +203,7 @@ public final class CheckpointSaver {
         var text = "\(error)"
         if communicator.isRoot {
             do {
-                try FileSystem.removeTree(partialDirectory(save.facts.step))
+                try files.removeTree(partialDirectory(save.facts.step))
             } catch {
                 text += "; and the unfinished directory remains: \(error)"
             }
@@ -218,7 +224,7 @@ public final class CheckpointSaver {
         guard communicator.isRoot else { return }
         let commit = CheckpointCommit(
             runDirectory: runDirectory, facts: save.facts, tensors: save.tensors, keep: keep,
-            visibilityLimit: visibilityLimit, observer: observer)
+            visibilityLimit: visibilityLimit, files: files, clock: clock, observer: observer)
         current!.commit = BackgroundJob("commit") { try commit.run(summaries) }
     }
 

@@ -1,6 +1,6 @@
 import Files
-import Glibc
 import SystemPackage
+import Threads
 
 /// Patience with a shared file system, which may show a file seconds after another host has finished it.
 ///
@@ -8,29 +8,33 @@ import SystemPackage
 struct FileVisibility {
     /// Seconds from the first wait on.
     let limit: Double
-    private var deadline: ContinuousClock.Instant?
+    private let files: any FileOperations
+    private let clock: any MonotonicClock
+    private var deadline: Double?
 
     private static let firstPause = 0.05, longestPause = 1.0
 
-    init(limit: Double) { self.limit = limit }
+    init(limit: Double, files: any FileOperations, clock: any MonotonicClock) {
+        (self.limit, self.files, self.clock) = (limit, files, clock)
+    }
 
     /// Whether `isThere` comes to hold of a file in `directory` within the limit; looks again after growing pauses.
     mutating func wait(in directory: FilePath, until isThere: () throws -> Bool) rethrows -> Bool {
         var pause = Self.firstPause
         while try !isThere() {
-            let now = ContinuousClock.now
-            let end = deadline ?? now + .seconds(limit)
+            let now = clock.seconds
+            let end = deadline ?? now + limit
             deadline = end
             guard now < end else { return false }
-            usleep(useconds_t(pause * 1e6))
+            clock.pause(seconds: pause)
             pause = min(2 * pause, Self.longestPause)
-            FileSystem.lookAnew(at: directory)
+            files.lookAnew(at: directory)
         }
         return true
     }
 
     /// Waits for a file of at least `byteCount` bytes.
     mutating func wait(for path: FilePath, byteCount: Int) -> Bool {
-        wait(in: FileSystem.parent(of: path)) { FileSystem.holds(path, byteCount: byteCount) }
+        wait(in: FileSystem.parent(of: path)) { [files] in files.holds(path, byteCount: byteCount) }
     }
 }

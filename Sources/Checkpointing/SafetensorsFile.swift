@@ -16,14 +16,14 @@ public final class SafetensorsFile {
     public let metadata: [String: String]
     /// In the order of the data.
     public let tensors: [Description]
-    private let file: InputFile
+    private let file: any ReadableFile
     private let ranges: [String: Range<Int>]
     private let indices: [String: Int]
 
     /// Opens `path`. A header that lies about the file is a `FileError` that says in what.
-    public init(path: FilePath) throws {
+    public init(path: FilePath, files: any FileOperations = SystemFiles()) throws {
         self.path = path
-        let file = try InputFile(path: path)
+        let file = try files.open(path)
         self.file = file
         func damaged(_ reason: String) -> FileError {
             FileError(

@@ -2,7 +2,7 @@ import Glibc
 public import SystemPackage
 
 /// An open file that is read at given places. Safe to read from several threads.
-public final class InputFile: Sendable {
+public final class InputFile: ReadableFile {
     public let path: FilePath
     public let size: Int
     private let descriptor: Int32
@@ -67,18 +67,5 @@ public final class InputFile: Sendable {
             done += count
         }
         return done
-    }
-
-    /// The bytes of a range, which must lie in the file.
-    public func bytes(_ range: Range<Int>) throws -> [UInt8] {
-        guard range.lowerBound >= 0, range.upperBound <= size else {
-            throw FileError(
-                path: path,
-                reason: "ends at byte \(size), but \(range.upperBound) are needed; it was cut short")
-        }
-        return try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
-            try read(into: UnsafeMutableRawBufferPointer(buffer), at: range.lowerBound)
-            count = range.count
-        }
     }
 }

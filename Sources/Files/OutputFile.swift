@@ -2,7 +2,7 @@ import Glibc
 public import SystemPackage
 
 /// A file that is written from its start to its end.
-public final class OutputFile {
+public final class OutputFile: WritableFile {
     public let path: FilePath
     public private(set) var size = 0
     private var descriptor: Int32
@@ -43,8 +43,6 @@ public final class OutputFile {
             size += count
         }
     }
-
-    public func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
 
     /// For what writes to a descriptor by itself.
     public func withDescriptor<Value>(_ body: (Int32) throws -> Value) rethrows -> Value { try body(descriptor) }

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// A lock for state that threads share, with conditions on which they wait: `Mutex` of the Swift library has none.
 ///
@@ -20,8 +16,15 @@ public final class Monitor: @unchecked Sendable {
             variable.deallocate()
         }
 
-        public func wakeOne() { check(pthread_cond_signal(variable), "pthread_cond_signal") }
-        public func wakeAll() { check(pthread_cond_broadcast(variable), "pthread_cond_broadcast") }
+        public func wakeOne() {
+            check(pthread_cond_signal(variable), "pthread_cond_signal")
+            SystemThread.schedule?.wake(self, all: false)
+        }
+
+        public func wakeAll() {
+            check(pthread_cond_broadcast(variable), "pthread_cond_broadcast")
+            SystemThread.schedule?.wake(self, all: true)
+        }
     }
 
     // @unchecked: the mutex is made for it.
@@ -42,7 +45,13 @@ public final class Monitor: @unchecked Sendable {
 
     /// Within `withLock`: gives the lock back until someone wakes this thread, or for no reason.
     public func wait(for condition: Condition) {
-        check(pthread_cond_wait(condition.variable, mutex), "pthread_cond_wait")
+        guard let schedule = SystemThread.schedule else {
+            return check(pthread_cond_wait(condition.variable, mutex), "pthread_cond_wait")
+        }
+        // Nobody else of the schedule runs before it has heard that this thread waits: no waking is missed.
+        check(pthread_mutex_unlock(mutex), "pthread_mutex_unlock")
+        schedule.wait(for: condition)
+        check(pthread_mutex_lock(mutex), "pthread_mutex_lock")
     }
 
     /// Within `withLock`: gives the lock back until `isFulfilled` holds, which is asked whenever someone wakes this

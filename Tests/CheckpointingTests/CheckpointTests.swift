@@ -34,11 +34,10 @@ struct CheckpointTests {
         try Data(bytes).write(to: URL(fileURLWithPath: path))
     }
 
-    @Test func savedByAnyNumberOfRanksLoadedByAny() throws {
-        try withTemporaryDirectory { directory in
-            let runs = (1...4).map { "\(directory)/by-\($0)" }
-            for ranks in 1...4 { try check("save", ranks: ranks, [runs[ranks - 1], "3", "10", "20"]) }
-            for ranks in 1...4 { try check("load", ranks: ranks, runs.flatMap { [$0, "20"] }) }
+    @Test func savedByThreeLoadedByTwo() throws {
+        try withTemporaryDirectory { run in
+            try check("save", ranks: 3, [run, "3", "10", "20"])
+            try check("load", [run, "20"])
         }
     }
 
@@ -47,8 +46,8 @@ struct CheckpointTests {
     }
 
     /// Files' layout differs from the model's: a copy of all on every rank would take the memory of the whole state.
-    @Test(arguments: [1, 3]) func everyTensorIsCopiedOnce(ranks: Int) throws {
-        try withTemporaryDirectory { run in try check("copies", ranks: ranks, [run]) }
+    @Test func everyTensorIsCopiedOnce() throws {
+        try withTemporaryDirectory { run in try check("copies", ranks: 3, [run]) }
     }
 
     @Test func theTimeOfASaveIsItsOwn() throws {
@@ -189,16 +188,13 @@ struct CheckpointTests {
         }
     }
 
-    /// Kills rank 0 at every point of a save, and rank 1 at every point that it passes.
-    @Test func aKillAtAnyPointLeavesTheRightCheckpoint() throws {
+    /// Processes killed at some of the points of a save; simulated ranks die at each.
+    @Test func aKilledProcessLeavesTheRightCheckpoint() throws {
         try withTemporaryDirectory { directory in
-            let ofEveryRank: Set<SavePoint> = [
-                .begun, .copied, .directoryMade, .shardCreated, .shardHalfWritten, .shardWritten, .shardSynchronized,
-                .shardFinished, .readinessAgreed, .summariesGathered, .outcomeTold,
+            let kills: [(SavePoint, Int)] = [
+                (.shardHalfWritten, 1), (.shardFinished, 0), (.summariesGathered, 1), (.manifestWritten, 0),
+                (.renamed, 0), (.outcomeTold, 1), (.retirementBegun, 0),
             ]
-            let kills = (0...1).flatMap { victim in
-                SavePoint.allCases.filter { victim == 0 || ofEveryRank.contains($0) }.map { ($0, victim) }
-            }
             func run(_ point: SavePoint, _ victim: Int) -> String { "\(directory)/\(point)-rank\(victim)" }
             let results = try MPILauncher.runEach(
                 "rank-checks", ranks: 2,
@@ -214,7 +210,6 @@ struct CheckpointTests {
                 expected[run(point, victim)] =
                     isOpen ? .some(nil) : point.rawValue >= SavePoint.renamed.rawValue ? 20 : 10
             }
-            #expect(expected.count == SavePoint.allCases.count + ofEveryRank.count)
             let output = try check("load-each", expected.keys.sorted())
             for (run, step) in expected {
                 #expect(output.contains("\(run) resumed from \(step.map(String.init) ?? "")"), "\(output)")

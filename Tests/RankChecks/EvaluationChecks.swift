@@ -29,9 +29,8 @@ private func picture(_ index: Int) -> (map: Tensor, labels: PixelLabels) {
     return (map, PixelLabels(width: mapColumns * cellSide, height: mapRows * cellSide, ids: ids))
 }
 
-/// The probe's score on pictures it has not seen, which `expected`, the first argument, must be near: what another
-/// number of ranks gave. Prints it.
-private func checkSegmentationProbe(_ runtime: MPIRuntime, _ arguments: [String]) throws {
+/// The probe's score on pictures it has not seen.
+private func checkSegmentationProbe(_ runtime: MPIRuntime, _: [String]) throws {
     let world = runtime.world
     let scheme = LabelScheme(classes: classes, void: nil)
     let pictures = (0..<20).filter { $0 % world.size == world.rank }.map { index in
@@ -50,7 +49,6 @@ private func checkSegmentationProbe(_ runtime: MPIRuntime, _ arguments: [String]
             map.reshaped([1] + map.shape), labels: labels, scheme: scheme, into: &confusion, resizers)
     }
     guard let score = confusion.meanIntersectionOverUnion else { throw CheckFailure("nothing was scored") }
-    if world.isRoot { print("score \(score) after \(probe.steps) steps") }
     try require(score > 0.6, "a score of \(score)")
     // What one rank's progress throws ends the training on all.
     var agreed: AgreedError?
@@ -61,7 +59,4 @@ private func checkSegmentationProbe(_ runtime: MPIRuntime, _ arguments: [String]
         }
     } catch let error as AgreedError { agreed = error }
     try require(agreed?.description.contains("enough") == true, "progress threw, and what came is \(agreed as Any)")
-    if let expected = arguments.first.flatMap(Double.init) {
-        try require(abs(score - expected) < 1e-3, "a score of \(score), expected \(expected)")
-    }
 }

@@ -1,5 +1,6 @@
 import PixelLearning
 import TensorCore
+import TestSupport
 import Testing
 import Training
 
@@ -28,6 +29,20 @@ import Training
         #expect(totals.mean("share") == 0.25)
         #expect(totals.maximum("deepest") == -10)
         #expect(totals.each("seconds") == [0, 2, 4])
+    }
+
+    @Test func allRanksGetTheSameTotals() throws {
+        let totals = try SimulatedRanks(3).run { try figures($0.rank).reduced(over: $0) }
+        for totals in totals {
+            #expect(totals.sum("loss") == -9 && totals.mean("share") == 0.25 && totals.maximum("deepest") == -10)
+            #expect(totals.each("seconds") == [0, 2, 4])
+        }
+        let outcomes = try SimulatedRanks(2).outcomes { world in
+            var figures = Figures()
+            figures.add(world.isRoot ? "loss" : "cost", sum: 1)
+            _ = try figures.reduced(over: world)
+        }
+        for outcome in outcomes { #expect(throws: FiguresError.self) { try outcome.get() } }
     }
 
     @Test func theOrderInWhichFiguresAreAddedDoesNotMatter() throws {

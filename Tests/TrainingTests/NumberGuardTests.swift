@@ -1,6 +1,7 @@
 import MessagePassing
 import NeuralNetwork
 import TensorCore
+import TestSupport
 import Testing
 import Training
 
@@ -12,11 +13,12 @@ import Training
     }
 
     private func makeGuard(
-        _ rule: RunConfiguration.NonFiniteRule = .skip, _ statistics: [RunningStatistics] = []
+        _ rule: RunConfiguration.NonFiniteRule = .skip, _ statistics: [RunningStatistics] = [],
+        _ communicator: any Collective = Communicator(alone: "test")
     ) -> NumberGuard {
         var settings = RunConfiguration().numbers
         (settings.nonFinite, settings.skipLimit) = (rule, 2)
-        return NumberGuard(settings, statistics: statistics, communicator: Communicator(alone: "test"))
+        return NumberGuard(settings, statistics: statistics, communicator: communicator)
     }
 
     private let sound = [Tensor([3], [1, -2, 0])]
@@ -64,6 +66,25 @@ import Training
         let (other, all) = try numbers.report(step: 8, losses: [-1, -1], pictures: pictures)
         #expect(other.hasPrefix("a gradient of step 8 is not finite; its 7 images: a, b, c, d and 3 more"))
         #expect(all.count == 7)
+    }
+
+    /// What one rank finds keeps the step from all, and only its own pictures are named, on every rank.
+    @Test func whatOneRankFindsIsKnownToAll() throws {
+        let reports = try SimulatedRanks(3, seed: 2).run { world in
+            let statistics = statistics(), numbers = makeGuard(.skip, statistics, world)
+            let loss = world.rank == 1 ? Double.nan : -1
+            numbers.begin()
+            statistics[0].mean.fill(3)
+            #expect(try !numbers.accepts(loss: loss, gradients: sound))
+            #expect(statistics[0].mean.array == [0, 0])
+            let report = try numbers.report(step: 7, losses: [loss], pictures: [["of rank \(world.rank)"]])
+            #expect(try numbers.accepts(loss: -1, gradients: sound))
+            return report
+        }
+        for report in reports {
+            #expect(report.pictures == ["of rank 1"] && report.message == reports[0].message)
+            #expect(report.message.hasPrefix("the loss of step 7 is not finite; its 1 images: of rank 1; the step"))
+        }
     }
 
     @Test func tooManySkipsInARowEndTheRun() throws {

@@ -1,0 +1,79 @@
+public import SystemPackage
+
+/// What programs do with files that must outlive a crash: by the system's own (`SystemFiles`), or by those of a test,
+/// which can lose what was not synchronized.
+public protocol FileOperations: Sendable {
+    /// Creates a directory and those above it; one that exists is fine, whoever made it.
+    func makeDirectories(_ path: FilePath) throws
+    /// What is in a directory, ordered by bytes.
+    func names(in directory: FilePath) throws -> [FilePath.Component]
+    func exists(_ path: FilePath) -> Bool
+    /// Whether `path` is there with at least so many bytes.
+    func holds(_ path: FilePath, byteCount: Int) -> Bool
+    func size(_ path: FilePath) throws -> Int
+    /// Has a network file system ask again which names a directory lacks.
+    func lookAnew(at directory: FilePath)
+    func open(_ path: FilePath) throws -> any ReadableFile
+    /// Creates a file, or empties the one that is there.
+    func create(_ path: FilePath) throws -> any WritableFile
+    /// Removes a file, or a directory with all that is in it; one that is not there is fine.
+    func removeTree(_ path: FilePath) throws
+    func move(_ old: FilePath, to new: FilePath) throws
+    /// Makes names created in, renamed into or removed from a directory survive a loss of power.
+    func synchronize(directory: FilePath) throws
+}
+
+/// A file that is read at given places, by several threads at once.
+public protocol ReadableFile: AnyObject, Sendable {
+    var path: FilePath { get }
+    var size: Int { get }
+    /// Fills `target` with the bytes from `offset` on; too few of them are an error.
+    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws
+}
+
+extension ReadableFile {
+    /// The bytes of a range, which must lie in the file.
+    public func bytes(_ range: Range<Int>) throws -> [UInt8] {
+        guard range.lowerBound >= 0, range.upperBound <= size else {
+            throw FileError(
+                path: path,
+                reason: "ends at byte \(size), but \(range.upperBound) are needed; it was cut short")
+        }
+        return try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+            try read(into: UnsafeMutableRawBufferPointer(buffer), at: range.lowerBound)
+            count = range.count
+        }
+    }
+}
+
+/// A file that is written from its start to its end.
+public protocol WritableFile: AnyObject {
+    var path: FilePath { get }
+    var size: Int { get }
+    func append(_ bytes: UnsafeRawBufferPointer) throws
+    /// Returns when the contents are on the disk.
+    func synchronize() throws
+    /// Closes the file; network file systems report a full disk only here.
+    func finish() throws
+}
+
+extension WritableFile {
+    public func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
+}
+
+/// The system's files.
+public struct SystemFiles: FileOperations {
+    public init() {}
+
+    public func makeDirectories(_ path: FilePath) throws { try FileSystem.makeDirectories(path) }
+    public func names(in directory: FilePath) throws -> [FilePath.Component] { try FileSystem.names(in: directory) }
+    public func exists(_ path: FilePath) -> Bool { FileSystem.exists(path) }
+    public func holds(_ path: FilePath, byteCount: Int) -> Bool { FileSystem.holds(path, byteCount: byteCount) }
+    public func size(_ path: FilePath) throws -> Int { try FileSystem.size(path) }
+    public func lookAnew(at directory: FilePath) { FileSystem.lookAnew(at: directory) }
+    public func open(_ path: FilePath) throws -> any ReadableFile { try InputFile(path: path) }
+    public func create(_ path: FilePath) throws -> any WritableFile { try OutputFile(path: path) }
+    public func removeTree(_ path: FilePath) throws { try FileSystem.removeTree(path) }
+    public func move(_ old: FilePath, to new: FilePath) throws { try FileSystem.move(old, to: new) }
+    public func synchronize(directory: FilePath) throws { try FileSystem.synchronize(directory: directory) }
+}

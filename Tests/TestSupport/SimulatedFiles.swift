@@ -1,0 +1,198 @@
+import Files
+import Glibc
+public import SystemPackage
+import TensorCore
+
+/// Files in memory that all simulated ranks share. Each operation is one at which another rank may go first.
+///
+/// A loss of power leaves of what was not synchronized any part: of the changes to a directory's names any, of the bytes
+/// added to a file any blocks.
+public final class SimulatedFiles: FileOperations, @unchecked Sendable {
+    // @unchecked: touched in turns, and when no rank runs.
+    /// Whose turns they are; nil while a test looks at files by itself.
+    public var ranks: SimulatedRanks?
+    /// Whether synchronizing does what it says: what a loss of power does to a program that forgets it.
+    public var synchronizes = true
+    private let root = SimulatedNode(.directory)
+    /// By rank, how many operations are left before the one that fails.
+    private var failures: [Int: Int] = [:]
+
+    /// `directory` is there, and safe.
+    public init(directory: FilePath) {
+        var node = root
+        for name in directory.components {
+            let child = SimulatedNode(.directory)
+            node.set(name, child)
+            node.synchronize()
+            node = child
+        }
+    }
+
+    /// Everything is as after a restart; what remains of changes that were not synchronized, the generator decides.
+    public func losePower(_ generator: inout KeyedGenerator) { root.losePower(&generator) }
+
+    /// Makes a rank's n-th operation from now on, from one, fail as a broken disk does.
+    public func fail(rank: Int, atOperation operation: Int) { failures[rank] = operation }
+
+    /// Changes a file's bytes behind the back of those who use it.
+    public func damage(_ path: FilePath, _ change: (inout [UInt8]) -> Void) throws {
+        change(&(try node(path, doing: "damage the file")).bytes)
+    }
+
+    // MARK: Operations
+
+    public func makeDirectories(_ path: FilePath) throws {
+        try turn("makes the directory", path)
+        var node = root
+        for name in path.components {
+            guard node.kind == .directory else { throw failure(path, "create the directory", ENOTDIR) }
+            if node.names[name] == nil { node.set(name, SimulatedNode(.directory)) }
+            node = node.names[name]!
+        }
+        guard node.kind == .directory else { throw failure(path, "create the directory", EEXIST) }
+    }
+
+    public func names(in directory: FilePath) throws -> [FilePath.Component] {
+        try turn("lists", directory)
+        return try node(directory, doing: "list the directory").names.keys.sorted(by: FilePath.Component.areInOrder)
+    }
+
+    public func exists(_ path: FilePath) -> Bool { look(at: path) != nil }
+
+    public func holds(_ path: FilePath, byteCount: Int) -> Bool {
+        look(at: path).map { $0.bytes.count >= byteCount } ?? false
+    }
+
+    public func size(_ path: FilePath) throws -> Int {
+        try turn("asks for the size of", path)
+        return try node(path, doing: "find its size").bytes.count
+    }
+
+    public func lookAnew(at directory: FilePath) { _ = look(at: directory) }
+
+    public func open(_ path: FilePath) throws -> any ReadableFile {
+        try turn("opens", path)
+        let node = try node(path, doing: "open the file")
+        guard node.kind == .file else { throw FileError(path: path, reason: "is a folder, not a file") }
+        return SimulatedInput(path: path, files: self, node: node)
+    }
+
+    public func create(_ path: FilePath) throws -> any WritableFile {
+        try turn("creates", path)
+        let parent = try parent(of: path, doing: "open the file for writing")
+        let node = SimulatedNode(.file)
+        parent.set(path.lastComponent!, node)
+        return SimulatedOutput(path: path, files: self, node: node)
+    }
+
+    public func removeTree(_ path: FilePath) throws {
+        guard let node = try find(path) else { return }
+        for name in node.names.keys.sorted(by: FilePath.Component.areInOrder) { try removeTree(path.appending(name)) }
+        try turn("removes", path)
+        try parent(of: path, doing: "remove the file").set(path.lastComponent!, nil)
+    }
+
+    /// Within one directory.
+    public func move(_ old: FilePath, to new: FilePath) throws {
+        precondition(old.removingLastComponent() == new.removingLastComponent(), "\(old) to \(new)")
+        try turn("renames to \(new.lastComponent!.string)", old)
+        let node = try node(old, doing: "rename it to \(new.shown)"), parent = try parent(of: old, doing: "rename it")
+        if let replaced = parent.names[new.lastComponent!], !replaced.names.isEmpty {
+            throw failure(old, "rename it to \(new.shown)", ENOTEMPTY)
+        }
+        parent.change([(old.lastComponent!, nil), (new.lastComponent!, node)])
+    }
+
+    public func synchronize(directory: FilePath) throws {
+        try turn("synchronizes", directory)
+        let node = try node(directory, doing: "open the directory")
+        if synchronizes { node.synchronize() }
+    }
+
+    // MARK: Turns and nodes
+
+    /// Another rank may go first.
+    func turn(_ doing: String, _ path: FilePath) throws {
+        guard let ranks, let rank = ranks.turns.rank else { return }
+        try ranks.begin("\(doing) \(path.string)", rank: rank)
+        guard let left = failures[rank] else { return }
+        failures[rank] = left > 1 ? left - 1 : nil
+        if left == 1 { throw failure(path, "use the disk", EIO) }
+    }
+
+    /// What is there; nothing for a rank that is killed.
+    private func look(at path: FilePath) -> SimulatedNode? {
+        do {
+            try turn("looks at", path)
+            return try find(path)
+        } catch {
+            return nil
+        }
+    }
+
+    private func find(_ path: FilePath) throws -> SimulatedNode? {
+        var node = root
+        for name in path.components {
+            guard let next = node.names[name] else { return nil }
+            node = next
+        }
+        return node
+    }
+
+    private func node(_ path: FilePath, doing action: String) throws -> SimulatedNode {
+        guard let node = try find(path) else { throw failure(path, action, ENOENT) }
+        return node
+    }
+
+    private func parent(of path: FilePath, doing action: String) throws -> SimulatedNode {
+        try node(path.removingLastComponent(), doing: action)
+    }
+
+    private func failure(_ path: FilePath, _ action: String, _ code: Int32) -> FileError {
+        FileError(path: path, doing: action, code: code)
+    }
+}
+
+private final class SimulatedInput: ReadableFile, @unchecked Sendable {
+    // @unchecked: as the files.
+    let path: FilePath
+    let size: Int
+    private let files: SimulatedFiles
+    private let node: SimulatedNode
+
+    init(path: FilePath, files: SimulatedFiles, node: SimulatedNode) {
+        (self.path, self.files, self.node, size) = (path, files, node, node.bytes.count)
+    }
+
+    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+        try files.turn("reads", path)
+        guard offset + target.count <= node.bytes.count else {
+            throw FileError(path: path, reason: "ends at byte \(node.bytes.count); it was cut short")
+        }
+        target.copyBytes(from: node.bytes[offset..<offset + target.count])
+    }
+}
+
+private final class SimulatedOutput: WritableFile {
+    let path: FilePath
+    private let files: SimulatedFiles
+    private let node: SimulatedNode
+
+    init(path: FilePath, files: SimulatedFiles, node: SimulatedNode) {
+        (self.path, self.files, self.node) = (path, files, node)
+    }
+
+    var size: Int { node.bytes.count }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
+        try files.turn("writes", path)
+        node.bytes += bytes
+    }
+
+    func synchronize() throws {
+        try files.turn("synchronizes", path)
+        if files.synchronizes { node.synchronize() }
+    }
+
+    func finish() throws { try files.turn("closes", path) }
+}
