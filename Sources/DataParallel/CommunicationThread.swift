@@ -12,11 +12,12 @@ final class CommunicationThread {
     /// must reach the place that aborts the job.
     deinit { queue.stop() }
 
-    /// Does nothing once a job has failed.
-    func submit(_ job: @escaping () throws -> Void) { queue.append(job) }
+    /// The number of the job, from one. Nothing is done once a job has failed.
+    @discardableResult
+    func submit(_ job: @escaping () throws -> Void) -> Int { queue.append(job) }
 
-    /// Returns when every submitted job has run; throws the first error of any.
-    func wait() throws { try queue.wait() }
+    /// Returns when the jobs up to `number` have run; throws the first error of any.
+    func wait(for number: Int) throws { try queue.wait(for: number) }
 }
 
 private final class JobQueue {
@@ -24,12 +25,18 @@ private final class JobQueue {
     private let lock = Monitor()
     private let changed = Monitor.Condition()
     private var jobs: [() throws -> Void] = []
-    private var isRunning = false
+    private var submitted = 0
+    private var done = 0
     private var isStopping = false
     private var failure: (any Error)?
 
-    func append(_ job: @escaping () throws -> Void) {
-        update { if failure == nil { jobs.append(job) } }
+    func append(_ job: @escaping () throws -> Void) -> Int {
+        lock.withLock {
+            submitted += 1
+            if failure == nil { jobs.append(job) }
+            changed.wakeAll()
+            return submitted
+        }
     }
 
     func stop() {
@@ -39,9 +46,9 @@ private final class JobQueue {
         }
     }
 
-    func wait() throws {
+    func wait(for number: Int) throws {
         try lock.withLock {
-            lock.wait(for: changed) { !isRunning && jobs.isEmpty }
+            lock.wait(for: changed) { done >= number || failure != nil }
             if let failure { throw failure }
         }
     }
@@ -51,7 +58,7 @@ private final class JobQueue {
         while let job = next() {
             let outcome = Result { try job() }
             update {
-                isRunning = false
+                done += 1
                 guard case .failure(let error) = outcome else { return }
                 failure = error
                 jobs = []
@@ -63,9 +70,7 @@ private final class JobQueue {
     private func next() -> (() throws -> Void)? {
         lock.withLock {
             lock.wait(for: changed) { !jobs.isEmpty || isStopping }
-            guard !jobs.isEmpty else { return nil }
-            isRunning = true
-            return jobs.removeFirst()
+            return jobs.isEmpty ? nil : jobs.removeFirst()
         }
     }
 

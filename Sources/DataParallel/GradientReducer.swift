@@ -27,25 +27,28 @@ public final class GradientReducer {
     public let buckets: [GradientBucket]
     private let communicator: any Collective
     private let halved: HalvedSum?
-    private let thread: CommunicationThread?
+    private let order: BucketOrder
     private let bucketOfParameter: [ObjectIdentifier: Int]
     private var readyParameters: Set<ObjectIdentifier> = []
     /// The first bucket that has not been handed to communication in this step.
     private var next = 0
-    private var inlineFailure: (any Error)?
-    private var timings = Timings()
+    private let timings = Timings()
 
     /// Written by the thread that communicates, read by the compute thread after waiting for it.
     private final class Timings: @unchecked Sendable {
         var reduced = CommunicationStatistics()
+        /// Of the compute thread.
+        var exposedSeconds = 0.0
     }
-    private var exposedSeconds = 0.0
 
     /// Gives the parameters' gradients their memory. Collective: checks that all ranks planned the same buckets.
+    ///
+    /// - Parameter order: what several reducers share, so that one thread sends the buckets of all; its own if nil.
     public init(
         parameters: [Parameter], communicator: any Collective, mode: Mode, wire: Wire = .float32,
-        firstBucketBytes: Int = 2 << 20, bucketBytes: Int = 16 << 20
+        order: BucketOrder? = nil, firstBucketBytes: Int = 2 << 20, bucketBytes: Int = 16 << 20
     ) throws {
+        precondition(order == nil || order!.mode == mode, "a reducer is \(mode), and what it shares is not")
         plan = BucketPlan(
             parameters: parameters.map { ($0.name, $0.value.count) },
             firstBucketBytes: firstBucketBytes, bucketBytes: bucketBytes)
@@ -55,7 +58,7 @@ public final class GradientReducer {
         self.mode = mode
         self.communicator = try communicator.duplicated(name: "gradients")
         halved = wire == .bfloat16 ? HalvedSum(communicator: self.communicator) : nil
-        thread = mode == .overlapped && communicator.size > 1 ? try CommunicationThread() : nil
+        self.order = try order ?? BucketOrder(mode: mode, ranks: communicator.size)
         let buckets = plan.buckets.map { GradientBucket($0, of: parameters) }
         self.buckets = buckets
         var bucketOfParameter: [ObjectIdentifier: Int] = [:]
@@ -68,7 +71,7 @@ public final class GradientReducer {
     /// What the all-reduces cost so far; to be read between `finish()` and the next `begin()`.
     public var statistics: CommunicationStatistics {
         var statistics = timings.reduced
-        statistics.exposedSeconds = exposedSeconds
+        statistics.exposedSeconds = timings.exposedSeconds
         return statistics
     }
 
@@ -77,6 +80,7 @@ public final class GradientReducer {
         next = 0
         readyParameters.removeAll(keepingCapacity: true)
         for bucket in buckets { bucket.begin() }
+        order.begin(ObjectIdentifier(self))
     }
 
     /// Says that nothing will be added to this parameter's gradient in this step. Never throws: a failed all-reduce is
@@ -104,13 +108,16 @@ public final class GradientReducer {
                 markReady(parameter)
             }
         }
-        if let thread { exposedSeconds += try measured { try Trace.span("waiting for buckets") { try thread.wait() } } }
-        if let inlineFailure { throw inlineFailure }
+        order.close(ObjectIdentifier(self))
+        guard order.isOverlapped else { return try order.wait(for: ObjectIdentifier(self)) }
+        timings.exposedSeconds += try measured {
+            try Trace.span("waiting for buckets") { try order.wait(for: ObjectIdentifier(self)) }
+        }
     }
 
     private func reduce(_ bucket: GradientBucket, number: Int) {
         guard communicator.size > 1 else { return }
-        let track = thread == nil ? Trace.Track.compute : .communication
+        let isOverlapped = order.isOverlapped, track = isOverlapped ? Trace.Track.communication : .compute
         let job = { [communicator, halved, timings, bytes = bucket.byteCount, gradients = bucket.gradients] in
             timings.reduced.seconds += try measured {
                 try Trace.span("bucket \(number)", track) {
@@ -125,10 +132,8 @@ public final class GradientReducer {
                 }
             }
         }
-        if let thread {
-            thread.submit(job)
-        } else if inlineFailure == nil {
-            do { exposedSeconds += try measured(job) } catch { inlineFailure = error }
-        }
+        order.submit(
+            isOverlapped ? job : { [timings] in timings.exposedSeconds += try measured(job) },
+            of: ObjectIdentifier(self))
     }
 }

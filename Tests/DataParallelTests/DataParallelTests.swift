@@ -4,10 +4,9 @@ import Testing
 
 @Suite(.serialized)
 struct DataParallelTests {
-    @Test(arguments: [1, 2, 3, 4])
-    func ranksReduceGradients(ranks: Int) throws {
+    @Test func ranksReduceGradients() throws {
         let result = try MPILauncher.run(
-            "rank-checks", ranks: ranks, ["reducer+halved+accumulation+statistics+replicas+other-plan"])
+            "rank-checks", ranks: 3, ["reducer+halved+accumulation+statistics+replicas+other-plan"])
         #expect(result.status == 0 && result.output.contains("ok other-plan"), "\(result)")
     }
 }
