@@ -1,7 +1,10 @@
 #define _GNU_SOURCE
 #include "kernels.h"
 
+#include "amx/Tables.h"
 #include <stddef.h>
+
+static const struct kernels model_table = {.panels = &model_panels, .tiles = &model_tiles};
 
 #if defined(__x86_64__)
 #include "avx512/Tables.h"
@@ -31,16 +34,17 @@ static bool has_amx(enum kernels_element element) {
     }
 
 static const struct kernels avx512_tables[] = {TABLE(avx512, kernels_float32), TABLE(avx512, kernels_bfloat16)};
-// Nothing of our own yet: what it says is that the processor has the unit, for oneDNN.
-static const struct kernels amx_table;
+static const struct kernels amx_table = {.panels = &avx512_panels[kernels_bfloat16], .tiles = &amx_tiles};
 
-const struct kernels *kernels_find(enum kernels_set set, enum kernels_element element) {
-    switch (set) {
-    case kernels_avx512: return has_avx512(element) ? &avx512_tables[element] : NULL;
-    case kernels_amx: return has_amx(element) ? &amx_table : NULL;
-    }
-    return NULL;
+static const struct kernels *find_in_processor(enum kernels_set set, enum kernels_element element) {
+    if (set == kernels_avx512) return has_avx512(element) ? &avx512_tables[element] : NULL;
+    return has_amx(element) ? &amx_table : NULL;
 }
 #else
-const struct kernels *kernels_find(enum kernels_set set, enum kernels_element element) { return NULL; }
+static const struct kernels *find_in_processor(enum kernels_set set, enum kernels_element element) { return NULL; }
 #endif
+
+const struct kernels *kernels_find(enum kernels_set set, enum kernels_element element) {
+    if (set == kernels_tile_model) return element == kernels_bfloat16 ? &model_table : NULL;
+    return find_in_processor(set, element);
+}

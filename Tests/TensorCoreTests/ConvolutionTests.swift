@@ -67,6 +67,34 @@ private let productGeometries: [ConvolutionGeometry] = [
     .init(batch: 1, height: 9, width: 9, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 2, dilation: 2),
 ]
 
+/// With odd and even sides, strides that leave pixels out, kernels that reach over edges, and rows that fill no tile.
+private let tileGeometries: [ConvolutionGeometry] = [
+    .init(batch: 1, height: 1, width: 1, inputChannels: 32, outputChannels: 32, kernel: 1),
+    .init(batch: 3, height: 5, width: 7, inputChannels: 96, outputChannels: 64, kernel: 1),
+    .init(batch: 2, height: 23, width: 25, inputChannels: 32, outputChannels: 32, kernel: 1),
+    .init(batch: 3, height: 9, width: 6, inputChannels: 32, outputChannels: 64, kernel: 1, stride: 2),
+    .init(batch: 2, height: 4, width: 5, inputChannels: 32, outputChannels: 32, kernel: 1, padding: 1),
+    .init(batch: 3, height: 7, width: 7, inputChannels: 64, outputChannels: 32, kernel: 3, padding: 1),
+    .init(batch: 2, height: 13, width: 4, inputChannels: 32, outputChannels: 64, kernel: 3),
+    .init(batch: 3, height: 8, width: 11, inputChannels: 32, outputChannels: 32, kernel: 3, stride: 2, padding: 1),
+    .init(batch: 2, height: 10, width: 7, inputChannels: 32, outputChannels: 32, kernel: 3, stride: 3, padding: 1),
+    .init(batch: 2, height: 9, width: 8, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 2, dilation: 2),
+    .init(batch: 1, height: 11, width: 9, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 7, dilation: 5),
+    .init(batch: 2, height: 12, width: 9, inputChannels: 32, outputChannels: 32, kernel: 5, stride: 2, padding: 2),
+    .init(
+        batch: 1, height: 9, width: 9, inputChannels: 32, outputChannels: 32, kernel: 3, stride: 2, padding: 2,
+        dilation: 2),
+    .init(batch: 2, height: 6, width: 6, inputChannels: 32, outputChannels: 32, kernel: 2, stride: 2),
+]
+
+/// Of few channels, for which no gradient for the pixels is wanted.
+private let firstLayerGeometries: [ConvolutionGeometry] = [
+    .init(batch: 2, height: 17, width: 15, inputChannels: 3, outputChannels: 64, kernel: 7, stride: 2, padding: 3),
+    .init(batch: 3, height: 8, width: 10, inputChannels: 4, outputChannels: 32, kernel: 3, padding: 1),
+    .init(batch: 1, height: 9, width: 6, inputChannels: 5, outputChannels: 32, kernel: 5, stride: 2, padding: 2),
+    .init(batch: 2, height: 9, width: 10, inputChannels: 1, outputChannels: 32, kernel: 3, stride: 3),
+]
+
 /// An engine, the maps it takes, and the error that the rounding of these maps allows.
 private struct EngineCase: Sendable, CustomStringConvertible {
     let engine: any ConvolutionEngine
@@ -91,6 +119,8 @@ private enum Needs {
     static let oneDNNInBFloat16: Comment = "needs oneDNN and a processor with AVX-512 for bytes and words"
     static let hasFloat32 = Processor.has(["avx512f"])
     static let float32: Comment = "needs a processor with AVX-512"
+    static let hasTiles = TileConvolution.unit != nil
+    static let tiles: Comment = "needs a processor with AMX"
     static let hasBFloat16 = Processor.has(["avx512f", "avx512bw", "avx512_bf16"])
     static let bfloat16: Comment = "needs a processor that multiplies bfloat16 with AVX-512"
 }
@@ -137,7 +167,49 @@ private enum Needs {
         expectItsPlainTwin(EngineCase(engine: ProductConvolution(), type: .bfloat16), g)
     }
 
-    private func expectItsPlainTwin(_ test: EngineCase, _ g: ConvolutionGeometry) {
+    @Test(arguments: tileGeometries) func modelledTilesAgree(_ g: ConvolutionGeometry) {
+        #expect(ConvolutionDirection.allCases.allSatisfy { TileConvolution.computes(g, $0) })
+        expectItsPlainTwin(EngineCase(engine: TileConvolution.model, type: .bfloat16), g)
+    }
+
+    @Test(arguments: firstLayerGeometries) func modelledTilesAgreeInFirstLayers(_ g: ConvolutionGeometry) {
+        #expect(TileConvolution.computes(g, .forward) && !TileConvolution.computes(g, .data))
+        expectItsPlainTwin(EngineCase(engine: TileConvolution.model, type: .bfloat16), g, wantsData: false)
+    }
+
+    /// So that what the model shows on any machine holds for the unit.
+    @Test(.enabled(if: Needs.hasTiles, Needs.tiles), arguments: tileGeometries + firstLayerGeometries)
+    func theUnitAgreesWithItsModelBitForBit(_ g: ConvolutionGeometry) throws {
+        let unit = try #require(TileConvolution.unit)
+        // Powers of two down to those that no float32 holds, so that sums round, cancel, and come to nothing.
+        let x = numbersOfAllSizes(g.inputShape, key: 1), dy = numbersOfAllSizes(g.outputShape, key: 2)
+        let w = numbersOfAllSizes(g.weightShape, key: 3).cast(to: .float32)
+        func results(_ engine: TileConvolution) -> [[Float]] {
+            let y = Tensor(g.outputShape, .bfloat16), dw = w.copy(), packs = WeightPacks()
+            engine.forward(g, input: x, weight: w, packs: packs, output: y)
+            engine.backwardWeights(g, input: x, outputGradient: dy, weightGradient: dw, accumulate: true)
+            var all = [y.cast(to: .float32).array, dw.array]
+            guard TileConvolution.computes(g, .data) else { return all }
+            for accumulate in [false, true] {
+                let dx = x.copy()
+                engine.backwardData(
+                    g, outputGradient: dy, weight: w, packs: packs, inputGradient: dx, accumulate: accumulate)
+                all.append(dx.cast(to: .float32).array)
+            }
+            return all
+        }
+        #expect(results(unit).map { $0.map(\.bitPattern) } == results(.model).map { $0.map(\.bitPattern) })
+    }
+
+    private func numbersOfAllSizes(_ shape: [Int], key: UInt64) -> Tensor {
+        var generator = KeyedGenerator(key)
+        let values = (0..<shape.reduce(1, *)).map { _ in
+            Float(generator.normal()) * Float(sign: .plus, exponent: Int(generator.uniform(-70, 8)), significand: 1)
+        }
+        return Tensor(shape, values).cast(to: .bfloat16)
+    }
+
+    private func expectItsPlainTwin(_ test: EngineCase, _ g: ConvolutionGeometry, wantsData: Bool = true) {
         // The twin gets the maps as they were rounded; weights are rounded by engines that compute in bfloat16.
         let x = randomTensor(g.inputShape, key: 1).cast(to: test.type), w = randomTensor(g.weightShape, key: 2)
         let dy = randomTensor(g.outputShape, key: 3).cast(to: test.type)
@@ -154,13 +226,15 @@ private enum Needs {
         engine.forward(g, input: x, weight: w, packs: packs, output: output)
         #expect(relativeError(output.cast(to: .float32).array, y.map(Float.init)) < test.tolerance)
 
-        let inputGradient = Tensor(g.inputShape, test.type), sum = x.copy()
-        engine.backwardData(
-            g, outputGradient: dy, weight: w, packs: packs, inputGradient: inputGradient, accumulate: false)
-        engine.backwardData(g, outputGradient: dy, weight: w, packs: packs, inputGradient: sum, accumulate: true)
-        #expect(relativeError(inputGradient.cast(to: .float32).array, dx.map(Float.init)) < test.tolerance)
-        let expectedSum = zip(dx, wideX).map { Float($0 + Double($1)) }
-        #expect(relativeError(sum.cast(to: .float32).array, expectedSum) < test.tolerance)
+        if wantsData {
+            let inputGradient = Tensor(g.inputShape, test.type), sum = x.copy()
+            engine.backwardData(
+                g, outputGradient: dy, weight: w, packs: packs, inputGradient: inputGradient, accumulate: false)
+            engine.backwardData(g, outputGradient: dy, weight: w, packs: packs, inputGradient: sum, accumulate: true)
+            #expect(relativeError(inputGradient.cast(to: .float32).array, dx.map(Float.init)) < test.tolerance)
+            let expectedSum = zip(dx, wideX).map { Float($0 + Double($1)) }
+            #expect(relativeError(sum.cast(to: .float32).array, expectedSum) < test.tolerance)
+        }
 
         let start = randomTensor(g.weightShape, key: 4)
         let fresh = start.copy(), added = start.copy()

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum kernels_set { kernels_avx512, kernels_amx };
+// The last is a model of AMX's tiles in plain C, bit for bit and on any machine: for tests.
+enum kernels_set { kernels_avx512, kernels_amx, kernels_tile_model };
 enum kernels_element { kernels_float32, kernels_bfloat16 };
 
 struct kernels {
@@ -15,6 +16,7 @@ struct kernels {
     const struct winograd_kernels *winograd;
     const struct normalization_kernels *normalization;
     const struct pooling_kernels *pooling;
+    const struct tile_kernels *tiles;
 };
 
 // The table of `set` for maps of `element`, or null where this processor lacks the instructions, or the system does not
@@ -130,4 +132,60 @@ struct pooling_kernels {
     void (*gradient)(
         const intptr_t windows[], const uint8_t *taps, intptr_t count, intptr_t channels, const void *gradient,
         const uint8_t *winners, void *output);
+};
+
+// A product of rows of bfloat16 × weights in panels, summed over taps: each tap reads the rows elsewhere.
+struct kernels_tile_product {
+    const void *source;
+    intptr_t row_bytes;              // from a row to the next
+    intptr_t rows;
+    intptr_t taps;
+    const intptr_t *tap_bytes;       // where each tap's first row is, from `source` on
+    const intptr_t *tap_panels;      // where each tap's panels are, in bytes from `weights` on
+    intptr_t depth;                  // of each tap, in elements: a multiple of 32
+    const void *weights;
+    intptr_t panel_bytes;            // from a panel to the next
+    intptr_t columns;                // a multiple of kernels_panel
+    void *target;                    // pixels of so many columns
+    const int32_t *pixels;           // the pixel of each row, negative for none; null: rows are pixels
+    bool accumulate;                 // whether the product is added to the pixels
+};
+
+// Gradients of weights: target[output][tap][column] ← Σ over pixels of gradients[output][pixel − shift] · panels[pixel].
+struct kernels_tile_gradient {
+    const uint16_t *gradients;       // outputs × pixels; shifts may reach before and behind the pixels
+    intptr_t gradient_stride;        // from an output to the next, in elements
+    intptr_t outputs;                // a multiple of 32, as pixels and columns
+    intptr_t pixels;
+    intptr_t taps;
+    const intptr_t *tap_pixels;      // each tap's shift
+    const intptr_t *tap_panels;      // where each tap's panels are, in bytes from `panels` on
+    const intptr_t *tap_columns;     // where each tap's columns begin in a row of the target
+    const void *panels;
+    intptr_t panel_bytes;
+    intptr_t columns;
+    float *target;
+    intptr_t target_stride;
+    bool accumulate;
+};
+
+// Rows of bfloat16, read by an index.
+struct kernels_rows {
+    const void *map;
+    intptr_t row_bytes;
+    const int32_t *pixels;           // the place of each row, negative for zeros; null: as they lie
+    intptr_t count;
+    intptr_t columns;                // a multiple of kernels_panel
+};
+
+// Products of bfloat16 matrices in tiles of 16 rows of 64 bytes.
+struct tile_kernels {
+    void (*multiply)(const struct kernels_tile_product *product);
+    void (*gradient)(const struct kernels_tile_gradient *gradient);
+
+    // Pairs of rows into panels `panel_bytes` apart, with zeros behind the last row up to a multiple of 32.
+    void (*pack)(const struct kernels_rows *rows, void *panels, intptr_t panel_bytes);
+
+    // Columns × rows, columns `stride` elements apart, with the same zeros.
+    void (*transpose)(const struct kernels_rows *rows, uint16_t *target, intptr_t stride);
 };

@@ -12,6 +12,8 @@ public final class WeightPacks: @unchecked Sendable {
         /// The sixteen places of transformed 3×3 kernels in the same panels.
         case winograd(ElementType)
         case winogradTurned(ElementType)
+        /// Panels of first layers: a row of taps is padded to the depth of a tile.
+        case loweredPanels
     }
 
     private struct Key: Hashable {

@@ -1,0 +1,47 @@
+#include "kernels.h"
+
+#if defined(__x86_64__)
+#include "../avx512/Words.h"
+#include "Tables.h"
+#include "Unit.h"
+
+#include "Products.h"
+
+// The sixteen columns of a row from `column` on.
+FUNCTION inline __attribute__((always_inline)) __m256i load_row(
+    const struct kernels_rows *rows, intptr_t row, intptr_t column) {
+    const intptr_t place = row >= rows->count ? -1 : rows->pixels ? rows->pixels[row] : row;
+    if (place < 0) return _mm256_setzero_si256();
+    return _mm256_loadu_si256((const __m256i *)((const char *)rows->map + place * rows->row_bytes + 2 * column));
+}
+
+// Words of two rows.
+FUNCTION inline __attribute__((always_inline)) __m512i load_pair(
+    const struct kernels_rows *rows, intptr_t row, intptr_t column) {
+    const __m512i first = _mm512_cvtepu16_epi32(load_row(rows, row, column));
+    const __m512i second = _mm512_cvtepu16_epi32(load_row(rows, row + 1, column));
+    return _mm512_or_si512(first, _mm512_slli_epi32(second, 16));
+}
+
+FUNCTION void pack(const struct kernels_rows *rows, void *panels, intptr_t panel_bytes) {
+    for (intptr_t row = 0; row < rows->count || row % DEPTH; row += 2) {
+        char *target = (char *)panels + row / 2 * PANEL_BYTES;
+        for (intptr_t column = 0; column < rows->columns; column += 32, target += panel_bytes) {
+            _mm512_storeu_si512(target, load_pair(rows, row, column));
+            _mm512_storeu_si512(target + TILE_BYTES, load_pair(rows, row, column + 16));
+        }
+    }
+}
+
+FUNCTION void transpose(const struct kernels_rows *rows, uint16_t *target, intptr_t stride) {
+    for (intptr_t row = 0; row < rows->count; row += DEPTH) {
+        for (intptr_t column = 0; column < rows->columns; column += 16) {
+            __m512i pairs[16];
+            UNROLL for (int i = 0; i < 16; i++) pairs[i] = load_pair(rows, row + 2 * i, column);
+            store_columns((float *)(target + column * stride + row), stride / 2, pairs);
+        }
+    }
+}
+
+const struct tile_kernels amx_tiles = {multiply, gradient, pack, transpose};
+#endif

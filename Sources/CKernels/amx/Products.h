@@ -1,0 +1,117 @@
+// Products of bfloat16 matrices in tiles, for whatever stands behind the macros of Unit.h or Model.h.
+
+// Sums of 2×2 tiles of 16 rows × 16 columns take four registers, their factors the others.
+enum { ROWS = 32, DEPTH = 32, TILE_BYTES = 64, PANEL_BYTES = 128 };
+
+// Shapes of sums of `rows` rows, at most 32: in two tiles of half of them.
+static struct tile_shapes shapes_of(intptr_t rows) {
+    struct tile_shapes shapes = {.palette = 1};
+    const intptr_t heights[2] = {(rows + 1) / 2, rows > 1 ? rows / 2 : 1};
+    for (int i = 0; i < 8; i++) {
+        shapes.row_bytes[i] = TILE_BYTES;
+        // 0 to 3 are sums, 4 and 5 the left factors, 6 and 7 the right ones.
+        shapes.rows[i] = i < 4 ? heights[i / 2] : i < 6 ? heights[i - 4] : DEPTH / 2;
+    }
+    return shapes;
+}
+
+FUNCTION void tiles_zero(void) {
+    TILE_ZERO(0);
+    TILE_ZERO(1);
+    TILE_ZERO(2);
+    TILE_ZERO(3);
+}
+
+// Adds `steps` blocks of depth, `a_step` and `b_step` bytes apart.
+FUNCTION inline __attribute__((always_inline)) void tiles_add(
+    const char *a, intptr_t a_row, intptr_t a_half, intptr_t a_step, const char *b, intptr_t b_step, intptr_t steps) {
+    for (intptr_t step = 0; step < steps; step++, a += a_step, b += b_step) {
+        TILE_LOAD(4, a, a_row);
+        TILE_LOAD(6, b, PANEL_BYTES);
+        TILE_MULTIPLY(0, 4, 6);
+        TILE_LOAD(7, b + TILE_BYTES, PANEL_BYTES);
+        TILE_MULTIPLY(1, 4, 7);
+        TILE_LOAD(5, a + a_half, a_row);
+        TILE_MULTIPLY(2, 5, 6);
+        TILE_MULTIPLY(3, 5, 7);
+    }
+}
+
+// A block of at most 32 rows from `row` on, for one panel of columns.
+FUNCTION void multiply_block(
+    const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t panel, float sums[ROWS][32]) {
+    const intptr_t upper = (rows + 1) / 2, half = rows > 1 ? upper : 0;
+    const char *a = (const char *)p->source + row * p->row_bytes;
+    const char *b = (const char *)p->weights + panel * p->panel_bytes;
+    tiles_zero();
+    for (intptr_t tap = 0; tap < p->taps; tap++) {
+        tiles_add(a + p->tap_bytes[tap], p->row_bytes, half * p->row_bytes, TILE_BYTES, b + p->tap_panels[tap],
+                  DEPTH / 2 * PANEL_BYTES, p->depth / DEPTH);
+    }
+    TILE_STORE(0, sums[0], sizeof *sums);
+    TILE_STORE(1, sums[0] + 16, sizeof *sums);
+    if (!half) return;
+    TILE_STORE(2, sums[half], sizeof *sums);
+    TILE_STORE(3, sums[half] + 16, sizeof *sums);
+}
+
+FUNCTION void multiply(const struct kernels_tile_product *p) {
+    // Two, so that the next block's sums need not wait for the last one's to be read.
+    float sums[2][ROWS][32];
+    // Blocks of nearly equal height, the higher ones first.
+    const intptr_t blocks = (p->rows + ROWS - 1) / ROWS, height = p->rows / blocks, higher = p->rows % blocks;
+    const struct tile_shapes shapes[2] = {shapes_of(height), shapes_of(height + 1)};
+    for (intptr_t panel = 0; panel * 32 < p->columns; panel++) {
+        uint16_t *target = (uint16_t *)p->target + panel * 32;
+        for (intptr_t block = 0, row = 0; block < blocks; block++) {
+            const bool is_higher = block < higher;
+            const intptr_t rows = height + is_higher;
+            if (block == 0 || block == higher) tiles_shape(&shapes[is_higher]);
+            multiply_block(p, row, rows, panel, sums[block % 2]);
+            for (intptr_t i = 0; i < rows; i++, row++) {
+                const intptr_t pixel = p->pixels ? p->pixels[row] : row;
+                if (pixel >= 0) store_sums(target + pixel * p->columns, sums[block % 2][i], p->accumulate);
+            }
+        }
+    }
+    tiles_release();
+}
+
+// The sums of 32 × 32 weights' gradients over pixels [first, end).
+FUNCTION void gradient_block(
+    const struct kernels_tile_gradient *p, intptr_t output, intptr_t panel, intptr_t tap, intptr_t first, intptr_t end) {
+    float *target = p->target + output * p->target_stride + p->tap_columns[tap] + panel * 32;
+    const intptr_t stride = p->target_stride * sizeof(float), below = 16 * p->target_stride;
+    if (p->accumulate || first > 0) {
+        TILE_LOAD(0, target, stride);
+        TILE_LOAD(1, target + 16, stride);
+        TILE_LOAD(2, target + below, stride);
+        TILE_LOAD(3, target + below + 16, stride);
+    } else {
+        tiles_zero();
+    }
+    const intptr_t row = p->gradient_stride * sizeof(uint16_t);
+    const char *a = (const char *)(p->gradients + output * p->gradient_stride + first - p->tap_pixels[tap]);
+    const char *b = (const char *)p->panels + p->tap_panels[tap] + panel * p->panel_bytes + first / 2 * PANEL_BYTES;
+    tiles_add(a, row, 16 * row, TILE_BYTES, b, DEPTH / 2 * PANEL_BYTES, (end - first) / DEPTH);
+    TILE_STORE(0, target, stride);
+    TILE_STORE(1, target + 16, stride);
+    TILE_STORE(2, target + below, stride);
+    TILE_STORE(3, target + below + 16, stride);
+}
+
+FUNCTION void gradient(const struct kernels_tile_gradient *p) {
+    // Few enough that the factors of a block stay near while its taps are summed.
+    const intptr_t most = 512;
+    const struct tile_shapes shapes = shapes_of(ROWS);
+    tiles_shape(&shapes);
+    for (intptr_t first = 0; first < p->pixels; first += most) {
+        const intptr_t end = p->pixels - first < most ? p->pixels : first + most;
+        for (intptr_t output = 0; output < p->outputs; output += 32) {
+            for (intptr_t panel = 0; panel * 32 < p->columns; panel++) {
+                for (intptr_t tap = 0; tap < p->taps; tap++) gradient_block(p, output, panel, tap, first, end);
+            }
+        }
+    }
+    tiles_release();
+}

@@ -1,0 +1,6 @@
+// What the files of this folder offer for bfloat16.
+#pragma once
+#include "kernels.h"
+
+extern const struct tile_kernels amx_tiles, model_tiles;
+extern const struct panel_kernels model_panels;
