@@ -34,11 +34,15 @@ FUNCTION void pack(const struct kernels_rows *rows, void *panels, intptr_t panel
 }
 
 FUNCTION void transpose(const struct kernels_rows *rows, uint16_t *target, intptr_t stride) {
-    for (intptr_t row = 0; row < rows->count; row += DEPTH) {
+    // Some rows at a time, so that a few columns are written at once and a row's line is found again.
+    const intptr_t most = 4 * DEPTH;
+    for (intptr_t first = 0; first < rows->count; first += most) {
         for (intptr_t column = 0; column < rows->columns; column += 16) {
-            __m512i pairs[16];
-            UNROLL for (int i = 0; i < 16; i++) pairs[i] = load_pair(rows, row + 2 * i, column);
-            store_columns((float *)(target + column * stride + row), stride / 2, pairs);
+            for (intptr_t row = first; row < first + most && row < rows->count; row += DEPTH) {
+                __m512i pairs[16];
+                UNROLL for (int i = 0; i < 16; i++) pairs[i] = load_pair(rows, row + 2 * i, column);
+                store_columns((float *)(target + column * stride + row), stride / 2, pairs);
+            }
         }
     }
 }

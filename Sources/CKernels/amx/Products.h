@@ -3,6 +3,9 @@
 // Sums of 2×2 tiles of 16 rows × 16 columns take four registers, their factors the others.
 enum { ROWS = 32, DEPTH = 32, TILE_BYTES = 64, PANEL_BYTES = 128 };
 
+// Weights that stay in the second cache, and in the first, beside rows; the least rows that make a good product.
+enum { WEIGHT_BYTES = 1 << 20, NEAREST_BYTES = 32 << 10, ROW_BYTES = 16 << 10, LEAST_ROWS = 64 };
+
 // Shapes of sums of `rows` rows, at most 32: in two tiles of half of them.
 static struct tile_shapes shapes_of(intptr_t rows) {
     struct tile_shapes shapes = {.palette = 1};
@@ -55,24 +58,70 @@ FUNCTION void multiply_block(
     TILE_STORE(3, sums[half] + 16, sizeof *sums);
 }
 
-FUNCTION void multiply(const struct kernels_tile_product *p) {
-    // Two, so that the next block's sums need not wait for the last one's to be read.
+// Has the lines brought near that the sums of these rows will be written to.
+FUNCTION inline void fetch_targets(const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t panel) {
+    const uint16_t *target = (const uint16_t *)p->target + row * p->columns + panel * 32;
+    for (intptr_t i = 0; i < rows; i++) __builtin_prefetch(target + i * p->columns, 1);
+}
+
+// Rounds the sums of rows from `row` on into their pixels.
+FUNCTION void store_block(
+    const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t panel, const float sums[ROWS][32]) {
+    uint16_t *target = (uint16_t *)p->target + panel * 32;
+    if (!p->pixels && !p->accumulate) {
+        for (intptr_t i = 0; i < rows; i++) store_sums(target + (row + i) * p->columns, sums[i], false);
+        return;
+    }
+    for (intptr_t i = 0; i < rows; i++) {
+        const intptr_t pixel = p->pixels ? p->pixels[row + i] : row + i;
+        if (pixel >= 0) store_sums(target + pixel * p->columns, sums[i], p->accumulate);
+    }
+}
+
+// Rows of a product at once: few where all weights stay in a cache beside them, so that pixels are written whole; else
+// all, so that each panel is read once.
+static intptr_t rows_at_once(const struct kernels_tile_product *p) {
+    const intptr_t weights = 2 * p->taps * p->depth * p->columns;
+    if (weights > (p->taps > 1 ? NEAREST_BYTES : WEIGHT_BYTES)) return p->rows;
+    const intptr_t rows = ROW_BYTES / (2 * p->depth) / ROWS * ROWS;
+    return rows < LEAST_ROWS ? LEAST_ROWS : rows;
+}
+
+// Rows whose sums wait to be rounded.
+struct pending {
+    intptr_t row, count, panel;
+    const float (*sums)[32];
+};
+
+// `count` rows of each run from `first` on, in blocks of one height: the last one begins early, and what the one before
+// has of it is not stored again.
+FUNCTION void multiply_rows(const struct kernels_tile_product *p, intptr_t first, intptr_t count) {
+    const intptr_t blocks = (count + ROWS - 1) / ROWS, height = (count + blocks - 1) / blocks;
+    const struct tile_shapes shapes = shapes_of(height);
+    // A block's sums are rounded while the unit has the next block's to compute.
     float sums[2][ROWS][32];
-    // Blocks of nearly equal height, the higher ones first.
-    const intptr_t blocks = (p->rows + ROWS - 1) / ROWS, height = p->rows / blocks, higher = p->rows % blocks;
-    const struct tile_shapes shapes[2] = {shapes_of(height), shapes_of(height + 1)};
+    struct pending last = {0};
+    int turn = 0;
+    tiles_shape(&shapes);
     for (intptr_t panel = 0; panel * 32 < p->columns; panel++) {
-        uint16_t *target = (uint16_t *)p->target + panel * 32;
-        for (intptr_t block = 0, row = 0; block < blocks; block++) {
-            const bool is_higher = block < higher;
-            const intptr_t rows = height + is_higher;
-            if (block == 0 || block == higher) tiles_shape(&shapes[is_higher]);
-            multiply_block(p, row, rows, panel, sums[block % 2]);
-            for (intptr_t i = 0; i < rows; i++, row++) {
-                const intptr_t pixel = p->pixels ? p->pixels[row] : row;
-                if (pixel >= 0) store_sums(target + pixel * p->columns, sums[block % 2][i], p->accumulate);
+        for (intptr_t run = 0; run < p->runs; run++) {
+            for (intptr_t done = 0; done < count; done += height, turn ^= 1) {
+                const intptr_t start = done + height > count ? count - height : done;
+                const intptr_t row = run * p->run_stride + first + start;
+                if (!p->pixels) fetch_targets(p, row, height, panel);
+                multiply_block(p, row, height, panel, sums[turn]);
+                store_block(p, last.row, last.count, last.panel, last.sums);
+                last = (struct pending){row + done - start, height + start - done, panel, sums[turn] + done - start};
             }
         }
+    }
+    store_block(p, last.row, last.count, last.panel, last.sums);
+}
+
+FUNCTION void multiply(const struct kernels_tile_product *p) {
+    const intptr_t most = rows_at_once(p);
+    for (intptr_t row = 0; row < p->rows; row += most) {
+        multiply_rows(p, row, p->rows - row < most ? p->rows - row : most);
     }
     tiles_release();
 }

@@ -138,7 +138,9 @@ struct pooling_kernels {
 struct kernels_tile_product {
     const void *source;
     intptr_t row_bytes;              // from a row to the next
-    intptr_t rows;
+    intptr_t runs;                   // runs of rows begin so many rows apart
+    intptr_t run_stride;
+    intptr_t rows;                   // of each run
     intptr_t taps;
     const intptr_t *tap_bytes;       // where each tap's first row is, from `source` on
     const intptr_t *tap_panels;      // where each tap's panels are, in bytes from `weights` on
@@ -147,7 +149,7 @@ struct kernels_tile_product {
     intptr_t panel_bytes;            // from a panel to the next
     intptr_t columns;                // a multiple of kernels_panel
     void *target;                    // pixels of so many columns
-    const int32_t *pixels;           // the pixel of each row, negative for none; null: rows are pixels
+    const int32_t *pixels;           // the pixel of each row, by its place in the source, negative for none; null: its place
     bool accumulate;                 // whether the product is added to the pixels
 };
 

@@ -60,10 +60,8 @@ extension EngineList {
 
     /// Whether bfloat16 maps are multiplied as they are. Elsewhere they are widened chunk by chunk: Intel's processors
     /// without AMX multiply bfloat16 at half the rate of float32.
-    public static let multipliesBFloat16 = hasMatrixUnits || (Processor.isAMD && BFloat16.avx512 != nil)
-
-    /// Whether oneDNN has units for bfloat16 that multiply faster than tiles can be transformed.
-    private static let hasMatrixUnits = oneDNN != nil && BFloat16.amx != nil
+    public static let multipliesBFloat16 =
+        TileConvolution.unit != nil || (Processor.isAMD && BFloat16.avx512 != nil)
 
     private static func winograd(_ type: ElementType) -> Candidate {
         Candidate(WinogradConvolution(), "3×3, stride 1, channels in 32s") { geometry, _ in
@@ -82,12 +80,23 @@ extension EngineList {
             + [Candidate(oneDNN ?? MatrixConvolution())]
     }
 
+    /// oneDNN is no slower in the first layer's forward direction, which waits for memory.
+    private static func tiles(_ unit: TileConvolution) -> [Candidate] {
+        let wide = Candidate(unit, "channels in 32s, and the weights of first layers") { geometry, direction in
+            TileConvolution.computes(geometry, direction)
+                && (geometry.inputChannels % panelColumns == 0 || direction == .weights)
+        }
+        if let oneDNN { return [wide, Candidate(oneDNN)] }
+        return [Candidate(unit, "channels in 32s, and first layers", accepts: TileConvolution.computes)]
+            + [Candidate(MatrixConvolution()).widened]
+    }
+
     private static var fastBFloat16: [Candidate] {
         guard multipliesBFloat16 else { return fastFloat32.map(\.widened) }
+        if let unit = TileConvolution.unit { return tiles(unit) }
         guard let oneDNN else {
             return [winograd(.bfloat16), products(.bfloat16), Candidate(MatrixConvolution()).widened]
         }
-        if hasMatrixUnits { return [Candidate(oneDNN)] }
         // Strided 1×1 kernels read a quarter of the pixels: gradients of patches are mostly zeros then.
         let folded = Candidate(oneDNN, "gradients for pixels of strided 1×1") { geometry, direction in
             direction == .data && geometry.kernel == 1 && geometry.stride > 1

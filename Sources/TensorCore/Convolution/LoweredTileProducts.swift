@@ -1,4 +1,5 @@
 import CKernels
+import Threads
 
 /// Kernels for first layers, whose few channels fill no tile: a row of the kernel's taps, whose pixels lie together, is
 /// one tap of so many channels. The weights behind them are 0.
@@ -38,7 +39,8 @@ struct LoweredTileProducts: ConvolutionKernels {
         }
         let lowered = lower(input), panelBytes = room / 2 * tilePanelBytes
         let shape = kernels_tile_product(
-            source: lowered.bytes, row_bytes: 2 * step, rows: count, taps: 0, tap_bytes: nil, tap_panels: nil,
+            source: lowered.bytes, row_bytes: 2 * step, runs: 1, run_stride: 0, rows: count, taps: 0, tap_bytes: nil,
+            tap_panels: nil,
             depth: room, weights: weights.bytes, panel_bytes: kernel * panelBytes, columns: outputs,
             target: output.bytes, pixels: nil, accumulate: false)
         table.multiply(
@@ -80,11 +82,25 @@ struct LoweredTileProducts: ConvolutionKernels {
     private var phaseRows: Int { count + 2 * margin }
 
     /// The pixel of each row, −1 for none.
-    private var pixels: [Int32] {
+    private func makePixels() -> [Int32] {
         (0..<count).map { row in
             let x = row % pitch, y = row / pitch % rows.pitch, image = row / pitch / rows.pitch
             guard y < geometry.outputHeight, x < geometry.outputWidth else { return -1 }
-            return Int32((image * geometry.outputHeight + y) * geometry.outputWidth + x)
+            let line = image * geometry.outputHeight + y
+            return Int32(line * geometry.outputWidth + x)
+        }
+    }
+
+    private static let lock = Monitor()
+    nonisolated(unsafe) private static var tables: [ConvolutionGeometry: [Int32]] = [:]
+
+    /// Made once for each shape.
+    private var pixels: [Int32] {
+        Self.lock.withLock {
+            if let table = Self.tables[geometry] { return table }
+            let table = makePixels()
+            Self.tables[geometry] = table
+            return table
         }
     }
 

@@ -113,8 +113,9 @@ private struct TileProducts: ConvolutionKernels {
         let rows = plan.gathered(source, channels: depth)
         for part in plan.parts {
             let shape = kernels_tile_product(
-                source: rows.bytes, row_bytes: 2 * depth, rows: part.rows, taps: 0, tap_bytes: nil, tap_panels: nil,
-                depth: depth, weights: weights.bytes, panel_bytes: panelBytes, columns: columns,
+                source: rows.bytes, row_bytes: 2 * depth, runs: part.runs, run_stride: part.runStride,
+                rows: part.rows, taps: 0, tap_bytes: nil, tap_panels: nil, depth: depth, weights: weights.bytes,
+                panel_bytes: panelBytes, columns: columns,
                 target: target.bytes, pixels: nil, accumulate: accumulate)
             table.multiply(
                 shape, rows: part.taps.map(plan.first), panels: part.taps.map { $0.weight * tapBytes },

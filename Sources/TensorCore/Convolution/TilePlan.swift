@@ -13,6 +13,10 @@ final class TilePlan: Sendable {
     /// Rows of a result and the taps that they sum.
     struct Part {
         let taps: [Tap]
+        /// Runs begin `runStride` rows apart.
+        let runs: Int
+        let runStride: Int
+        /// Rows of each run.
         let rows: Int
         /// The pixel of each row, −1 for none; nil: rows are pixels.
         let pixels: [Int32]?
@@ -27,7 +31,7 @@ final class TilePlan: Sendable {
 
     /// Rows of each phase.
     let count: Int
-    /// The pixel of each row of each phase, −1 for zeros; nil: rows are pixels.
+    /// The pixel of each row of each phase that is read, −1 for zeros; nil: rows are pixels.
     let sources: [[Int32]]?
     let parts: [Part]
     private let runs: [[Run]]
@@ -44,12 +48,14 @@ final class TilePlan: Sendable {
         let isPlain =
             parts.count == 1 && rows.taps.count == 1 && rows.isPlain && columns.isPlain && target.step == 1
         let cell = Cells(images: images, rows: rows.pitch, columns: columns.pitch)
+        let phases = Self.phases(parts.map { ($0.rows, $0.columns) })
         sources =
             isPlain
             ? nil
-            : (0..<rows.step * columns.step).map { phase in
+            : phases.map { phase in
                 cell.table { image, y, x in
-                    let sourceY = y * rows.step + phase / columns.step, sourceX = x * columns.step + phase % columns.step
+                    let sourceY = y * rows.step + phase / columns.step,
+                        sourceX = x * columns.step + phase % columns.step
                     guard y < rows.stored, x < columns.stored, sourceY < rows.source, sourceX < columns.source else {
                         return -1
                     }
@@ -60,13 +66,18 @@ final class TilePlan: Sendable {
             let taps = part.rows.taps.flatMap { y in
                 part.columns.taps.map { x in
                     Tap(
-                        weight: y.index * target.kernel + x.index, phase: y.phase * columns.step + x.phase,
+                        weight: y.index * target.kernel + x.index,
+                        phase: phases.firstIndex(of: y.phase * columns.step + x.phase)!,
                         shift: y.shift * columns.pitch + x.shift)
                 }
             }
-            let last = (images - 1) * rows.pitch + part.rows.count - 1
+            // Images apart, unless that would be a few rows at a time.
+            let image = (part.rows.count - 1) * columns.pitch + part.columns.count
+            let runStride = rows.pitch * columns.pitch
+            let isApart = !isPlain && image > Self.leastRows
             return Part(
-                taps: taps, rows: last * columns.pitch + part.columns.count,
+                taps: taps, runs: isApart ? images : 1, runStride: runStride,
+                rows: isApart ? image : (images - 1) * runStride + image,
                 pixels: isPlain
                     ? nil
                     : cell.table { image, y, x in
@@ -78,6 +89,9 @@ final class TilePlan: Sendable {
         margin = self.parts.flatMap(\.taps).map { abs($0.shift) }.max() ?? 0
         runs = (sources ?? []).map(Self.runs)
     }
+
+    /// Rows below which a run fills its tiles badly.
+    private static let leastRows = 40
 
     private struct TargetMap {
         let height, width, step, kernel: Int
@@ -97,6 +111,14 @@ final class TilePlan: Sendable {
             }
             return table
         }
+    }
+
+    /// The phases that are read, in order.
+    private static func phases(_ parts: [(rows: TapAxis, columns: TapAxis)]) -> [Int] {
+        let read = parts.flatMap { part in
+            part.rows.taps.flatMap { y in part.columns.taps.map { x in y.phase * part.columns.step + x.phase } }
+        }
+        return Set(read).sorted()
     }
 
     private static func runs(_ table: [Int32]) -> [Run] {

@@ -24,6 +24,5 @@ extension Float {
 
 extension BFloat16 {
     nonisolated(unsafe) static let avx512: UnsafePointer<kernels>? = kernels_find(kernels_avx512, kernels_bfloat16)
-    nonisolated(unsafe) static let amx: UnsafePointer<kernels>? = kernels_find(kernels_amx, kernels_bfloat16)
     static var depthPerWord: Int { 2 }
 }
