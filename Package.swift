@@ -56,7 +56,7 @@ let package = Package(
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "CStacks"),
         // For the benchmark alone.
-        .target(name: "CProcessorPeak"),
+        .target(name: "CProcessorPeak", dependencies: ["CKernels"]),
         .target(name: "CAllocationCount"),
 
         layer("Files", [systemPackage]),

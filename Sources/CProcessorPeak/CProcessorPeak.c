@@ -1,4 +1,5 @@
 #include "CProcessorPeak.h"
+#include "kernels.h"
 
 #include <time.h>
 
@@ -52,6 +53,32 @@ __attribute__((target("avx512f,avx512bf16"))) static void run_avx512_bf16(void) 
     LOOP(__m512, zero, STEP)
 #undef STEP
 }
+// Products of 2×2 tiles, with the loads of their factors from memory that exceeds the first cache.
+enum { TILE_STEPS = 24, TILE_ROUNDS = 40 };
+
+__attribute__((target("amx-tile,amx-bf16"))) static void run_tiles(void) {
+    static char factors[TILE_STEPS][4096] __attribute__((aligned(64)));
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } shapes = {.palette = 1};
+    for (int i = 0; i < 8; i++) shapes.row_bytes[i] = 64, shapes.rows[i] = 16;
+    _tile_loadconfig(&shapes);
+    for (int round = 0; round < TILE_ROUNDS; round++) {
+        for (int step = 0; step < TILE_STEPS; step++) {
+            _tile_loadd(4, factors[step], 64);
+            _tile_loadd(6, factors[step] + 2048, 64);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_loadd(7, factors[step] + 3072, 64);
+            _tile_dpbf16ps(1, 4, 7);
+            _tile_loadd(5, factors[step] + 1024, 64);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+    }
+    _tile_release();
+}
 #undef KEEP
 #define KEEP "+x"
 
@@ -64,15 +91,21 @@ __attribute__((target("avx2,fma"))) static void run_avx2(void) {
 
 double cprocessorpeak_float32(double seconds) {
     double chains = 2.0 * CHAINS * ROUNDS;
-    if (__builtin_cpu_supports("avx512f")) return best_rate(seconds, 16 * chains, run_avx512);
+    if (kernels_find(kernels_avx512, kernels_float32)) return best_rate(seconds, 16 * chains, run_avx512);
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return best_rate(seconds, 8 * chains, run_avx2);
     return 0;
 }
 
 double cprocessorpeak_bfloat16(double seconds) {
     // Sixteen lanes of two multiply-adds each.
-    if (__builtin_cpu_supports("avx512bf16")) return best_rate(seconds, 4.0 * 16 * CHAINS * ROUNDS, run_avx512_bf16);
+    if (kernels_find(kernels_avx512, kernels_bfloat16)) return best_rate(seconds, 4.0 * 16 * CHAINS * ROUNDS, run_avx512_bf16);
     return 0;
+}
+
+double cprocessorpeak_tiles(double seconds) {
+    if (!kernels_find(kernels_amx, kernels_bfloat16)) return 0;
+    // Sixteen rows of sixteen sums of 32 products, four times a step.
+    return best_rate(seconds, 2.0 * 16 * 16 * 32 * 4 * TILE_STEPS * TILE_ROUNDS, run_tiles);
 }
 #else
 typedef float vector4 __attribute__((ext_vector_type(4)));
@@ -87,4 +120,5 @@ static void run_generic(void) {
 
 double cprocessorpeak_float32(double seconds) { return best_rate(seconds, 8.0 * CHAINS * ROUNDS, run_generic); }
 double cprocessorpeak_bfloat16(double seconds) { return (void)seconds, 0; }
+double cprocessorpeak_tiles(double seconds) { return (void)seconds, 0; }
 #endif

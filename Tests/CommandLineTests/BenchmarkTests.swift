@@ -44,9 +44,14 @@ import Testing
         let kernels = try figures([
             "kernels", "--architecture", "resnet18", "--image-size", "32", "--batch", "1", "--repetitions", "1",
         ])
-        // The peak, eleven distinct shapes, the sum.
-        #expect(kernels.count == 13 && kernels.first?["name"] as? String == "kernels peak")
+        // The peak, 14 distinct shapes in three directions (the pixels want no gradient), the sum.
+        #expect(kernels.count == 43 && kernels.first?["name"] as? String == "kernels peak")
+        let rows = kernels.filter { $0["name"] as? String == "kernel" }
+        // Twenty layers of the encoder and two of the projector, forward by both networks; one of the propagation.
+        #expect(try rows.reduce(0) { try $0 + number($1, "in a step") } == 8 * 22 - 2 + 6)
         #expect(try number(kernels.last, "GFLOP/s") > 0)
+        let worst = try number(kernels.last, "of it in the ten rows that are furthest from the rate")
+        #expect(worst > 0 && worst < 1)
 
         let sums = try figures(["allreduce", "--repetitions", "1"], ranks: 2)
         #expect(try sums.map { try number($0, "KiB") } == [4, 1024, 16384, 128_998])

@@ -6,3 +6,6 @@ double cprocessorpeak_float32(double seconds);
 
 /// The same for bfloat16 dot products; 0 where the processor has no instruction for them.
 double cprocessorpeak_bfloat16(double seconds);
+
+/// The same for products of bfloat16 tiles, with the loads of their factors from 96 KB; 0 where it has no such unit.
+double cprocessorpeak_tiles(double seconds);
