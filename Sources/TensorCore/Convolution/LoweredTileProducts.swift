@@ -56,8 +56,7 @@ struct LoweredTileProducts: ConvolutionKernels {
 
     func backwardWeights(_ input: Tensor, _ outputGradient: Tensor, _ weightGradient: Tensor, accumulate: Bool) {
         let wide = Tensor([outputs, kernel, room])
-        var gradients = TileGradients(table, outputs: outputs, columns: room)
-        gradients.target = wide
+        var gradients = TileGradients(table, into: wide, outputs: outputs, columns: room, accumulate: false)
         let taps = rows.taps.map { TilePlan.Tap(weight: $0.index, phase: $0.phase, shift: $0.shift * pitch) }
         for image in 0..<geometry.batch {
             let one = LoweredTileProducts(geometry.withBatch(1), table)

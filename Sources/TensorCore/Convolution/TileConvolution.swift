@@ -124,9 +124,8 @@ private struct TileProducts: ConvolutionKernels {
     }
 
     func backwardWeights(_ input: Tensor, _ outputGradient: Tensor, _ weightGradient: Tensor, accumulate: Bool) {
-        var gradients = TileGradients(table, outputs: outputs, columns: inputs)
-        gradients.target = weightGradient
-        gradients.accumulates = accumulate
+        var gradients = TileGradients(
+            table, into: weightGradient, outputs: outputs, columns: inputs, accumulate: accumulate)
         let x = input.elements(BFloat16.self), dy = outputGradient.elements(BFloat16.self)
         if TilePlan.forward(geometry.withBatch(1)).sources == nil {
             let tap = [TilePlan.Tap(weight: 0, phase: 0, shift: 0)]

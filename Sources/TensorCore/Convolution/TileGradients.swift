@@ -20,13 +20,14 @@ struct TileRows {
 /// Sums gradients of weights over runs of pixels, the first of which overwrites what is there unless it accumulates.
 struct TileGradients {
     private let table: TileTable
+    private let target: Tensor
     private let outputs, columns: Int
-    /// [outputs, taps, columns] of float32.
-    var target: Tensor!
-    var accumulates = false
+    private var accumulates: Bool
 
-    init(_ table: TileTable, outputs: Int, columns: Int) {
-        (self.table, self.outputs, self.columns) = (table, outputs, columns)
+    /// `target` is float32 [outputs, taps, columns].
+    init(_ table: TileTable, into target: Tensor, outputs: Int, columns: Int, accumulate: Bool) {
+        (self.table, self.target, self.outputs, self.columns) = (table, target, outputs, columns)
+        accumulates = accumulate
     }
 
     /// Adds `count` rows of each phase of the input, and of the output's gradient.
