@@ -99,7 +99,7 @@ import Testing
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             #expect(poll(&entry, 1, 60_000) == 1)
         }
-        #expect(holds(within: 60) { server.strangerCount == 0 } && server.heardRanks == [0])
+        #expect(holds(within: 60) { server.strangerCount == 0 && server.heardRanks == [0] })
     }
 
     @Test func aRankMustBeOneOfTheJob() throws {
