@@ -144,7 +144,7 @@ struct SimulatedSaveTests {
     }
 
     @Test func aLossOfPowerLeavesThePromisedCheckpoint() throws {
-        #expect(try lostSteps(seeds: 0..<300).isEmpty)
+        #expect(try lostSteps(seeds: 0..<1000).isEmpty)
     }
 
     /// The simulation sees what it is made to see.
