@@ -1,10 +1,5 @@
+import Glibc
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// Softmax regression: logits = features · weightᵀ + bias, learnt from zero.
 ///

@@ -1,10 +1,5 @@
+import Glibc
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// Classification of pooled features by their most similar known neighbours, weighted as in DINO (Caron et al. 2021):
 /// each of the k neighbours of highest cosine votes for its class with exp(cosine / temperature).

@@ -1,10 +1,5 @@
+import Glibc
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 extension Tensor {
     /// Turns logits [rows, K, W] into the gradient of Σ −counts · log softmax_K(logits): softmax · Σ_K counts − counts;

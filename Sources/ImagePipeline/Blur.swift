@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// A box filter of any length, symmetric: whole taps and one of a fraction at each end.
 struct BoxFilter {

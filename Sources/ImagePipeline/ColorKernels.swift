@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// Colour operations on three runs of floats (red, green, blue) of `count` pixels, values 0 to 255: a row, or more.
 ///

@@ -1,10 +1,5 @@
+import Glibc
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// torchvision's RandomResizedCrop: a box of random area and shape.
 struct CropSampler: Sendable {

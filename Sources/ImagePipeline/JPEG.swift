@@ -1,10 +1,5 @@
 import CJPEG
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// JPEG files through libjpeg-turbo.
 enum JPEG {

@@ -1,10 +1,5 @@
 import CPNG
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// PNG files through libpng.
 enum PNG {

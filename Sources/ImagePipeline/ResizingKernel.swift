@@ -1,10 +1,5 @@
+import Glibc
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// Weights of one axis of an antialiased bilinear resize, as Pillow computes them: a triangle as wide as the reduction.
 struct AxisWeights {

@@ -1,10 +1,5 @@
 import CMPI
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// MPI in this process: started once, before any other thread, and finished once.
 ///

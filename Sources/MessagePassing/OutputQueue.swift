@@ -1,10 +1,5 @@
+import Glibc
 import Threads
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// Text that a thread of its own writes, in order. Lives as long as the program: the thread waits for ever.
 package final class OutputQueue: @unchecked Sendable {

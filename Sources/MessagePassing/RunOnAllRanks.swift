@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// Runs `body` between MPI's start and end; an error thrown on any rank ends every rank at once.
 ///

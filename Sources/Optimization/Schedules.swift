@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// How far a run is, counted in images: the same at any number of ranks and any batch size.
 public struct ScheduleProgress: Sendable, Equatable {

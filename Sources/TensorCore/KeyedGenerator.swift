@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// A random generator whose whole stream is a function of its key words, so that a draw for (seed, epoch, sample, view)
 /// is the same on any rank, thread or host.

@@ -1,10 +1,5 @@
 import COpenBLAS
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// The matrix library: what it is, one thread for each call, and kernels that suit the processor.
 public enum MatrixLibrary {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 extension Tensor {
     /// max(x, clamp)^exponent for each cosine x (PixPro's s); below 1 an exponent gets 1e-6 added to its base first.

@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// A dense, row-major block of numbers: feature maps are NHWC, matrices are rows × columns.
 ///

@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// What a process did when: named spans of time, recorded between `start` and `stop`. One load of a flag when off.
 public final class Trace: Sendable {

@@ -1,14 +1,9 @@
 import ArgumentParser
+import Glibc
 import MessagePassing
 import SystemPackage
 import TensorCore
 import Training
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 @main
 struct Pixpro: ParsableCommand {

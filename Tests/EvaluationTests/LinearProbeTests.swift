@@ -1,13 +1,8 @@
 import Evaluation
+import Glibc
 import TensorCore
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 @Suite struct LinearProbeTests {
     private static let count = 200, channels = 6, classes = 3

@@ -1,13 +1,8 @@
 import Evaluation
+import Glibc
 import TensorCore
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 @Suite struct NearestNeighboursTests {
     /// Rows of `features` as unit vectors, in double precision.

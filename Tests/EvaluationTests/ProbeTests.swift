@@ -1,13 +1,8 @@
 import Evaluation
+import Glibc
 import TensorCore
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 @Suite struct ProbeTests {
     /// Σ log cosh(sᵢ (xᵢ − bᵢ)), as curved as s² at its minimum b and straight far from it; curvatures differ by 100.

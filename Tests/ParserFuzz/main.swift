@@ -1,13 +1,8 @@
 import Checkpointing
+import Glibc
 import ImagePipeline
 import TensorCore
 import Training
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 // Feeds mutated inputs to every parser of outside data: `parser-fuzz MUTATIONS SEED [FOLDER]`.
 //

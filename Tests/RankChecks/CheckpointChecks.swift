@@ -1,14 +1,9 @@
 import Checkpointing
+import Glibc
 import MessagePassing
 import Synchronization
 import SystemPackage
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 let checkpointChecks: [String: Check] = [
     "save": saveSteps,

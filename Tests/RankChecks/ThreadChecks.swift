@@ -1,11 +1,6 @@
+import Glibc
 import MessagePassing
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 let threadChecks: [String: Check] = ["threads-refused": refuseThreads]
 

@@ -1,11 +1,6 @@
+import Glibc
 import MessagePassing
 import SystemPackage
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 let watchdogChecks: [String: Check] = [
     "hang": hang,

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// Another rank's end of the side channel.
 package final class HeartbeatClient: @unchecked Sendable {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// Rank zero's end of the side channel: hears every rank's heartbeats over TCP, apart from MPI.
 ///

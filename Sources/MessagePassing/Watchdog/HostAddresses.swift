@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// The IPv4 addresses of this host under which the ranks of a job reach it.
 package struct HostAddresses: Sendable {

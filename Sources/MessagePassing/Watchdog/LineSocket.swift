@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// A connected TCP socket that sends and receives lines without ever blocking.
 final class LineSocket {

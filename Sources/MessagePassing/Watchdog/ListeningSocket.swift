@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
+import Glibc
 
 /// A TCP socket that waits for connections on a port of the system's choice.
 final class ListeningSocket {

@@ -1,14 +1,9 @@
 import CStacks
 import Files
+import Glibc
 import Synchronization
 public import SystemPackage
 import Threads
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// Ends a job that no longer moves on, and says who is missing from what.
 ///

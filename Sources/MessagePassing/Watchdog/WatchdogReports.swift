@@ -1,14 +1,9 @@
 import CStacks
 import Files
+import Glibc
 import Synchronization
 import SystemPackage
 import Threads
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// What the watchdog leaves in a directory, which is made when there is something to leave: what every rank of a job that
 /// hung was doing, and a note for launchers that the job is over.

@@ -1,12 +1,7 @@
 import Files
+import Glibc
 import MessagePassing
 import TensorCore
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// What the machines of a job offer, and what is wrong with them.
 public struct DoctorReport: Sendable {

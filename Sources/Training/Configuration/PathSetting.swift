@@ -1,10 +1,5 @@
+import Glibc
 import Yams
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// A path; all settings that hold text are paths.
 ///

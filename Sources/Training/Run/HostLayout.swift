@@ -1,11 +1,6 @@
 import Files
+import Glibc
 import MessagePassing
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// Which ranks share this host, and what each may use of it.
 struct HostLayout {

@@ -1,13 +1,8 @@
 import Checkpointing
 import Files
+import Glibc
 import ImagePipeline
 import MessagePassing
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// What must be the same on every host before a run begins.
 package struct StartChecks {

@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Musl
-#endif
 
 /// A signal's wish that the run save its state and end: SIGUSR1 (a scheduler's warning), SIGTERM or SIGINT.
 ///
