@@ -73,6 +73,20 @@ struct SimulatedSaveTests {
         #expect(throws: AgreedError.self) { try Self.load(files, ranks: 2) }
     }
 
+    /// A shared file system may show a file late: it is waited for, and one that does not come is damage.
+    @Test(arguments: ["manifest.json", "shard-00002-of-00002.safetensors"])
+    func filesThatAreShownLateAreWaitedFor(file: String) throws {
+        let files = SimulatedFiles(directory: Self.run)
+        let before = SimulatedRanks(2)
+        files.ranks = before
+        try before.run { try Self.save([10, 20], $0, files) }
+        let late = CheckpointCatalog.directory(runDirectory: Self.run, step: 20).appending(file)
+        for (seconds, step) in [(4.0, 20), (60, 10)] {
+            files.show(late, from: seconds)
+            #expect(try Self.load(files, ranks: 2) == step, "\(file) after \(seconds) s")
+        }
+    }
+
     /// Where one rank dies, the others go on as far as they can; then the job is over. Whatever the schedule, and whether
     /// or not the power goes as well: from `renamed` on the new checkpoint may load, from `committed` on it must.
     @Test(arguments: SavePoint.allCases) func aKilledRankLeavesThePromisedCheckpoint(point: SavePoint) throws {

@@ -16,6 +16,8 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
     private let root = SimulatedNode(.directory)
     /// By rank, how many operations are left before the one that fails.
     private var failures: [Int: Int] = [:]
+    /// Until when it is not shown.
+    private var late: [FilePath: Double] = [:]
 
     /// `directory` is there, and safe.
     public init(directory: FilePath) {
@@ -33,6 +35,9 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
 
     /// Makes a rank's n-th operation from now on, from one, fail as a broken disk does.
     public func fail(rank: Int, atOperation operation: Int) { failures[rank] = operation }
+
+    /// Does not show a file to ranks before that moment of their time, as a network file system may.
+    public func show(_ path: FilePath, from seconds: Double) { late[path] = seconds }
 
     /// Changes a file's bytes behind the back of those who use it.
     public func damage(_ path: FilePath, _ change: (inout [UInt8]) -> Void) throws {
@@ -131,6 +136,7 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
     }
 
     private func find(_ path: FilePath) throws -> SimulatedNode? {
+        if let seconds = late[path], let ranks, ranks.clock.seconds < seconds { return nil }
         var node = root
         for name in path.components {
             guard let next = node.names[name] else { return nil }

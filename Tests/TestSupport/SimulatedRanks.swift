@@ -44,9 +44,6 @@ public final class SimulatedRanks: @unchecked Sendable {
 
     public func isKilled(_ rank: Int) -> Bool { turns.change { killed.contains(rank) } }
 
-    /// How many operations a rank has begun.
-    public func operations(of rank: Int) -> Int { turns.change { operations[rank] } }
-
     /// Who went on where, in order; empty when ranks run freely.
     public var trace: [String] { (turns as? Baton)?.trace ?? [] }
 
