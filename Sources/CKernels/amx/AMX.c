@@ -33,15 +33,26 @@ FUNCTION void pack(const struct kernels_rows *rows, void *panels, intptr_t panel
     }
 }
 
+// The first column of a row, or of zeros.
+FUNCTION inline __attribute__((always_inline)) const char *start_of(const struct kernels_rows *rows, intptr_t row) {
+    const intptr_t place = row >= rows->count ? -1 : rows->pixels ? rows->pixels[row] : row;
+    return place < 0 ? NULL : (const char *)rows->map + place * rows->row_bytes;
+}
+
 FUNCTION void transpose(const struct kernels_rows *rows, uint16_t *target, intptr_t stride) {
     // Some rows at a time, so that a few columns are written at once and a row's line is found again.
     const intptr_t most = 4 * DEPTH;
     for (intptr_t first = 0; first < rows->count; first += most) {
+        // The next rows come meanwhile, in the order in which they lie: a walk down the columns is not foreseen.
+        const char *next = start_of(rows, first + most);
         for (intptr_t column = 0; column < rows->columns; column += 16) {
             for (intptr_t row = first; row < first + most && row < rows->count; row += DEPTH) {
                 __m512i pairs[16];
                 UNROLL for (int i = 0; i < 16; i++) pairs[i] = load_pair(rows, row + 2 * i, column);
                 store_columns((float *)(target + column * stride + row), stride / 2, pairs);
+                if (!next) continue;
+                UNROLL for (int i = 0; i < 16; i++) _mm_prefetch(next + TILE_BYTES * i, _MM_HINT_T1);
+                next += 16 * TILE_BYTES;
             }
         }
     }

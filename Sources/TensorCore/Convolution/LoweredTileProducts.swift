@@ -1,5 +1,4 @@
 import CKernels
-import Threads
 
 /// Kernels for first layers, whose few channels fill no tile: a row of the kernel's taps, whose pixels lie together, is
 /// one tap of so many channels. The weights behind them are 0.
@@ -90,18 +89,9 @@ struct LoweredTileProducts: ConvolutionKernels {
         }
     }
 
-    private static let lock = Monitor()
-    nonisolated(unsafe) private static var tables: [ConvolutionGeometry: [Int32]] = [:]
+    private static let tables = ShapeCache<ConvolutionGeometry, [Int32]>()
 
-    /// Made once for each shape.
-    private var pixels: [Int32] {
-        Self.lock.withLock {
-            if let table = Self.tables[geometry] { return table }
-            let table = makePixels()
-            Self.tables[geometry] = table
-            return table
-        }
-    }
+    private var pixels: [Int32] { Self.tables.value(geometry, makePixels) }
 
     /// The map's rows, in a phase for each of `stride` rows, with zeros around them.
     private func lower(_ input: Tensor) -> Tensor {

@@ -1,5 +1,3 @@
-import Threads
-
 /// A convolution as products of shifted rows: pixels lie in one long row with zeros between the rows and images of a
 /// map, so that a tap reads from the same rows as the others, so many further on. Made once for each shape.
 final class TilePlan: Sendable {
@@ -141,21 +139,11 @@ extension TilePlan {
         let isGradient: Bool
     }
 
-    private static let lock = Monitor()
-    nonisolated(unsafe) private static var made: [Key: TilePlan] = [:]
-
-    private static func of(_ key: Key, _ make: () -> TilePlan) -> TilePlan {
-        lock.withLock {
-            if let plan = made[key] { return plan }
-            let plan = make()
-            made[key] = plan
-            return plan
-        }
-    }
+    private static let made = ShapeCache<Key, TilePlan>()
 
     /// The convolution itself.
     static func forward(_ g: ConvolutionGeometry) -> TilePlan {
-        of(Key(geometry: g, isGradient: false)) {
+        made.value(Key(geometry: g, isGradient: false)) {
             let rows = TapAxis(forward: g, input: g.height, output: g.outputHeight)
             let columns = TapAxis(forward: g, input: g.width, output: g.outputWidth)
             return TilePlan(
@@ -166,7 +154,7 @@ extension TilePlan {
 
     /// Its gradient for the input, in a part for each phase of that; those without a tap are left out.
     static func gradient(_ g: ConvolutionGeometry) -> TilePlan {
-        of(Key(geometry: g, isGradient: true)) {
+        made.value(Key(geometry: g, isGradient: true)) {
             let rows = TapAxis.gradients(g, input: g.height, output: g.outputHeight)
             let columns = TapAxis.gradients(g, input: g.width, output: g.outputWidth)
             let parts = rows.indices.flatMap { y in columns.indices.map { x in (rows[y], columns[x], (y, x)) } }
