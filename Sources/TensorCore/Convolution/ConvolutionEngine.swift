@@ -13,6 +13,9 @@ public protocol ConvolutionEngine: Sendable {
     /// For example `oneDNN 2.6.3`.
     var name: String { get }
 
+    /// Pixels below which a product is too flat to be fast.
+    var leastPixels: Int { get }
+
     /// output ← input ∗ weight.
     func forward(_ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor)
 
@@ -25,4 +28,8 @@ public protocol ConvolutionEngine: Sendable {
     func backwardWeights(
         _ geometry: ConvolutionGeometry, input: Tensor, outputGradient: Tensor, weightGradient: Tensor,
         accumulate: Bool)
+}
+
+extension ConvolutionEngine {
+    public var leastPixels: Int { 200 }
 }

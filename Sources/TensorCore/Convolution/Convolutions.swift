@@ -21,7 +21,7 @@ public final class Convolutions {
         geometry.check(input: input, weight: weight, output: output)
         let engine = engines.engine(for: geometry, .forward, input.elementType)
         func run(_ thread: Int, _ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>?) {
-            for chunk in geometry.chunks(of: images, input.elementType) {
+            for chunk in geometry.chunks(of: images, input.elementType, leastPixels: engine.leastPixels) {
                 let part = output.rows(chunk)
                 engine.forward(
                     geometry.withBatch(chunk.count), input: input.rows(chunk), weight: weight, packs: packs,
@@ -52,7 +52,9 @@ public final class Convolutions {
         let engine = engines.engine(for: geometry, .data, outputGradient.elementType)
         Trace.span("convolution \(geometry) backward data") {
             parallelFor(geometry.batch) { _, images in
-                for chunk in geometry.chunks(of: images, outputGradient.elementType) {
+                for chunk in geometry.chunks(
+                    of: images, outputGradient.elementType, leastPixels: engine.leastPixels)
+                {
                     engine.backwardData(
                         geometry.withBatch(chunk.count), outputGradient: outputGradient.rows(chunk), weight: weight,
                         packs: packs, inputGradient: inputGradient.rows(chunk), accumulate: accumulate)
@@ -86,14 +88,14 @@ public final class Convolutions {
 extension ConvolutionGeometry {
     /// Bytes of a map that stay in a core's cache until they are used again.
     private static let cachedBytes = 512 << 10
-    /// Pixels below which a product is too flat to be fast.
-    private static let leastPixels = 200
 
     /// `images` in runs whose larger map stays in cache, but of no fewer pixels than make a good product.
-    fileprivate func chunks(of images: Range<Int>, _ type: ElementType) -> some Sequence<Range<Int>> {
+    fileprivate func chunks(
+        of images: Range<Int>, _ type: ElementType, leastPixels: Int
+    ) -> some Sequence<Range<Int>> {
         let pixels = outputHeight * outputWidth
         let bytes = max(pixels * outputChannels, height * width * inputChannels) * type.byteCount
-        let size = max(1, Self.cachedBytes / bytes, (Self.leastPixels + pixels - 1) / pixels)
+        let size = max(1, Self.cachedBytes / bytes, (leastPixels + pixels - 1) / pixels)
         return Swift.stride(from: images.lowerBound, to: images.upperBound, by: size).lazy.map {
             $0..<min($0 + size, images.upperBound)
         }

@@ -7,6 +7,8 @@ import CKernels
 /// tiles, whose heights suit the rows that there are.
 public struct TileConvolution: KernelEngine {
     public let name: String
+    /// So many that the weights of late layers, which stay in no cache, are read for all images of a usual batch at once.
+    public let leastPixels = 512
     private let table: TileTable
 
     /// On the processor's unit, if it has one and the system lets this process use it.
