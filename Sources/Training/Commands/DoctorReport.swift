@@ -73,7 +73,8 @@ public struct DoctorReport: Sendable {
         for type in ElementType.allCases {
             let engines = EngineList.fastest.candidates(type).map { "\($0.engine.name) (\($0.rule))" }
             add(
-                EngineList.oneDNN == nil ? .look : .ok, "convolutions, \(type)", engines.joined(separator: ", else "),
+                EngineList.oneDNN == nil ? .look : .ok, "convolutions",
+                "\(type): " + engines.joined(separator: ", else "),
                 EngineList.oneDNN == nil
                     ? "install libdnnl-dev and build again: oneDNN's convolutions are faster than matrix products" : "")
         }
