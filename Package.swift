@@ -61,6 +61,7 @@ let package = Package(
 
         layer("Files", [systemPackage]),
         layer("Threads", []),
+        layer("Settings", ["Files", "Yams"]),
         .target(
             name: "TensorCore",
             dependencies: ["CKernels", "CVector", "COpenBLAS", "Threads"] + (hasOneDNN ? ["COneDNN"] : []),
@@ -68,39 +69,53 @@ let package = Package(
         layer("MessagePassing", ["CMPI", "CStacks", "Files", "Threads", systemPackage]),
         layer("NeuralNetwork", ["TensorCore"]),
         layer("ImagePipeline", ["CJPEG", "CPNG", "Files", "TensorCore", "Threads", systemPackage]),
-        layer("PixelLearning", ["NeuralNetwork", "TensorCore"]),
         layer("DataParallel", ["MessagePassing", "NeuralNetwork", "TensorCore", "Threads"]),
         layer("Optimization", ["NeuralNetwork", "TensorCore"]),
         layer("Checkpointing", ["Files", "MessagePassing", "TensorCore", "Threads", systemPackage]),
+        layer("Drawing", []),
+        layer(
+            "Learning",
+            [
+                "DataParallel", "Drawing", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization",
+                "Settings", "TensorCore",
+            ]),
         layer(
             "Evaluation",
             [
-                "DataParallel", "Files", "ImagePipeline", "MessagePassing", "NeuralNetwork", "PixelLearning",
-                "TensorCore",
+                "DataParallel", "Files", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork", "TensorCore",
             ]),
-        layer("Drawing", []),
+        layer(
+            "PixelLearning",
+            [
+                "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", systemPackage,
+            ]),
         layer(
             "Training",
             [
-                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "MessagePassing",
-                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Threads", "Yams", systemPackage,
+                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "Learning",
+                "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Threads", "Yams",
+                systemPackage,
             ]),
         layer(
             "Launching",
-            ["Checkpointing", "Files", "MessagePassing", "Training", subprocess, systemPackage]),
+            ["Checkpointing", "DataParallel", "Files", "MessagePassing", "Training", subprocess, systemPackage]),
         .executableTarget(
             name: "pixpro",
             dependencies: [
-                "Checkpointing", "Evaluation", "Files", "ImagePipeline", "Launching", "MessagePassing", "NeuralNetwork",
-                "TensorCore", "Threads", "Training", argumentParser, systemPackage,
+                "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Launching", "Learning",
+                "MessagePassing", "NeuralNetwork", "PixelLearning", "Settings", "TensorCore", "Threads", "Training",
+                argumentParser, systemPackage,
             ], swiftSettings: swiftSettings,
             // Stacks in reports name the functions.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         .executableTarget(
             name: "pixpro-bench",
             dependencies: [
-                "CAllocationCount", "CMPI", "CProcessorPeak", "ImagePipeline", "MessagePassing", "NeuralNetwork",
-                "Optimization", "PixelLearning", "TensorCore", "Training", argumentParser, systemPackage,
+                "CAllocationCount", "CMPI", "CProcessorPeak", "DataParallel", "ImagePipeline", "Learning",
+                "MessagePassing",
+                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Training", argumentParser,
+                systemPackage,
             ], swiftSettings: swiftSettings),
 
         .target(
@@ -109,7 +124,9 @@ let package = Package(
         tests("ThreadsTests", ["Threads"]),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
-        tests("PixelLearningTests", ["PixelLearning", "NeuralNetwork", "TensorCore"]),
+        tests(
+            "PixelLearningTests",
+            ["ImagePipeline", "Learning", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore"]),
         tests("MessagePassingTests", ["MessagePassing", "Threads"]),
         tests("DataParallelTests", ["DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"]),
         tests("FilesTests", ["Files"]),
@@ -126,25 +143,40 @@ let package = Package(
         // Mutated inputs for every parser of outside data; a test runs a few.
         .executableTarget(
             name: "parser-fuzz",
-            dependencies: ["Checkpointing", "Files", "ImagePipeline", "TensorCore", "Training", systemPackage],
+            dependencies: [
+                "Checkpointing", "DataParallel", "Files", "ImagePipeline", "PixelLearning", "TensorCore", "Training",
+                systemPackage,
+            ],
             path: "Tests/ParserFuzz", swiftSettings: swiftSettings),
+        // A task that no file of Sources names; tests train, kill, resume, score and export it.
+        .executableTarget(
+            name: "task-check",
+            dependencies: [
+                "DataParallel", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork", "Optimization",
+                "Settings", "TensorCore", "Training", systemPackage,
+            ],
+            path: "Tests/TaskCheck", swiftSettings: swiftSettings,
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         // Pictures while memory runs out; a test starts it.
         .executableTarget(name: "decoder-checks", dependencies: ["CJPEG", "CPNG"], path: "Tests/DecoderChecks"),
         tests("DrawingTests", ["Drawing"]),
-        tests("EvaluationTests", ["Evaluation", "MessagePassing", "NeuralNetwork", "TensorCore"]),
+        tests(
+            "EvaluationTests",
+            ["Evaluation", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork", "TensorCore"]),
         tests(
             "TrainingTests",
             [
-                "Checkpointing", "Drawing", "Evaluation", "Files", "MessagePassing", "NeuralNetwork", "PixelLearning",
-                "TensorCore", "Training",
+                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "Learning",
+                "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning", "Settings", "TensorCore",
+                "Training",
             ]),
         tests("ImagePipelineTests", ["Files", "ImagePipeline", "TensorCore"]),
         tests(
             "CommandLineTests",
             [
-                "Checkpointing", "Files", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization",
-                "PixelLearning",
-                "TensorCore", "Training", "Yams",
+                "Checkpointing", "DataParallel", "Files", "ImagePipeline", "Learning", "MessagePassing",
+                "NeuralNetwork",
+                "Optimization", "PixelLearning", "Settings", "TensorCore", "Training", "Yams",
             ]),
         tests("LaunchingTests", ["Launching", "TensorCore"]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),

@@ -1,5 +1,6 @@
+import ImagePipeline
+import Learning
 import MessagePassing
-import PixelLearning
 import TensorCore
 
 /// Two known crops of each of a number of pictures.
@@ -100,7 +101,7 @@ extension FeatureExtractor {
         _ pairs: ViewPairSource, indices: [Int], progress: (_ done: Int, _ total: Int) throws -> Void
     ) throws -> (Correspondence, skipped: [SkippedPicture]) {
         var own = Correspondence()
-        own.sums = [Double](repeating: 0, count: 2 * encoder.architecture.outputChannels)
+        own.sums = [Double](repeating: 0, count: 2 * encoder.top.channels)
         let skipped = try communicator.agree(on: "scoring correspondence") {
             try loadInBatches(
                 communicator.slice(of: indices), batchSize: batchSize, name: pairs.name, load: pairs.load,

@@ -1,3 +1,4 @@
+import Learning
 import MessagePassing
 import NeuralNetwork
 import TensorCore
@@ -60,8 +61,8 @@ public struct EvaluationPlan {
 ///
 /// `progress` hears of this rank's part; where rank zero works alone, only there. An error that it throws on any rank
 /// ends the evaluation on all, as an `AgreedError`.
-public func evaluate(
-    _ encoder: ResNet, plan: EvaluationPlan, communicator: any Collective,
+public func evaluateEncoder(
+    _ encoder: any Backbone, plan: EvaluationPlan, communicator: any Collective,
     progress: EvaluationProgress = { _, _, _ in }
 ) throws -> EvaluationReport {
     let extractor = FeatureExtractor(encoder: encoder, communicator: communicator)
@@ -106,7 +107,7 @@ extension FeatureExtractor {
         _ set: EvaluationPlan.Classification, _ plan: EvaluationPlan, _ progress: EvaluationProgress
     ) throws -> EvaluationReport {
         // Features, their unit and their scaled copies.
-        let limit = plan.memory / (3 * 4 * encoder.architecture.outputChannels)
+        let limit = plan.memory / (3 * 4 * encoder.top.channels)
         let training = try pooled(set.training, indices: spread(set.training.count, limit: limit)) {
             try progress("training features", $0, $1)
         }

@@ -1,3 +1,4 @@
+import Learning
 import MessagePassing
 import NeuralNetwork
 import TensorCore
@@ -6,14 +7,14 @@ import TensorCore
 ///
 /// All ranks extract, each for its part of the pictures; a picture that cannot be read is skipped and named.
 public struct FeatureExtractor {
-    public let encoder: ResNet
+    public let encoder: any Backbone
     let communicator: any Collective
     /// Pictures in a forward pass.
     let batchSize: Int
     /// Keeps the weights as kernels want them.
     private let convolutions = Convolutions()
 
-    public init(encoder: ResNet, communicator: any Collective, batchSize: Int = 32) {
+    public init(encoder: any Backbone, communicator: any Collective, batchSize: Int = 32) {
         self.encoder = encoder
         self.communicator = communicator
         self.batchSize = batchSize
@@ -38,7 +39,7 @@ public struct FeatureExtractor {
     public func pooled(
         _ pictures: PictureSource, indices: [Int], progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws -> Pooled {
-        let channels = encoder.architecture.outputChannels
+        let channels = encoder.top.channels
         var values: [Float] = []
         var read: [Int] = []
         let skipped = try communicator.agree(on: "extracting features") {

@@ -16,28 +16,12 @@ public struct PictureSource {
     }
 }
 
-/// A picture that was left out of a score, and why.
-public struct SkippedPicture: Codable, Sendable, Hashable, CustomStringConvertible {
-    public let name: String
-    public let reason: String
-
-    public init(name: String, reason: String) {
-        self.name = name
-        self.reason = reason
-    }
-
-    public var description: String { "\(name): \(reason)" }
-}
-
 /// The evaluation cannot be done as asked.
 public struct EvaluationError: Error, CustomStringConvertible {
     public let description: String
 
     public init(_ description: String) { self.description = description }
 }
-
-/// How far a stage of the evaluation is on this rank: its name, what is done and what there is to do.
-public typealias EvaluationProgress = (_ stage: String, _ done: Int, _ total: Int) throws -> Void
 
 /// At most `limit` of 0..<count, evenly spread and ascending.
 func spread(_ count: Int, limit: Int) -> [Int] {

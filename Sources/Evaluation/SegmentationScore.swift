@@ -1,3 +1,4 @@
+import Learning
 import MessagePassing
 import TensorCore
 
@@ -38,7 +39,7 @@ extension FeatureExtractor {
         let learned = try labelCounts(of: pictures, scheme)
         try learned.check()
         let probe = try SegmentationProbe(
-            pictures: pictures, classes: scheme.classes, channels: encoder.architecture.outputChannels,
+            pictures: pictures, classes: scheme.classes, channels: encoder.top.channels,
             communicator: communicator
         ) { try progress("segmentation probe", $0, $1) }
         pictures = []
@@ -77,10 +78,10 @@ extension FeatureExtractor {
                     skipped.append(SkippedPicture(name: source.name(index), reason: "\(error)"))
                     continue
                 }
-                let cells = ((image.shape[0] + 31) / 32) * ((image.shape[1] + 31) / 32)
+                let cells = encoder.top.cells(image.shape[0]) * encoder.top.cells(image.shape[1])
                 let blocks = labels.ids.count / (SegmentationProbe.blockSide * SegmentationProbe.blockSide)
                 // Twice: the whitened features lie beside those of the encoder; and twice for the mirrored picture.
-                let bytes = 2 * (2 * cells * encoder.architecture.outputChannels * 4 + blocks * scheme.classes)
+                let bytes = 2 * (2 * cells * encoder.top.channels * 4 + blocks * scheme.classes)
                 return max(2, memory / bytes)
             }
             throw try noPicture("training", of: source, skipped)

@@ -7,36 +7,31 @@ public struct LoaderError: Error, Sendable, CustomStringConvertible {
 }
 
 /// Loads single samples, replaces those that cannot be read, and remembers their names.
-final class SampleLoader: Sendable {
+final class SampleLoader<Samples: SampleLoading>: Sendable {
     private let index: ImageIndex
-    let transform: TwoViewTransform
-    private let failures = Mutex(Failures())
-
-    private struct Failures {
-        var known: Set<Int> = []
-        var new: [(description: String, reason: String)] = []
-    }
+    let samples: Samples
+    private let failures = Mutex(LoadFailures())
 
     /// So many other images are tried in place of one that cannot be read.
-    static let attempts = 50
+    static var attempts: Int { 50 }
 
-    init(index: ImageIndex, transform: TwoViewTransform) {
+    init(index: ImageIndex, samples: Samples) {
         self.index = index
-        self.transform = transform
+        self.samples = samples
     }
 
     /// Fills a place of a batch with `sample`, or with another image if that cannot be read: which one depends on
     /// (seed, epoch, sample) alone, so that any number of ranks sees the same pictures.
     func load(
-        _ sample: Int, epoch: Int, into batch: TwoViewBatch, position: Int, renderer: ViewRenderer
+        _ key: SampleKey, into batch: Samples.Batch, position: Int, workspace: Samples.Workspace
     ) throws {
-        var generator = KeyedGenerator(transform.seed, UInt64(epoch), UInt64(sample), Self.key)
-        var candidate = sample
+        var generator = KeyedGenerator(samples.seed, UInt64(key.epoch), UInt64(key.sample), Self.key)
+        var candidate = key.sample
         for _ in 0..<Self.attempts {
             do {
-                return try transform.apply(
-                    try index.bytes(of: candidate), epoch: epoch, sample: sample, into: batch, position: position,
-                    renderer: renderer)
+                return try samples.load(
+                    try index.bytes(of: candidate), picture: candidate, key: key, into: batch, position: position,
+                    workspace: workspace)
             } catch let error as ImageError {
                 remember(candidate, error.reason)
             }
@@ -44,7 +39,7 @@ final class SampleLoader: Sendable {
         }
         throw LoaderError(
             description:
-                "no readable image: \(Self.attempts) tried in place of \(index.description(of: sample)) failed, "
+                "no readable image: \(Self.attempts) tried in place of \(index.description(of: key.sample)) failed, "
                 + "the last because it \(lastReason); look at `pixpro data scan`")
     }
 
@@ -66,5 +61,10 @@ final class SampleLoader: Sendable {
     }
 
     /// Sets replacements apart from every other use of the run's seed.
-    private static let key: UInt64 = 0x7265_706C
+    private static var key: UInt64 { 0x7265_706C }
+}
+
+private struct LoadFailures {
+    var known: Set<Int> = []
+    var new: [(description: String, reason: String)] = []
 }

@@ -1,3 +1,4 @@
+import DataParallel
 import Files
 import MessagePassing
 public import SystemPackage
@@ -138,7 +139,7 @@ public final class Launcher: Sendable {
             try BatchPlan.mostRanks(configuration, available: $0)
         }
         if plan.ranks < plan.available {
-            log.say("\(plan.available) ranks cannot share the global batch equally: \(plan.ranks) of them are used")
+            log.say("the global batch has too few images for \(plan.available) ranks: \(plan.ranks) of them are used")
         }
         return plan
     }

@@ -12,8 +12,10 @@ public final class Parameter {
     public private(set) var gradient: Tensor?
     /// Whether nothing has been added since `clearGradient`: the next contribution overwrites.
     public private(set) var gradientIsEmpty = true
-    /// False for a frozen parameter, and for those of a momentum encoder.
-    public var needsGradient: Bool { gradient != nil }
+    /// Whether gradients pass it by for now, as a critic's while its generator learns.
+    public var isHeld = false
+    /// False for a frozen parameter, for one that is held, and for those of a momentum encoder.
+    public var needsGradient: Bool { gradient != nil && !isHeld }
 
     public init(name: String, value: Tensor) {
         self.name = name
@@ -34,7 +36,7 @@ public final class Parameter {
 
     /// Lets an operation's backward add its contribution: `beta` is 0 for the first and 1 afterwards, as in a gemm.
     public func accumulate(_ contribution: (_ gradient: Tensor, _ beta: Float) throws -> Void) rethrows {
-        guard let gradient else { return }
+        guard let gradient, !isHeld else { return }
         try contribution(gradient, gradientIsEmpty ? 0 : 1)
         gradientIsEmpty = false
     }

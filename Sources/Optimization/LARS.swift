@@ -7,34 +7,45 @@ import TensorCore
 /// w ← w − lr·v. Vectors (normalisation, biases) take plain momentum SGD without decay. (You et al. 2017, in the form
 /// of the published PixPro code: the decay enters the norm, the rate stays outside the momentum.)
 /// Without a trust coefficient it is plain momentum SGD.
-public final class LARS {
+public final class LARS: Optimizer {
     public let parameters: [Parameter]
     /// The momentum buffers v, in the parameters' order and internal layout.
     public let velocities: [Tensor]
     private let momentum: Float
-    private let weightDecay: Double
+    private let rules: [ParameterRule]
     private let trustCoefficient: Double?
 
-    public init(
+    public convenience init(
         _ parameters: [Parameter], momentum: Double = 0.9, weightDecay: Double = 1e-5,
         trustCoefficient: Double? = 0.001
     ) {
+        self.init(
+            parameters, momentum: momentum, trustCoefficient: trustCoefficient,
+            rule: ParameterRule.decayingMatrices(weightDecay))
+    }
+
+    public init(
+        _ parameters: [Parameter], momentum: Double = 0.9, trustCoefficient: Double?,
+        rule: (Parameter) -> ParameterRule
+    ) {
         self.parameters = parameters
         self.momentum = Float(momentum)
-        self.weightDecay = weightDecay
         self.trustCoefficient = trustCoefficient
+        rules = parameters.map(rule)
         velocities = parameters.map { .zeros($0.value.shape) }
     }
 
-    /// One update from the parameters' gradients, which are left as they are.
+    public var state: [(name: String, tensor: Tensor)] {
+        zip(parameters, velocities).map { ("optimizer.velocity.\($0.name)", $1) }
+    }
+
     public func update(learningRate: Double) {
-        for (parameter, velocity) in zip(parameters, velocities) {
+        for ((parameter, velocity), rule) in zip(zip(parameters, velocities), rules) {
             guard let gradient = parameter.gradient else { continue }
-            let decay = parameter.isVector ? 0 : weightDecay
+            let trust = rule.isAdapted ? trustRatio(parameter.value, gradient, decay: rule.weightDecay) : 1
             gradient.momentumStep(
-                weight: parameter.value, velocity: velocity, decay: Float(decay),
-                scale: Float(parameter.isVector ? 1 : trustRatio(parameter.value, gradient, decay: decay)),
-                momentum: momentum, learningRate: Float(learningRate))
+                weight: parameter.value, velocity: velocity, decay: Float(rule.weightDecay), scale: Float(trust),
+                momentum: momentum, learningRate: Float(learningRate * rule.rateFactor))
         }
     }
 

@@ -1,38 +1,66 @@
 import Glibc
 
-/// How far a run is, counted in images: the same at any number of ranks and any batch size.
+/// How far a run is, counted in images (the same at any number of ranks and any batch size) or, where a task's length is
+/// given so, in updates.
 public struct ScheduleProgress: Sendable, Equatable {
-    /// Images seen by all ranks so far.
-    public let samples: Double
-    /// Images of the whole run.
+    public let done: Double
+    /// Of the whole run.
     public let total: Double
 
-    public init(samples: Int, total: Int) {
-        self.samples = Double(samples)
+    public init(done: Int, of total: Int) {
+        self.done = Double(done)
         self.total = Double(total)
     }
 }
 
-/// Linear warm-up from a hundredth of the rate, then a cosine down to 1e-6 (the published PixPro schedule).
-public struct LearningRateSchedule: Sendable {
-    public let rate: Double
-    public let warmupSamples: Double
-    static let floor = 1e-6
-
-    /// `baseRate` is for a batch of 256 images and grows linearly with the global batch.
-    public init(baseRate: Double, globalBatch: Int, warmupSamples: Int) {
-        rate = baseRate * Double(globalBatch) / 256
-        self.warmupSamples = Double(warmupSamples)
+/// A learning rate that rises linearly from a part of itself, and then takes a course to the end of the run.
+public struct LearningRateSchedule: Sendable, Equatable {
+    public enum Course: Sendable, Equatable {
+        /// Down to `floor` along half a cosine.
+        case cosine(floor: Double)
+        case constant
+        /// (1 − share)^power of the rate.
+        case polynomial(power: Double)
+        /// Times `factor` at each of these shares of the whole run.
+        case steps(at: [Double], factor: Double)
     }
 
-    /// The rate of the update that follows after `progress.samples` images.
+    public let rate: Double
+    /// In the unit of the progress.
+    public let warmup: Double
+    /// Warm-up begins with the rate divided by this.
+    public let warmupDivisor: Double
+    public let course: Course
+
+    public init(rate: Double, warmup: Double = 0, warmupDivisor: Double = 100, course: Course) {
+        (self.rate, self.warmup, self.warmupDivisor, self.course) = (rate, warmup, warmupDivisor, course)
+    }
+
+    /// The published PixPro schedule: from a hundredth of the rate, then a cosine down to 1e-6. `baseRate` is for a batch
+    /// of 256 images and grows linearly with the global batch.
+    public static func pretraining(baseRate: Double, globalBatch: Int, warmupSamples: Int) -> LearningRateSchedule {
+        LearningRateSchedule(
+            rate: baseRate * Double(globalBatch) / 256, warmup: Double(warmupSamples), course: .cosine(floor: 1e-6))
+    }
+
+    /// The rate of the update that follows after `progress.done`.
     public func rate(at progress: ScheduleProgress) -> Double {
-        if progress.samples < warmupSamples {
-            return rate / 100 * (99 * progress.samples / warmupSamples + 1)
+        if progress.done < warmup {
+            return rate / warmupDivisor * ((warmupDivisor - 1) * progress.done / warmup + 1)
         }
-        let cosineSamples = max(progress.total - warmupSamples, 1)
-        let share = min((progress.samples - warmupSamples) / cosineSamples, 1)
-        return Self.floor + (rate - Self.floor) * (1 + cos(.pi * share)) / 2
+        switch course {
+        case .constant: return rate
+        case .cosine(let floor):
+            return floor + (rate - floor) * (1 + cos(.pi * share(of: progress))) / 2
+        case .polynomial(let power): return rate * pow(1 - share(of: progress), power)
+        case .steps(let shares, let factor):
+            return rate * pow(factor, Double(shares.count { progress.done >= $0 * progress.total }))
+        }
+    }
+
+    /// The share of what follows warm-up that is done.
+    private func share(of progress: ScheduleProgress) -> Double {
+        min((progress.done - warmup) / max(progress.total - warmup, 1), 1)
     }
 }
 
@@ -43,6 +71,6 @@ public struct MomentumSchedule: Sendable {
     public init(base: Double) { self.base = base }
 
     public func momentum(at progress: ScheduleProgress) -> Double {
-        1 - (1 - base) * (cos(.pi * min(progress.samples / progress.total, 1)) + 1) / 2
+        1 - (1 - base) * (cos(.pi * min(progress.done / progress.total, 1)) + 1) / 2
     }
 }

@@ -1,3 +1,4 @@
+import ImagePipeline
 import NeuralNetwork
 import TensorCore
 

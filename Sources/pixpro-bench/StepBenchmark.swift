@@ -1,7 +1,9 @@
 import ArgumentParser
 import CAllocationCount
+import DataParallel
 import Foundation
 import ImagePipeline
+import Learning
 import MessagePassing
 import NeuralNetwork
 import Optimization
@@ -33,15 +35,16 @@ struct StepBenchmark: ParsableCommand {
         runOnAllRanks(program: "pixpro-bench") { runtime in
             runtime.watchdog.begin(.other)
             try ComputeThreads.start(threads: threads)
-            var settings = PixProSettings()
-            settings.architecture = architecture
-            settings.elementType = precision
-            let model = PixPro(settings, seed: 0)
-            let step = try TrainingStep(
-                model: model, optimizer: LARS(model.online.parameters), communicator: runtime.world, mode: .inline)
-            let views = randomViews()
+            var settings = PretrainingSettings()
+            settings.seed = 0
+            settings.model.architecture = architecture
+            settings.model.elementType = precision
+            let task = PretrainingTask(settings)
+            let step = try TrainingStep(task, communicator: runtime.world, mode: .inline)
+            let views = randomViews(), plan = BatchPlan(global: batch * runtime.world.size, ranks: runtime.world.size)
             func run() throws {
-                _ = try step.run(microBatches: 1, momentum: 0.99, learningRate: 0.1) { views }
+                step.moveAverages(ScheduleProgress(done: 0, of: 1))
+                _ = try step.run(task.phases[0], plan, learningRate: 0.1) { views }
             }
             for _ in 0..<2 { try run() }
             let allocations = callocationcount()

@@ -61,7 +61,7 @@ struct StepConvolution {
                 (size, inputs) = (outputSize, outputs)
             }
         }
-        let settings = PixProSettings()
+        let settings = PixelModelSettings()
         add("projector", size, inputs, settings.projectorWidth, kernel: 1)
         add("projector", size, settings.projectorWidth, settings.projectionChannels, kernel: 1)
         for _ in 0..<settings.transformLayers {

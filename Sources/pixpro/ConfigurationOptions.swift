@@ -1,6 +1,8 @@
 import ArgumentParser
 import MessagePassing
+import PixelLearning
 import SystemPackage
+import TensorCore
 import Training
 
 /// How every command is told its configuration.
@@ -18,7 +20,15 @@ struct ConfigurationOptions: ParsableArguments {
     /// Reads the configuration on every rank; all ranks throw the same error. Collective.
     func load(_ communicator: any Collective, roots: [String] = []) throws -> LoadedConfiguration {
         try communicator.agree(on: "reading the configuration") {
-            try RunConfiguration.load(file: config, roots: roots, overrides: set)
+            try RunConfiguration.load(
+                file: config, roots: roots, overrides: set, task: PretrainingSettings.self)
         }
+    }
+}
+
+extension RunConfiguration {
+    /// What pretraining by this configuration is, with maps of the given type.
+    func pretraining(_ elementType: ElementType = .float32) -> PretrainingSettings {
+        settings(PretrainingSettings.self).prepared(seed: run.seed, elementType: elementType)
     }
 }

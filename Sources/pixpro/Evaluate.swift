@@ -1,5 +1,6 @@
 import ArgumentParser
 import MessagePassing
+import PixelLearning
 import SystemPackage
 import Training
 
@@ -29,7 +30,8 @@ struct Evaluate: ParsableCommand {
         runOnAllRanks { runtime in
             let evaluation = try RunEvaluation(
                 runDirectory: directory, step: step, configurationFile: options.config, overrides: options.set,
-                runtime: runtime)
+                task: PretrainingSettings.self, runtime: runtime
+            ) { PretrainingTask($0.pretraining()) }
             let report = try evaluation.run()
             if runtime.world.isRoot { print(json ? try report.json : report.table) }
         }

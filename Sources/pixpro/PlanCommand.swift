@@ -1,6 +1,8 @@
 import ArgumentParser
+import DataParallel
 import Files
 import Foundation
+import PixelLearning
 import SystemPackage
 import Training
 
@@ -23,7 +25,9 @@ struct PlanCommand: ParsableCommand {
     var images: [String] = []
 
     func run() throws {
-        let configuration = try RunConfiguration.load(file: options.config, overrides: options.set).configuration
+        let configuration = try RunConfiguration.load(
+            file: options.config, overrides: options.set, task: PretrainingSettings.self
+        ).configuration
         let most = try BatchPlan.mostRanks(configuration, available: ranks)
         // The directory's own bytes, which need not be text.
         let directory = FilePath(text: configuration.run.directory).bytes

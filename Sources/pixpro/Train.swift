@@ -1,5 +1,6 @@
 import ArgumentParser
 import MessagePassing
+import PixelLearning
 import SystemPackage
 import Training
 
@@ -27,20 +28,24 @@ struct Train: ParsableCommand {
 
     /// Read by this process alone.
     func loadConfiguration() throws -> LoadedConfiguration {
-        try RunConfiguration.load(file: options.config, roots: images, overrides: options.set)
+        try RunConfiguration.load(
+            file: options.config, roots: images, overrides: options.set, task: PretrainingSettings.self)
     }
 
     func run() throws {
         if keys {
-            print(RunConfiguration.reference)
+            print(RunConfiguration.reference(of: PretrainingSettings.self))
             return
         }
-        var end = TrainingRun.End.finished
+        var end = RunEnd.finished
         var isRoot = true
         runOnAllRanks { runtime in
             isRoot = runtime.world.isRoot
             let loaded = try options.load(runtime.world, roots: images)
-            end = try TrainingRun(loaded, runtime: runtime, trace: trace).run()
+            let run = try TrainingRun(loaded, runtime: runtime, trace: trace) {
+                PretrainingTask(loaded.configuration.pretraining($0))
+            }
+            end = try run.run()
         }
         // One rank's status is the job's.
         if end == .stopped && isRoot { throw ExitCode(stoppedExitStatus) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MessagePassing
+import PixelLearning
 import SystemPackage
 import Training
 

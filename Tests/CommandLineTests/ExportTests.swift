@@ -1,6 +1,7 @@
 import Checkpointing
 import Foundation
 import ImagePipeline
+import Learning
 import NeuralNetwork
 import SystemPackage
 import TensorCore

@@ -12,12 +12,23 @@ import Training
         }
     }
 
-    @Test func accumulationMatchesRanksOfTheSameGroupSize() throws {
-        // Two micro-batches of 2 × 3 images share statistics as two of 1 × 6 do.
-        let alone = try Outcome.of(ranks: 1, ["batch.microBatch=6"])
-        let together = try Outcome.of(ranks: 2, ["batch.microBatch=3"])
-        #expect(together.difference(from: alone) <= 1e-4, "\(together), \(alone)")
-        #expect(try alone.difference(from: Outcome.of(ranks: 1)) > 1e-4, "a batch of 12 has other statistics")
+    /// Batches that ranks share evenly or not, in one micro-batch or two: the micro-batches decide the numbers.
+    @Test(arguments: [(12, 2, [1, 5]), (13, 1, [1, 2, 4]), (13, 2, [1, 3])])
+    func unevenSharesGiveTheSameLosses(_ images: Int, _ microBatches: Int, _ numbers: [Int]) throws {
+        func outcome(_ ranks: Int) throws -> Outcome {
+            let atOnce = (images + microBatches * ranks - 1) / (microBatches * ranks)
+            return try Outcome.of(ranks: ranks, ["batch.global=\(images)", "batch.microBatch=\(atOnce)"])
+        }
+        let alone = try outcome(numbers[0])
+        for ranks in numbers.dropFirst() {
+            let together = try outcome(ranks)
+            #expect(abs(together.losses[0] - alone.losses[0]) <= 1e-6 * max(1, abs(alone.losses[0])))
+            #expect(together.difference(from: alone) <= 1e-4, "\(ranks) ranks: \(together), 1 rank: \(alone)")
+        }
+        if microBatches > 1 {
+            let other = try Outcome.of(ranks: 1, ["batch.global=\(images)"])
+            #expect(alone.difference(from: other) > 1e-4, "one micro-batch has other statistics than two")
+        }
     }
 
     @Test func overlappedAndInlineCommunicationAreBitwiseEqual() throws {
@@ -60,6 +71,19 @@ import Training
                 let outcome = try Outcome(of: run, ranks: ranks, steps: 6)
                 #expect(outcome.difference(from: expected) <= 1e-4, "\(ranks) ranks: \(outcome), \(expected)")
             }
+        }
+    }
+
+    @Test func aRunThatGoesOnKeepsItsMicroBatchesUntilTheyAreSetAnew() throws {
+        try SmallRun.with { run in
+            let begun = try run.train(ranks: 2, ["batch.microBatch=3", "schedule.steps=1"])
+            #expect(begun.errorOutput.contains("2 ranks × 3 images × 2 micro-batches"), "\(begun)")
+            let kept = try run.train(ranks: 4, ["batch.microBatch=3", "schedule.steps=2"])
+            #expect(kept.errorOutput.contains("4 ranks × 1 or 2 images × 2 micro-batches"), "\(kept)")
+            let anew = try run.train(ranks: 4, ["batch.microBatch=4", "schedule.steps=3"])
+            #expect(anew.errorOutput.contains("4 ranks × 3 images × 1 micro-batch ="), "\(anew)")
+            #expect(anew.errorOutput.contains("batch.microBatch: 3 became 4"), "\(anew)")
+            #expect(try run.losses().count == 3)
         }
     }
 

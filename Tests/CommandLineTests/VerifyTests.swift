@@ -18,12 +18,16 @@ import Testing
         let result = try verify(Self.folder + name, ranks: ranks)
         let verdict = result.output.split(separator: "\n").last ?? ""
         #expect(result.status == 0 && verdict.hasPrefix("verified on \(ranks) rank"), "\(result)")
-        // Of the smallest model: three stages of features twice, 46 gradients, and the tensors of two encoders.
-        #expect(verdict.contains(/[24] losses and 190 tensors agree with the reference/), "\(verdict)")
+        // Of the smallest model: stages of features twice, a gradient of each parameter, and the tensors of two networks.
+        let tensors = verdict.firstMatch(of: /[246] losses and (\d+) tensors agree with the reference/)
+        #expect(tensors.flatMap { Int($0.1) } ?? 0 >= 184, "\(verdict)")
     }
 
-    @Test func thereIsAReferenceOfEachDialectAndAllAreSmall() throws {
-        #expect(Set(Self.references).isSuperset(of: ["pixpro-official.safetensors", "pixpro-paper.safetensors"]))
+    @Test func thereIsAReferenceOfEachMethodAndDialectAndAllAreSmall() throws {
+        let methods = ["pixpro", "pixcontrast", "pixpro-byol", "pixpro-simclr", "pixcontrast-simclr"]
+        let dialects = ["pixpro", "pixcontrast-byol", "pixpro-simclr"]
+        let names = methods.map { $0 + "-official" } + dialects.map { $0 + "-paper" }
+        #expect(Set(Self.references).isSuperset(of: names.map { $0 + ".safetensors" }))
         let sizes = try Self.references.map {
             try #require(FileManager.default.attributesOfItem(atPath: Self.folder + $0)[.size] as? Int)
         }
@@ -43,8 +47,8 @@ import Testing
             let path = directory + "/reference.safetensors"
             let reference = try Reference()
             try reference.write(to: path)
-            let three = try verify(path, ranks: 3)
-            #expect(three.status == 78 && three.errorOutput.contains("4 images"), "\(three)")
+            let five = try verify(path, ranks: 5)
+            #expect(five.status == 78 && five.errorOutput.contains("4 images for 5 ranks"), "\(five)")
 
             // One number of one tensor of the momentum encoder, and the loss of the first step, which is compared twice.
             let changed = "expected.weights.encoder_k.layer3.0.conv1.weight"
@@ -70,7 +74,8 @@ import Testing
         ("hidden", "wide", "hidden"), ("hidden", "-1", "hidden"), ("hidden", "900000000", "weights.projector"),
         ("projection", "0", "projection"), ("projection", nil, "weights.projector.linear2.weight"),
         ("arch", "vit", "arch"), ("lr", "0.1", "input.view1"), ("gamma", nil, "gamma"),
-        ("method", "pixcontrast", "'method' is 'pixcontrast'"), ("instance", "byol", "'instance' is 'byol'"),
+        ("method", "moco", "'method' is 'moco'"), ("instance", "byol", "no 'method'"),
+        ("method", "pixcontrast", "no 'temperature'"),
         ("pyramid_levels", "3,4,5", "'pyramid_levels' is '3,4,5'"),
     ]) func metadataThatCannotBeUsedIsNamed(_ key: String, _ value: String?, _ words: String) throws {
         try expectRefusal(words) { $0.metadata[key] = value }

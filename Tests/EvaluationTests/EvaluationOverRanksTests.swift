@@ -1,4 +1,5 @@
 import Evaluation
+import Learning
 import NeuralNetwork
 import TensorCore
 import TestSupport
@@ -44,7 +45,7 @@ import Testing
         let reports = try SimulatedRanks(count, seed: 9).run { world in
             let encoder = try makeRandomEncoder(
                 .tiny, seed: 3, pictures: source(3, count: 8).0, communicator: world)
-            return try evaluate(encoder, plan: plan(), communicator: world)
+            return try evaluateEncoder(encoder, plan: plan(), communicator: world)
         }
         #expect(reports.allSatisfy { $0 == reports[0] })
         return reports[0]
@@ -74,7 +75,7 @@ import Testing
             plan.classification = .init(
                 training: Self.source(1, count: 1).0, trainingLabels: [0], validation: Self.source(2, count: 1).0,
                 validationLabels: [0], classes: 2)
-            return try evaluate(encoder, plan: plan, communicator: world)
+            return try evaluateEncoder(encoder, plan: plan, communicator: world)
         }
         for outcome in outcomes {
             let error = #expect(throws: (any Error).self) { try outcome.get() }

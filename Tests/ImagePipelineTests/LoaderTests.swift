@@ -13,7 +13,7 @@ import Testing
     ) throws -> (batches: [[Float]], failures: [String]) {
         let transform = TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 3)
         var remaining = requests[...]
-        let loader = try ViewLoader(index: index, transform: transform, threads: threads, prefetch: prefetch) {
+        let loader = try BatchLoader(index: index, samples: transform, threads: threads, prefetch: prefetch) {
             remaining.popFirst().map { (epoch: 4, samples: $0) }
         }
         defer { loader.stop() }
@@ -65,8 +65,8 @@ import Testing
                 do {
                     let requested = Held()
                     held = requested
-                    let loader = try ViewLoader(
-                        index: index, transform: TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 3), threads: 2,
+                    let loader = try BatchLoader(
+                        index: index, samples: TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 3), threads: 2,
                         prefetch: 3
                     ) {
                         withExtendedLifetime(requested) { (epoch: 0, samples: [0, 1, 2]) }

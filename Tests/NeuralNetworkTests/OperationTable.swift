@@ -54,6 +54,8 @@ private func start(_ layer: BatchNormalization) {
     layer.shift.value.copy(from: randomTensor(layer.shift.value.shape, key: 12))
 }
 
+private let keptStatistics = (0..<5).map { (mean: 0.2 * Double($0) - 0.3, variance: 0.5 + Double($0)) }
+
 private let normalizations: [OperationCase] = [
     .init(description: "batch normalisation", inputShape: [3, 4, 4, 5]) { state in
         let layer = BatchNormalization(Scope(state), channels: 5)
@@ -69,6 +71,23 @@ private let normalizations: [OperationCase] = [
         return { try layer($0, residual: $0, rectify: true, $1) }
     } twin: { x, parameters in
         zip(x.normalized(scale: parameters[0], shift: parameters[1]).numbers, x.numbers).map { max($0 + $1, 0) }
+    },
+    .init(description: "kept normalisation, residual and rectifier", inputShape: [3, 4, 4, 5], tolerance: 3e-2) {
+        state in
+        let layer = BatchNormalization(Scope(state), channels: 5)
+        start(layer)
+        layer.keepsStatistics = true
+        for (c, statistic) in keptStatistics.enumerated() {
+            layer.running.mean.floats[c] = Float(statistic.mean)
+            layer.running.variance.floats[c] = Float(statistic.variance)
+        }
+        return { try layer($0, residual: $0, rectify: true, $1) }
+    } twin: { x, parameters in
+        x.numbers.enumerated().map { place, value in
+            let c = place % 5, statistic = keptStatistics[c]
+            let unit = (value - statistic.mean) / (statistic.variance + 1e-5).squareRoot()
+            return max(unit * parameters[0][c] + parameters[1][c] + value, 0)
+        }
     },
     .init(description: "normalised convolution", inputShape: [3, 6, 5, 4], tolerance: 3e-2) { state in
         let layer = NormalizedConvolution(
@@ -115,6 +134,16 @@ private let pointwise: [OperationCase] = [
         { add($0, $0, $1) }
     } twin: { x, _ in
         x.numbers.map { 2 * $0 }
+    },
+    .init(description: "weighted sum of losses", inputShape: [1], takesBFloat16: false) { _ in
+        { add($0, $0, weight: 0.5, $1) }
+    } twin: { x, _ in
+        x.numbers.map { 1.5 * $0 }
+    },
+    .init(description: "another shape", inputShape: [4, 9]) { _ in
+        { reshape($0, [2, 3, 6], $1) }
+    } twin: { x, _ in
+        x.numbers
     },
     .init(description: "cast and back", inputShape: [4, 9], tolerance: 0.2) { _ in
         { cast(cast($0, to: .float32, $1), to: $0.value.elementType, $1) }

@@ -57,7 +57,63 @@ import Testing
         let net = ResNet(architecture, Scope(ModelState(seed: 1)))
         let maps = try net.maps(Variable(randomTensor([1, size, size, 3], key: 1)), Pass(mode: .training))
         #expect(maps.map { $0.value.shape[3] } == (1...4).map { architecture.channels(stage: $0) })
-        #expect(maps[3].value.shape == [1, side, side, architecture.outputChannels])
+        #expect(maps[3].value.shape == [1, side, side, architecture.levels()[3].channels])
         #expect(maps[0].value.shape[1] == (size + 3) / 4)
+    }
+
+    /// Dilated stages see what striding ones see, at every place: every other place of theirs is the same. (Not so for
+    /// basic blocks, whose first block has a 3×3 behind its stride and keeps the dilation before it all the same.)
+    @Test func dilatedStagesComputeTheSame() throws {
+        func maps(_ outputStride: Int) throws -> [Tensor] {
+            let state = ModelState(seed: 1), net = ResNet(.resnet50, Scope(state), outputStride: outputStride)
+            for parameter in state.parameters where parameter.isVector { parameter.value.fill(0.5) }
+            let images = randomTensor([1, 64, 64, 3], key: 2)
+            return try net.maps(Variable(images), Pass(mode: .evaluation)).map(\.value)
+        }
+        let plain = try maps(32)
+        for (outputStride, sides) in [(16, [16, 8, 4, 4]), (8, [16, 8, 8, 8])] {
+            let dilated = try maps(outputStride)
+            #expect(dilated.map { $0.shape[1] } == sides)
+            for (wide, narrow) in zip(dilated, plain) {
+                let step = wide.shape[1] / narrow.shape[1], side = narrow.shape[1], channels = narrow.shape[3]
+                let every = (0..<side * side).flatMap { place in
+                    let start = (place / side * step * wide.shape[2] + place % side * step) * channels
+                    return wide.array[start..<start + channels]
+                }
+                #expect(relativeError(every, narrow.array) < 1e-5, "output stride \(outputStride)")
+            }
+        }
+    }
+
+    @Test(arguments: [ResNetArchitecture.tiny, .resnet18], [(16, [16, 8, 4, 4]), (8, [16, 8, 8, 8])])
+    func basicBlocksDilateToo(_ architecture: ResNetArchitecture, _ expected: (stride: Int, sides: [Int])) throws {
+        let net = ResNet(architecture, Scope(ModelState(seed: 1)), outputStride: expected.stride)
+        let images = Variable(randomTensor([1, 64, 64, 3], key: 2))
+        #expect(try net.maps(images, Pass(mode: .evaluation)).map { $0.value.shape[1] } == expected.sides)
+    }
+
+    @Test func levelsTellStrideAndChannels() {
+        let net = ResNet(.resnet50, Scope(ModelState(seed: 1)), outputStride: 16)
+        #expect(net.levels.map(\.name) == ["C2", "C3", "C4", "C5"])
+        #expect(net.levels.map(\.stride) == [4, 8, 16, 16] && net.top.channels == 2048)
+        #expect(net.top.cells(100) == 7)
+    }
+
+    @Test func frozenStagesNeitherLearnNorMoveTheirStatistics() throws {
+        let state = ModelState(seed: 1), net = ResNet(.tiny, Scope(state)), tape = Tape()
+        state.allocateGradients()
+        let frozen = net.parameters(ofFirst: 2), names = Set(frozen.map(\.name))
+        #expect(names.contains("conv1.weight") && names.contains("layer2.0.bn2.bias"))
+        #expect(!names.contains { $0.hasPrefix("layer3") })
+        for parameter in frozen { parameter.isHeld = true }
+        net.keepStatistics(ofFirst: 2)
+        let output = try net(Variable(randomTensor([2, 64, 64, 3], key: 1)), Pass(mode: .training, tape: tape))
+        var ready: [String] = []
+        try tape.backward(from: output, seed: randomTensor(output.value.shape, key: 2)) { ready.append($0.name) }
+        #expect(Set(ready) == Set(state.parameters.map(\.name)).subtracting(names))
+        for statistics in state.statistics {
+            let isFrozen = !statistics.name.hasPrefix("layer3") && !statistics.name.hasPrefix("layer4")
+            #expect((statistics.batchesTracked == 0) == isFrozen, "\(statistics.name)")
+        }
     }
 }

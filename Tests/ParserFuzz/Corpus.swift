@@ -1,6 +1,8 @@
 import Checkpointing
+import DataParallel
 import Foundation
 import ImagePipeline
+import PixelLearning
 import SystemPackage
 import TensorCore
 import Training
@@ -66,7 +68,7 @@ struct Corpus {
     /// Every other manifest gets the checksum that it needs to be parsed.
     private static func manifest() -> Parser {
         let facts = CheckpointFacts(
-            step: 100, samplesSeen: 2400, seed: 1, configuration: RunConfiguration().yaml(),
+            step: 100, samplesSeen: 2400, seed: 1, configuration: RunConfiguration(task: PretrainingSettings()).yaml(),
             architecture: ["architecture": "resnet18"], counters: ["epoch": 3, "samplesInEpoch": 8])
         let manifest = CheckpointManifest(
             facts: facts,
@@ -164,7 +166,8 @@ struct Corpus {
     /// written of it reads back equal.
     private static func yaml() -> Parser {
         let samples = [
-            RunConfiguration().yaml(), "run: {directory: runs/a, seed: 1}\ndata: {roots: [a, b]}\n",
+            RunConfiguration(task: PretrainingSettings()).yaml(),
+            "run: {directory: runs/a, seed: 1}\ndata: {roots: [a, b]}\n",
             "evaluation:\n  segmentation: {classes: 3, train: {images: a, labels: b}}\n# ü\nprecision: auto\n",
             "x-base: &base {momentum: 0.5, <<: {weightDecay: 0}}\noptimizer: {<<: [*base, {name: sgd}], momentum: 0.1}\n",
             "x-0: &a {seed: 1}\nx-1: &b {<<: [*a, *a]}\nx-2: &c {<<: [*b, *b]}\nrun: {<<: *c}\n",
@@ -177,9 +180,12 @@ struct Corpus {
             let isValue = bytes.count % 3 == 0
             let overrides = isValue ? ["run.directory=\(text)", "data.roots=\(text)"] : []
             let configuration = try RunConfiguration.parse(
-                yaml: isValue ? "" : text, name: "fuzz.yaml", overrides: overrides
+                yaml: isValue ? "" : text, name: "fuzz.yaml", overrides: overrides,
+                task: PretrainingSettings.self
             ).configuration
-            let readBack = try RunConfiguration.parse(yaml: configuration.yaml(), name: "fuzz.yaml").configuration
+            let readBack = try RunConfiguration.parse(
+                yaml: configuration.yaml(), name: "fuzz.yaml", task: PretrainingSettings.self
+            ).configuration
             precondition(readBack == configuration, "a configuration that does not read back equal")
             _ = try BatchPlan(configuration: configuration, ranks: BatchPlan.mostRanks(configuration, available: 3))
         }

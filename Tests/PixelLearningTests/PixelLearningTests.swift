@@ -1,4 +1,7 @@
+import ImagePipeline
+import Learning
 import NeuralNetwork
+import Optimization
 import PixelLearning
 import TensorCore
 import TestSupport
@@ -155,15 +158,15 @@ import Testing
 }
 
 @Suite struct PixProTests {
-    private var settings: PixProSettings {
-        var settings = PixProSettings()
+    private var settings: PixelModelSettings {
+        var settings = PixelModelSettings()
         settings.architecture = .resnet18
         settings.projectorWidth = 64
         return settings
     }
 
     @Test func theMomentumEncoderStartsEqualAndFollows() throws {
-        let model = PixPro(settings, seed: 1)
+        let model = PixelModel(settings, seed: 1)
         let online = model.online.parameters, twin = model.momentum.parameters
         #expect(
             twin.map(\.name)
@@ -173,17 +176,19 @@ import Testing
         for (a, b) in zip(online, twin) { #expect(a.value.array == b.value.array) }
         online[0].value.fill(1)
         twin[0].value.fill(0)
-        model.updateMomentumEncoder(0.75)
+        let average = MovingAverage(
+            state: model.momentum, followed: model.followed, coefficient: MomentumSchedule(base: 0.75))
+        average.move(by: average.coefficient.momentum(at: ScheduleProgress(done: 0, of: 1)))
         #expect(twin[0].value.array.allSatisfy { $0 == 0.25 })
     }
 
     @Test func publishedSize() {
-        let model = PixPro(PixProSettings(), seed: 1)
+        let model = PixelModel(PixelModelSettings(), seed: 1)
         #expect(model.online.parameters.reduce(0) { $0 + $1.value.count } == 33_023_552)
     }
 
     @Test func aStepReportsEachParameterOnceAndGivesItAGradient() throws {
-        let model = PixPro(settings, seed: 1)
+        let model = PixelModel(settings, seed: 1)
         // A last scale of zero, as training begins, would keep whole branches from having a gradient.
         for parameter in model.online.parameters where parameter.name.hasSuffix("bn2.weight") {
             parameter.value.fill(0.5)
@@ -197,8 +202,9 @@ import Testing
         var ready: [String] = []
         for (index, view) in views.enumerated() {
             _ = try model.learn(
-                view: view, target: targets[1 - index], positives: matches, imageWeight: 0.5, statistics: statistics,
-                onGradientReady: index == 1 ? { ready.append($0.name) } : nil)
+                view: view,
+                PixelModel.Direction(target: targets[1 - index].pixels, positives: matches, imageWeight: 0.5),
+                statistics: statistics, onGradientReady: index == 1 ? { ready.append($0.name) } : nil)
         }
         #expect(Set(ready).count == ready.count && ready.count == model.online.parameters.count)
         #expect(ready.first?.hasPrefix("value_transform") == true && ready.last == "encoder.conv1.weight")

@@ -1,47 +1,62 @@
+import DataParallel
 import Foundation
 import NeuralNetwork
 import PixelLearning
+import Settings
 import TensorCore
 import Testing
 import Training
 
 @Suite struct BatchPlanTests {
     @Test func theGlobalBatchIsDealtToRanks() throws {
-        let configuration = try parse("batch: {global: 1024, microBatch: 64}")
-        let plan = try BatchPlan(configuration: configuration, ranks: 4)
-        #expect(plan.global == 1024)
-        #expect(plan.perRank == 256)
-        #expect(plan.microBatch == 64)
-        #expect(plan.accumulation == 4)
-        #expect(plan.learningRate == 4)
+        let plan = try BatchPlan(configuration: try parse("batch: {global: 1024, microBatch: 64}"), ranks: 4)
+        #expect(plan == BatchPlan(global: 1024, ranks: 4, microBatches: 4))
+        #expect(plan.images(ofMicroBatch: 1, rank: 2) == 256 + 128..<256 + 192)
+        #expect(plan.summary == "4 ranks × 64 images × 4 micro-batches = global batch 1024")
+    }
+
+    @Test(arguments: [(24, 5, 1), (25, 4, 1), (25, 3, 2), (25, 2, 2), (7, 7, 1), (1, 1, 1), (31, 4, 3)])
+    func partsAreContiguousAndDifferByOne(_ global: Int, _ ranks: Int, _ microBatches: Int) {
+        let plan = BatchPlan(global: global, ranks: ranks, microBatches: microBatches)
+        var images: [Int] = []
+        for micro in 0..<microBatches {
+            let parts = (0..<ranks).map { plan.images(ofMicroBatch: micro, rank: $0) }
+            #expect(parts.map(\.count).max()! - parts.map(\.count).min()! <= 1 && parts.allSatisfy { !$0.isEmpty })
+            #expect(parts.flatMap { $0 } == Array(plan.images(ofMicroBatch: micro)))
+            images += plan.images(ofMicroBatch: micro)
+        }
+        #expect(images == Array(0..<global))
     }
 
     @Test func perRankGrowsWithTheRanks() throws {
-        let plan = try BatchPlan(configuration: try parse("batch: {perRank: 32}"), ranks: 3)
-        #expect(plan.global == 96)
-        #expect(plan.learningRate == 0.375)
+        #expect(try BatchPlan(configuration: try parse("batch: {perRank: 32}"), ranks: 3).global == 96)
     }
 
     @Test func autoHoldsWhatFitsInHalfTheMemoryThatWeightsLeave() throws {
         // ResNet-50 at 224: 33 million parameters take 1.42 GB, an image 150 MB.
         let configuration = try parse("batch: {global: 120}")
-        #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 3_000_000_000).microBatch == 5)
-        #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 4_500_000_000).microBatch == 10)
-        #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 1000).microBatch == 1)
-        #expect(try BatchPlan(configuration: configuration, ranks: 1, memoryPerRank: 1 << 40).microBatch == 120)
-        #expect(try BatchPlan(configuration: try parse("batch: {perRank: 4, microBatch: 9}"), ranks: 1).microBatch == 4)
+        func atOnce(_ configuration: RunConfiguration, ranks: Int = 1, _ memory: Int) throws -> Int {
+            try BatchPlan(configuration: configuration, ranks: ranks, memoryPerRank: memory).mostImagesAtOnce
+        }
+        #expect(try atOnce(configuration, 3_000_000_000) == 5)
+        #expect(try atOnce(configuration, 4_500_000_000) == 10)
+        #expect(try atOnce(configuration, 1000) == 1)
+        #expect(try atOnce(configuration, 1 << 40) == 120)
+        #expect(try atOnce(configuration, ranks: 31, 1000) == 2)  // 3 micro-batches of 40
+        #expect(try atOnce(try parse("batch: {perRank: 4, microBatch: 9}"), 1 << 40) == 4)
+        #expect(try atOnce(try parse("batch: {global: 24, microBatch: 5}"), ranks: 2, 1 << 40) == 4)
     }
 
     @Test(arguments: ["tiny", "resnet18", "resnet50"], [0, 1, 2])
     func parametersAreCountedBeforeThereIsAModel(_ architecture: String, layers: Int) throws {
-        var settings = PixProSettings()
+        var settings = PixelModelSettings()
         settings.architecture = try #require(ResNetArchitecture(rawValue: architecture))
         (settings.projectorWidth, settings.transformLayers) = (32, layers)
-        let model = PixPro(settings, seed: 1)
+        let model = PixelModel(settings, seed: 1)
         var configuration = RunConfiguration()
-        configuration.model.architecture = settings.architecture
-        (configuration.model.projectorWidth, configuration.method.transformLayers) = (32, layers)
-        #expect(configuration.parameterCount == model.online.parameters.reduce(0) { $0 + $1.value.count })
+        configuration.pretraining.model.architecture = settings.architecture
+        (configuration.pretraining.model.projectorWidth, configuration.pretraining.model.transformLayers) = (32, layers)
+        #expect(configuration.task.parameterCount == model.online.parameters.reduce(0) { $0 + $1.value.count })
     }
 
     @Test func aSystemThatDoesNotTellItsMemoryIsTakenForACommonOne() {
@@ -61,20 +76,32 @@ import Training
         _ architecture: String, _ size: Int, _ images: Int, _ type: ElementType, _ parameters: Int, _ peak: Double
     ) throws {
         let configuration = try parse("model: {architecture: \(architecture)}\ndata: {imageSize: \(size)}")
-        let bytes = Double(configuration.memory(parameters: parameters, microBatch: images, elementType: type))
+        let bytes = Double(configuration.memory(parameters: parameters, imagesAtOnce: images, elementType: type))
         #expect(abs(bytes / 1e9 / peak - 1) < 0.1, "\(bytes)")
     }
 
-    @Test func anIndivisibleBatchNamesWhatWouldDo() throws {
+    @Test func aRunThatGoesOnKeepsItsMicroBatches() throws {
+        let configuration = try parse("batch: {global: 24, microBatch: 12}")
+        #expect(try BatchPlan(configuration: configuration, ranks: 3).microBatches == 1)
+        #expect(try BatchPlan(configuration: configuration, ranks: 3, microBatches: 2).mostImagesAtOnce == 4)
+    }
+
+    @Test func moreRanksThanImagesNamesWhatWouldDo() throws {
         let global = #expect(throws: ConfigurationError.self) {
-            try BatchPlan(configuration: try parse("batch: {global: 1000}"), ranks: 3)
+            try BatchPlan(configuration: try parse("batch: {global: 3}"), ranks: 4)
         }
         #expect(
-            global?.description == "batch.global: 1000 images cannot be divided by 3 ranks\n"
-                + "  set batch.global to 999 or 1002, or start 2 or 4 ranks")
-        let micro = #expect(throws: ConfigurationError.self) {
-            try BatchPlan(configuration: try parse("batch: {global: 24, microBatch: 5}"), ranks: 2)
-        }
-        #expect(micro?.description.contains("set batch.microBatch to 4 or 6 or auto") == true)
+            global?.description == "batch.global: 3 images are fewer than 4 ranks\n"
+                + "  set batch.global to 4 or more, or start at most 3 ranks")
+        let configuration = try parse("batch: {global: 25, microBatch: 1}")
+        let micro = #expect(throws: ConfigurationError.self) { try BatchPlan(configuration: configuration, ranks: 4) }
+        #expect(
+            micro?.description == "batch.microBatch: 25 images in 7 micro-batches leave 3 for 4 ranks in one of them\n"
+                + "  set batch.microBatch to 2 or more, batch.global to 28 or more, or start at most 1 ranks")
+        // What it proposes works.
+        #expect(
+            try BatchPlan(configuration: try parse("batch: {global: 25, microBatch: 2}"), ranks: 4).microBatches == 4)
+        #expect(
+            try BatchPlan(configuration: try parse("batch: {global: 28, microBatch: 1}"), ranks: 4).microBatches == 7)
     }
 }

@@ -1,4 +1,4 @@
-import PixelLearning
+import Learning
 import TensorCore
 import TestSupport
 import Testing
@@ -66,26 +66,36 @@ import Training
 @Suite struct StepSummaryTests {
     private func summary(_ signals: [Int32], loss: Double = -1) throws -> StepSummary {
         let ranks = signals.enumerated().map { rank, signal in
-            var outcome = BatchOutcome(channels: 2)
-            outcome.losses = [loss, 0.5]
-            (outcome.images, outcome.positives, outcome.withoutOverlap) = (6, 30 + rank, rank)
-            outcome.features = FeatureMoments(rows: 2, sums: [rank == 0 ? 2 : -2, 0])
+            var figures = Figures()
+            // Of two micro-batches.
+            for part in [loss, 0.5] { figures.add("loss", sum: part) }
             let times = StepTimes(total: 4 + Double(rank), data: 1, communication: Double(rank))
-            return StepSummary.figures(outcome, times: times, unreadable: rank, stopSignal: signal)
+            StepSummary.add(times: times, unreadable: rank, stopSignal: signal, to: &figures)
+            return figures
         }
         let messages = ranks.enumerated().map { $1.message(rank: $0, ranks: ranks.count) }
         let sums = messages[0].indices.map { place in messages.reduce(0) { $0 + $1[place] } }
-        return StepSummary(try ranks[0].totals(of: sums, ranks: ranks.count))
+        return StepSummary(
+            try ranks[0].totals(of: sums, ranks: ranks.count), phases: [TrainingPhase(name: "", module: 0)])
     }
 
     @Test func sumsAndMeansAreThoseOfAllRanks() throws {
         let summary = try summary([0, 0])
-        #expect(summary.loss == -1 && summary.unreadable == 1 && summary.stopSignal == 0)
-        #expect(summary.positivesPerImage == 61.0 / 12 && summary.withoutOverlap == 1.0 / 12)
+        #expect(summary.loss == -1 && summary.unreadable == 1 && summary.stopSignal == 0 && summary.losses.isEmpty)
         #expect(summary.times.total == 4.5 && summary.times.data == 1 && summary.times.communication == 0.5)
         #expect(summary.rankTimes.compute == Spread([3, 3]))
-        // Two ranks whose features point in opposite directions: nothing in common.
-        #expect(summary.featureSpread == 1)
+    }
+
+    @Test func phasesHaveLossesOfTheirOwn() throws {
+        var figures = Figures()
+        figures.add("loss critic", sum: 3)
+        figures.add("loss critic", sum: 1)
+        figures.add("loss generator", sum: 2)
+        StepSummary.add(times: StepTimes(), unreadable: 0, stopSignal: 0, to: &figures)
+        let phases = [("critic", 1), ("critic", 1), ("generator", 0)].map { TrainingPhase(name: $0, module: $1) }
+        let summary = StepSummary(
+            try figures.totals(of: figures.message(rank: 0, ranks: 1), ranks: 1), phases: phases)
+        #expect(summary.loss == 2 && summary.losses == ["critic": 4, "generator": 2])
     }
 
     @Test func aStopSignalIsOneThatWasReceived() throws {

@@ -1,3 +1,4 @@
+import Learning
 import NeuralNetwork
 import TensorCore
 import TestSupport

@@ -1,4 +1,7 @@
+import DataParallel
 import Foundation
+import PixelLearning
+import Settings
 import SystemPackage
 import TensorCore
 import Testing
@@ -23,9 +26,9 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
         #expect(try parse("") == RunConfiguration())
         #expect(try parse("# nothing\nrun:\ndata:\n") == RunConfiguration())
         let defaults = RunConfiguration()
-        #expect(defaults.optimizer.weightDecay == 1e-5)
+        #expect(defaults.pretraining.optimizer.weightDecay == 1e-5)
         #expect(defaults.batch.global == 1024)
-        #expect(defaults.model.projectorWidth == 4096)
+        #expect(defaults.pretraining.model.projectorWidth == 4096)
         #expect(defaults.data.workers == .auto)
     }
 
@@ -51,17 +54,17 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
         #expect(configuration.run.directory == "2024")
         #expect(configuration.data.roots == ["a", "b c"])
         #expect(configuration.data.workers == .count(3))
-        #expect(configuration.model.architecture == .resnet18)
-        #expect(configuration.optimizer.name == .sgd)
-        #expect(configuration.optimizer.weightDecay == 1e-4)
-        #expect(configuration.optimizer.momentum == 0)
+        #expect(configuration.pretraining.model.architecture == .resnet18)
+        #expect(configuration.pretraining.optimizer.name == .sgd)
+        #expect(configuration.pretraining.optimizer.weightDecay == 1e-4)
+        #expect(configuration.pretraining.optimizer.momentum == 0)
         #expect(configuration.schedule.epochs == 2000)
         #expect(configuration.schedule.steps == 20)
         #expect(configuration.batch.size == .perRank(4))
         #expect(configuration.parallel.oversubscribe)
         #expect(configuration.parallel.communication == .inline)
-        #expect(configuration.evaluation.segmentation?.validation.labels == "b/l")
-        #expect(configuration.evaluation.segmentation?.void == 11)
+        #expect(configuration.pretraining.evaluation.segmentation?.validation.labels == "b/l")
+        #expect(configuration.pretraining.evaluation.segmentation?.void == 11)
         #expect(try parse("data: {roots: one}").data.roots == ["one"])
     }
 
@@ -72,15 +75,15 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
                 "optimizer.momentum=0.5", "data.roots=[x, y]", "schedule.steps = 3", "batch={perRank: 2}",
                 "evaluation.classification.train=t", "evaluation.classification.validation=v",
             ])
-        #expect(configuration.optimizer.momentum == 0.5)
+        #expect(configuration.pretraining.optimizer.momentum == 0.5)
         #expect(configuration.data.roots == ["x", "y"])
         #expect(configuration.schedule.steps == 3)
         #expect(configuration.batch.size == .perRank(2))
-        #expect(configuration.evaluation.classification == .init(train: "t", validation: "v"))
+        #expect(configuration.pretraining.evaluation.classification == .init(train: "t", validation: "v"))
         let cleared = try parse(
             "evaluation: {classification: {train: a, validation: b}}\nbatch: {global: 8}",
             ["evaluation.classification=null", "batch.global=null", "batch.perRank=2"])
-        #expect(cleared.evaluation.classification == nil)
+        #expect(cleared.pretraining.evaluation.classification == nil)
         #expect(cleared.batch.size == .perRank(2))
     }
 
@@ -91,8 +94,9 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
     }
 
     @Test func theDialectDecidesDefaultsThatAreNotSet() throws {
-        #expect(try parse("method: {dialect: paper}").model.projectorWidth == 2048)
-        #expect(try parse("method: {dialect: paper}\nmodel: {projectorWidth: 512}").model.projectorWidth == 512)
+        #expect(try parse("method: {dialect: paper}").pretraining.model.projectorWidth == 2048)
+        #expect(
+            try parse("method: {dialect: paper}\nmodel: {projectorWidth: 512}").pretraining.model.projectorWidth == 512)
         #expect(RunConfiguration.reference.contains("official: 4096\n      paper:    2048"))
     }
 
@@ -111,11 +115,11 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
         let odd = ["\u{2028}a\u{2029}", "\u{85}\r\n\\", "yes", "~", "#", "a: b", "'", "日本/é", " x "]
         configuration.data.roots = odd
         #expect(try parse(configuration.yaml()).data.roots == configuration.data.roots)
-        configuration.evaluation.segmentation = .init()
-        configuration.evaluation.segmentation?.train = .init(images: "i", labels: "l")
-        configuration.evaluation.segmentation?.validation = .init(images: "j", labels: "m")
-        configuration.evaluation.segmentation?.classes = 3
-        configuration.evaluation.segmentation?.void = nil
+        configuration.pretraining.evaluation.segmentation = .init()
+        configuration.pretraining.evaluation.segmentation?.train = .init(images: "i", labels: "l")
+        configuration.pretraining.evaluation.segmentation?.validation = .init(images: "j", labels: "m")
+        configuration.pretraining.evaluation.segmentation?.classes = 3
+        configuration.pretraining.evaluation.segmentation?.void = nil
         #expect(try parse(configuration.yaml(origins: ["run.seed": "x.yaml:1:1"])) == configuration)
         #expect(try parse(RunConfiguration().yaml()) == RunConfiguration())
     }
@@ -132,19 +136,24 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
         #expect(reference.contains("evaluation.segmentation.classes: a whole number from 2 to 256, required"))
     }
 
-    @Test(arguments: ["quickstart", "small-data", "pixpro-resnet50-100ep", "pixpro-resnet50-400ep"])
+    @Test(arguments: [
+        "quickstart", "small-data", "pixpro-resnet50-100ep", "pixpro-resnet50-400ep", "pixcontrast-resnet50-100ep",
+        "pixpro-instance-resnet50-100ep",
+    ])
     func shippedConfigurationsLoad(_ name: String) throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let file = root.appending(path: "configs/\(name).yaml").path
         let configuration = try RunConfiguration.load(file: FilePath(file)).configuration
-        if name.hasPrefix("pixpro-resnet50") {
+        if name.contains("resnet50") {
             var published = RunConfiguration()
             published.run.directory = configuration.run.directory
             published.data.roots = configuration.data.roots
             published.schedule.epochs = name.hasSuffix("100ep") ? 100 : 400
             published.evaluation.everyEpochs = configuration.evaluation.everyEpochs
             published.log = configuration.log
+            if name.hasPrefix("pixcontrast") { published.pretraining.model.method = .pixcontrast }
+            if name.contains("instance") { published.pretraining.model.instance.kind = .byol }
             #expect(configuration == published)
         }
         _ = try BatchPlan(configuration: configuration, ranks: 2)
@@ -250,7 +259,6 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
     @Test func keysThatContradictEachOther() {
         #expect(problems("schedule: {epochs: 3}").contains("5 warm-up epochs leave nothing of 3 epochs"))
         #expect(problems("batch: {global: null}").contains("'batch.perRank' is not set"))
-        #expect(problems("batch: {perRank: 9, microBatch: 4}").contains("divisor of 9"))
         let segmentation = problems("evaluation: {segmentation: {train: {images: a}, classes: 4, void: 2}}")
         #expect(segmentation.contains("lacks 'evaluation.segmentation.train.labels'"), "\(segmentation)")
         #expect(
@@ -270,8 +278,8 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
         let differences = now.differences(from: saved)
         #expect(
             differences.map(\.key) == [
-                "run.directory", "model.architecture", "batch.global", "batch.perRank",
-                "evaluation.classification.train", "evaluation.classification.validation",
+                "run.directory", "model.architecture", "evaluation.classification.train",
+                "evaluation.classification.validation", "batch.global", "batch.perRank",
             ])
         #expect(differences.first { $0.key == "model.architecture" }?.rule == .mustMatch)
         #expect(differences.first { $0.key == "run.directory" }?.rule == .free)

@@ -1,7 +1,9 @@
 import Checkpointing
+import DataParallel
 import Evaluation
 import Files
 import Foundation
+import Learning
 import PixelLearning
 import Synchronization
 import SystemPackage
@@ -46,34 +48,46 @@ import Training
         func begin(_ reporter: RunReporter, step: Int = 0, from checkpoint: String? = nil) throws {
             var position = RunPosition()
             (position.step, position.epoch) = (step, step / 4)
+            let configuration = loaded.configuration
             try reporter.begin(
-                position, resumedFrom: checkpoint, images: 33,
-                batch: BatchPlan(configuration: loaded.configuration, ranks: 2),
-                cores: CorePlan(
-                    masks: [CoreMask(cores: [0]), CoreMask(cores: [1])], ranksInJob: 2,
-                    configuration: loaded.configuration), parameters: 12, elementType: .float32, communication: "inline"
-            )
+                RunDescription(
+                    task: "pixpro at 224 px", parameters: 12, images: 33, elementType: .float32,
+                    batch: BatchPlan(configuration: configuration, ranks: 2), peakLearningRate: 0.1,
+                    communication: "inline",
+                    cores: CorePlan(
+                        masks: [CoreMask(cores: [0]), CoreMask(cores: [1])], ranksInJob: 2,
+                        configuration: configuration)), position, resumedFrom: checkpoint)
         }
 
         /// Step 1, 2, 3, … of epochs of four.
-        func step(_ reporter: RunReporter, _ step: Int, loss: Double = -1) throws {
-            var figures = (0..<2).map { rank in
-                var outcome = BatchOutcome(channels: 2)
-                outcome.losses = [loss / 2]
-                (outcome.images, outcome.positives) = (4, 8)
-                outcome.features = FeatureMoments(rows: 2, sums: [0, 0])
-                return StepSummary.figures(
-                    outcome, times: StepTimes(total: 2, data: 0.5, communication: 0.5), unreadable: 0, stopSignal: 0
-                ).message(rank: rank, ranks: 2)
+        func step(
+            _ reporter: RunReporter, _ step: Int, loss: Double = -1, observation: StepObservation = StepObservation()
+        ) throws {
+            let ranks = (0..<2).map { _ in
+                var figures = Figures()
+                figures.add("loss", sum: loss / 2)
+                StepSummary.add(
+                    times: StepTimes(total: 2, data: 0.5, communication: 0.5), unreadable: 0, stopSignal: 0,
+                    to: &figures)
+                return figures
             }
-            let sums = zip(figures.removeLast(), figures.removeLast()).map { $0 + $1 }
-            let layout = StepSummary.figures(
-                BatchOutcome(channels: 2), times: StepTimes(), unreadable: 0, stopSignal: 0)
+            let sums = zip(ranks[0].message(rank: 0, ranks: 2), ranks[1].message(rank: 1, ranks: 2)).map { $0 + $1 }
+            let summary = StepSummary(
+                try ranks[0].totals(of: sums, ranks: 2), phases: [TrainingPhase(name: "", module: 0)])
             var position = RunPosition()
             (position.step, position.epoch, position.samplesInEpoch) = (step, step / 4, step % 4 * 8)
             reporter.stepped(
-                position, StepSummary(try layout.totals(of: sums, ranks: 2)), learningRate: 0.1, epoch: (step - 1) / 4,
-                epochs: 2, steps: 8, images: 8, epochSteps: 4)
+                position, summary, observation, learningRate: 0.1, epoch: (step - 1) / 4, schedule: schedule, images: 8)
+        }
+
+        /// Two epochs of four steps.
+        private var schedule: RunSchedule {
+            var configuration = loaded.configuration
+            configuration.schedule.epochs = 2
+            configuration.schedule.warmupEpochs = 0
+            var settings = PretrainingSettings()
+            (settings.model.architecture, settings.model.projectorWidth) = (.tiny, 8)
+            return RunSchedule(configuration, PretrainingTask(settings), globalBatch: 8, images: 33)
         }
 
         func records() throws -> [MetricRecord] { try MetricsFile.read(directory.metrics).records }
@@ -88,18 +102,22 @@ import Training
         try with { run in
             let reporter = try run.reporter()
             try run.begin(reporter)
-            for step in 1...4 { try run.step(reporter, step, loss: -Double(step)) }
+            let observation = StepObservation(metrics: ["featureSpread": 1], warnings: ["something is odd"])
+            for step in 1...4 { try run.step(reporter, step, loss: -Double(step), observation: observation) }
+            #expect(run.screen.text.contains("warning: something is odd"))
             let records = try run.records()
             #expect(records.map(\.kind) == [.start, .train, .train, .train, .train])
             #expect(records.dropFirst().map { $0.values[MetricRecord.loss] } == [-1, -2, -3, -4])
             #expect(records.dropFirst().map(\.epoch) == [0.25, 0.5, 0.75, 1])
             let last = try #require(records.last).values
-            #expect(last["imagesPerSecond"] == 4 && last["positivesPerImage"] == 2 && last["featureSpread"] == 1)
+            #expect(last["imagesPerSecond"] == 4 && last["featureSpread"] == 1)
             #expect(last["secondsCompute"] == 1 && last["secondsData"] == 0.5 && last["secondsComputeMost"] == 1)
             // The first step and the end of the epoch.
             let lines = run.screen.text.split(separator: "\n").filter { $0.hasPrefix("epoch ") }
             #expect(lines.map { $0.split(separator: " ")[3] } == ["1/8", "4/8"])
-            #expect(run.screen.text.contains("12 trained parameters, 33 images at 224 px, float32\n2 ranks × 4 images"))
+            #expect(
+                run.screen.text.contains(
+                    "pixpro at 224 px, 12 trained parameters, 33 images, float32\n2 ranks × 4 images"))
             #expect(run.screen.text.contains("slowest rank"))
             #expect(try run.log().contains("  info     epoch 1/2  step 4/8"))
         }
@@ -241,14 +259,6 @@ import Training
             for _ in 0..<3 { reporter.drawCurves() }
             let warnings = run.screen.text.split(separator: "\n").filter { $0.contains("cannot write a report") }
             #expect(warnings.count == 1 && warnings[0].contains("curves/loss.png"), "\(warnings)")
-        }
-    }
-
-    @Test func aRunWithoutPositivePairsIsWarnedOf() throws {
-        try with(["method.threshold=1e-9"]) { run in
-            let reporter = try run.reporter()
-            try run.begin(reporter)
-            #expect(run.screen.text.contains("warning: not one of 500 pairs of crops has two cells"))
         }
     }
 }

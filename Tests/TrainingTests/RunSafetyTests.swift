@@ -1,7 +1,6 @@
 import Foundation
 import MessagePassing
 import NeuralNetwork
-import PixelLearning
 import Synchronization
 import SystemPackage
 import TensorCore
@@ -101,13 +100,5 @@ import Training
         for _ in 1..<StragglerWatch.patience { #expect(watch.add(slow) == nil) }
         #expect(watch.add(slow)?.contains("rank 2 (c) is slow") == true)
         for _ in 0..<50 { #expect(watch.add(slow) == nil) }
-    }
-
-    @Test func spreadTellsCollapseFromVariety() {
-        var same = FeatureMoments(channels: 4), varied = same
-        same.add(Tensor([2, 2, 4], [Float](repeating: 0.5, count: 16)))
-        #expect(abs(same.spread) < 1e-6)
-        varied.add(Tensor([4, 4], (0..<16).map { $0 % 5 == 0 ? 1 : 0 }))
-        #expect(abs(varied.spread - 0.75) < 1e-6)
     }
 }

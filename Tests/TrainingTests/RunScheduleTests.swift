@@ -1,4 +1,9 @@
 import Checkpointing
+import ImagePipeline
+import Learning
+import MessagePassing
+import Optimization
+import PixelLearning
 import Testing
 import Training
 
@@ -11,6 +16,20 @@ import Training
         return configuration
     }
 
+    private func makeSchedule(images: Int, from start: RunPosition = RunPosition()) -> RunSchedule {
+        RunSchedule(configuration(), task, globalBatch: 8, images: images, from: start)
+    }
+
+    private let task: PretrainingTask = {
+        var settings = PretrainingSettings()
+        (settings.model.architecture, settings.model.projectorWidth) = (.tiny, 8)
+        return PretrainingTask(settings)
+    }()
+
+    private func momentum(_ schedule: RunSchedule, _ position: RunPosition) -> Double {
+        task.averages[0].coefficient.momentum(at: schedule.progress(at: position))
+    }
+
     private func position(step: Int, epoch: Int, inEpoch: Int) -> RunPosition {
         var position = RunPosition()
         (position.step, position.samples, position.epoch, position.samplesInEpoch) = (step, step * 8, epoch, inEpoch)
@@ -19,15 +38,15 @@ import Training
 
     /// From the first step to the last, whether it stops between or not.
     @Test func aRunVisitsItsPositionsOnce() {
-        let schedule = RunSchedule(configuration(), globalBatch: 8, images: 30)
+        let schedule = makeSchedule(images: 30)
         #expect(schedule.stepsPerEpoch == 3 && schedule.totalSteps == 30)
         var here = RunPosition(), rates: [Double] = []
         while !schedule.isFinished(here) {
             rates.append(schedule.learningRate(at: here))
             // One that goes on from here has the same rates and the same length.
-            let resumed = RunSchedule(configuration(), globalBatch: 8, images: 30, from: here)
+            let resumed = makeSchedule(images: 30, from: here)
             #expect(resumed.totalSteps == 30 && resumed.learningRate(at: here) == rates.last)
-            #expect(resumed.momentum(at: here) == schedule.momentum(at: here))
+            #expect(momentum(resumed, here) == momentum(schedule, here))
             here = here.advanced(by: 8, epochOf: 30)
         }
         #expect(here.step == 30 && here.epoch == 10 && here.samplesInEpoch == 0)
@@ -41,14 +60,14 @@ import Training
     /// Half-way through with ten times or a tenth of the pictures it is still half-way through.
     @Test(arguments: [40, 400, 4000]) func otherPicturesLeaveTheRatesWhereTheyWere(_ count: Int) {
         let before = position(step: 250 + 10, epoch: 5, inEpoch: 80)
-        let schedule = RunSchedule(configuration(), globalBatch: 8, images: 400)
+        let schedule = makeSchedule(images: 400)
         let there = before.moved(from: 400, to: count, globalBatch: 8).settled(8, epochOf: count)
-        let resumed = RunSchedule(configuration(), globalBatch: 8, images: count, from: there)
+        let resumed = makeSchedule(images: count, from: there)
         #expect(
             there.epoch == 5 && there.samplesInEpoch == count / 5 && there.step == 260
                 && there.samples == before.samples)
         #expect(abs(resumed.learningRate(at: there) / schedule.learningRate(at: before) - 1) < 1e-9)
-        #expect(abs(resumed.momentum(at: there) - schedule.momentum(at: before)) < 1e-12)
+        #expect(abs(momentum(resumed, there) - momentum(schedule, before)) < 1e-12)
         // It goes on for the epochs that are left, and to the end of its rates.
         var here = there
         while !resumed.isFinished(here) { here = here.advanced(by: 8, epochOf: count) }
@@ -82,5 +101,38 @@ import Training
         #expect(PictureList(facts) == nil)
         facts.counters = list.counters
         #expect(PictureList(facts) == list)
+    }
+
+    /// A step of several batches ends where it began to: the last one goes on into the next epoch.
+    @Test func alternationsAreWhole() {
+        let task = TwoPhases()
+        let schedule = RunSchedule(configuration(epochs: 2), task, globalBatch: 8, images: 40)
+        #expect(schedule.totalSteps == 4)
+        var here = RunPosition(), steps: [RunPosition] = []
+        while !schedule.isFinished(here) {
+            for phase in 0..<3 { here = here.advanced(by: 8, epochOf: 40, finishingStep: phase == 2) }
+            steps.append(here)
+        }
+        #expect(steps.map(\.step) == [1, 2, 3, 4] && steps.map(\.epoch) == [0, 1, 1, 2])
+        #expect(steps.map(schedule.isAfterEpoch) == [false, true, false, true])
+    }
+}
+
+/// Two modules, the first of which moves twice for each update of the second.
+private final class TwoPhases: TrainingTask {
+    let modules: [TrainedModule] = []
+    let phases = [0, 0, 1].map { TrainingPhase(name: "\($0)", module: $0) }
+    let samples = TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 1)
+    let architectureFacts: [String: String] = [:]
+    let summary = "two phases"
+
+    func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
+        [0.1, 0.2].map { LearningRateSchedule(rate: $0, course: .constant) }
+    }
+
+    func learn(_ batch: TwoViewBatch, _ part: BatchPart, _ figures: inout Figures) throws -> Double { 0 }
+
+    func makeEvaluator(pictures: ImageIndex, communicator: any Collective) throws -> any TaskEvaluator {
+        preconditionFailure("nobody scores it")
     }
 }

@@ -1,4 +1,6 @@
 import Foundation
+import PixelLearning
+import Settings
 import TensorCore
 import Testing
 import Training
@@ -77,7 +79,8 @@ private let home = ProcessInfo.processInfo.environment["HOME"] ?? ""
         let configuration = try RunConfiguration.parse(yaml: yaml, name: "").configuration
         #expect(configuration.run.directory == home + "/runs")
         #expect(configuration.data.roots == [home + "/a", home + "/b", "c"])
-        #expect(configuration.evaluation.classification == .init(train: home + "/t", validation: home + "/v"))
+        #expect(
+            configuration.pretraining.evaluation.classification == .init(train: home + "/t", validation: home + "/v"))
         #expect(
             try RunConfiguration.parse(yaml: "data: {roots: ~/a}", name: "").configuration.data.roots == [home + "/a"])
     }
@@ -120,7 +123,7 @@ private let home = ProcessInfo.processInfo.environment["HOME"] ?? ""
             var configuration = RunConfiguration()
             configuration.run.directory = number < pieces.count ? pieces[number] : text()
             configuration.data.roots = (0...generator.integer(below: 3)).map { _ in text() }
-            configuration.evaluation.classification = .init(train: text(), validation: text())
+            configuration.pretraining.evaluation.classification = .init(train: text(), validation: text())
             let origins = ["run.directory": "--set run.directory=\(text())", "data.roots": text()]
             let yaml = configuration.yaml(origins: origins)
             let read = try RunConfiguration.parse(yaml: yaml, name: "config.resolved.yaml").configuration
@@ -164,12 +167,12 @@ private let home = ProcessInfo.processInfo.environment["HOME"] ?? ""
                   <<: *pictures
                 classes: 3
             """)
-        #expect(configuration.optimizer.momentum == 0.5)
-        #expect(configuration.optimizer.weightDecay == 0.01)
-        #expect(configuration.optimizer.trustCoefficient == 0.002)
-        #expect(configuration.optimizer.baseLearningRate == 2)
-        #expect(configuration.optimizer.name == .sgd)
-        #expect(configuration.evaluation.segmentation?.validation == .init(images: "a", labels: "c"))
+        #expect(configuration.pretraining.optimizer.momentum == 0.5)
+        #expect(configuration.pretraining.optimizer.weightDecay == 0.01)
+        #expect(configuration.pretraining.optimizer.trustCoefficient == 0.002)
+        #expect(configuration.pretraining.optimizer.baseLearningRate == 2)
+        #expect(configuration.pretraining.optimizer.name == .sgd)
+        #expect(configuration.pretraining.evaluation.segmentation?.validation == .init(images: "a", labels: "c"))
     }
 
     @Test func mergesMayBeNestedAndAtTheTop() throws {

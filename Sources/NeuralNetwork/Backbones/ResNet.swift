@@ -33,46 +33,61 @@ public enum ResNetArchitecture: String, Sendable {
     /// Output channels of a stage, 1 to 4.
     public func channels(stage: Int) -> Int { width(stage: stage) * (usesBottlenecks ? 4 : 1) }
 
-    /// Channels of C5, the last stage.
-    public var outputChannels: Int { channels(stage: 4) }
+    /// The maps C2 to C5 where C5 has this stride.
+    public func levels(outputStride: Int = 32) -> [BackboneLevel] {
+        (1...4).map {
+            BackboneLevel(name: "C\($0 + 1)", stride: min(2 << $0, outputStride), channels: channels(stage: $0))
+        }
+    }
+}
+
+/// Where a residual block stands, and how it moves over the map.
+private struct BlockGeometry {
+    let inputs, width, stride, dilation: Int
 }
 
 /// A residual block: the sum of a shortcut and a few convolutions, rectified.
-protocol ResidualBlock {
+private protocol ResidualBlock {
+    var normalizations: [BatchNormalization] { get }
     func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable
 }
 
+/// A convolution without bias, and the normalisation behind it, as `conv1` and `bn1`.
+private func normalizedConvolution(
+    _ scope: Scope, _ number: Int, inputs: Int, outputs: Int, kernel: Int = 1, stride: Int = 1, dilation: Int = 1,
+    initialScale: Float = 1
+) -> NormalizedConvolution {
+    NormalizedConvolution(
+        Convolution2D(
+            scope.child("conv\(number)"), inputs: inputs, outputs: outputs, kernel: kernel, stride: stride,
+            padding: kernel / 2 * dilation, dilation: dilation),
+        BatchNormalization(scope.child("bn\(number)"), channels: outputs, initialScale: initialScale))
+}
+
 /// The 1×1 convolution and normalisation on a shortcut whose size changes.
-private struct Shortcut {
-    let convolution: NormalizedConvolution
-
-    init?(_ scope: Scope, inputs: Int, outputs: Int, stride: Int) {
-        guard stride != 1 || inputs != outputs else { return nil }
-        let place = scope.child("downsample")
-        convolution = NormalizedConvolution(
-            Convolution2D(place.child("0"), inputs: inputs, outputs: outputs, stride: stride),
-            BatchNormalization(place.child("1"), channels: outputs))
-    }
-
-    func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
-        try convolution(x, pass)
-    }
+private func makeShortcut(_ scope: Scope, inputs: Int, outputs: Int, stride: Int) -> NormalizedConvolution? {
+    guard stride != 1 || inputs != outputs else { return nil }
+    let place = scope.child("downsample")
+    return NormalizedConvolution(
+        Convolution2D(place.child("0"), inputs: inputs, outputs: outputs, stride: stride),
+        BatchNormalization(place.child("1"), channels: outputs))
 }
 
 /// Two 3×3 convolutions.
 private struct BasicBlock: ResidualBlock {
     let first, second: NormalizedConvolution
-    let shortcut: Shortcut?
+    let shortcut: NormalizedConvolution?
 
-    init(_ scope: Scope, inputs: Int, width: Int, stride: Int) {
-        first = NormalizedConvolution(
-            Convolution2D(scope.child("conv1"), inputs: inputs, outputs: width, kernel: 3, stride: stride, padding: 1),
-            BatchNormalization(scope.child("bn1"), channels: width))
-        second = NormalizedConvolution(
-            Convolution2D(scope.child("conv2"), inputs: width, outputs: width, kernel: 3, padding: 1),
-            BatchNormalization(scope.child("bn2"), channels: width, initialScale: 0))
-        shortcut = Shortcut(scope, inputs: inputs, outputs: width, stride: stride)
+    init(_ scope: Scope, _ block: BlockGeometry) {
+        let width = block.width
+        first = normalizedConvolution(
+            scope, 1, inputs: block.inputs, outputs: width, kernel: 3, stride: block.stride, dilation: block.dilation)
+        second = normalizedConvolution(
+            scope, 2, inputs: width, outputs: width, kernel: 3, dilation: block.dilation, initialScale: 0)
+        shortcut = makeShortcut(scope, inputs: block.inputs, outputs: width, stride: block.stride)
     }
+
+    var normalizations: [BatchNormalization] { ([first, second] + [shortcut].compactMap { $0 }).map(\.normalization) }
 
     func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
         let inner = try first(x, rectify: true, pass)
@@ -84,19 +99,19 @@ private struct BasicBlock: ResidualBlock {
 /// 1×1, 3×3 (with the stride), 1×1 to four times the width.
 private struct Bottleneck: ResidualBlock {
     let reduction, middle, expansion: NormalizedConvolution
-    let shortcut: Shortcut?
+    let shortcut: NormalizedConvolution?
 
-    init(_ scope: Scope, inputs: Int, width: Int, stride: Int) {
-        reduction = NormalizedConvolution(
-            Convolution2D(scope.child("conv1"), inputs: inputs, outputs: width),
-            BatchNormalization(scope.child("bn1"), channels: width))
-        middle = NormalizedConvolution(
-            Convolution2D(scope.child("conv2"), inputs: width, outputs: width, kernel: 3, stride: stride, padding: 1),
-            BatchNormalization(scope.child("bn2"), channels: width))
-        expansion = NormalizedConvolution(
-            Convolution2D(scope.child("conv3"), inputs: width, outputs: 4 * width),
-            BatchNormalization(scope.child("bn3"), channels: 4 * width, initialScale: 0))
-        shortcut = Shortcut(scope, inputs: inputs, outputs: 4 * width, stride: stride)
+    init(_ scope: Scope, _ block: BlockGeometry) {
+        let width = block.width
+        reduction = normalizedConvolution(scope, 1, inputs: block.inputs, outputs: width)
+        middle = normalizedConvolution(
+            scope, 2, inputs: width, outputs: width, kernel: 3, stride: block.stride, dilation: block.dilation)
+        expansion = normalizedConvolution(scope, 3, inputs: width, outputs: 4 * width, initialScale: 0)
+        shortcut = makeShortcut(scope, inputs: block.inputs, outputs: 4 * width, stride: block.stride)
+    }
+
+    var normalizations: [BatchNormalization] {
+        ([reduction, middle, expansion] + [shortcut].compactMap { $0 }).map(\.normalization)
     }
 
     func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
@@ -106,32 +121,60 @@ private struct Bottleneck: ResidualBlock {
     }
 }
 
-/// A ResNet trunk up to C5: no pooling, no classifier.
-public final class ResNet {
+/// A ResNet trunk with the maps C2 to C5: no pooling, no classifier.
+public final class ResNet: Backbone {
     public let architecture: ResNetArchitecture
+    public let levels: [BackboneLevel]
     private let stem: NormalizedConvolution
     private let stages: [[any ResidualBlock]]
+    /// Of the stem and each stage.
+    private let parameters: [[Parameter]]
 
-    public init(_ architecture: ResNetArchitecture, _ scope: Scope) {
+    /// - Parameter outputStride: of C5: 32, or 16 or 8 by stages that dilate instead of striding. The first block of such
+    ///   a stage keeps the dilation before it, the others double it (as DeepLab's and torchvision's).
+    public init(_ architecture: ResNetArchitecture, _ scope: Scope, outputStride: Int = 32) {
+        precondition([8, 16, 32].contains(outputStride), "output stride \(outputStride); 8, 16 and 32 are defined")
         self.architecture = architecture
-        var inputs = architecture.width(stage: 1)
+        levels = architecture.levels(outputStride: outputStride)
+        var parameters: [[Parameter]] = []
+        func noteParameters() {
+            parameters.append(Array(scope.state.parameters.dropFirst(first + parameters.joined().count)))
+        }
+        let first = scope.state.parameters.count
+        var inputs = architecture.width(stage: 1), stride = 4, dilation = 1
         stem = NormalizedConvolution(
             Convolution2D(scope.child("conv1"), inputs: 3, outputs: inputs, kernel: 7, stride: 2, padding: 3),
             BatchNormalization(scope.child("bn1"), channels: inputs))
-        stages = architecture.blocks.enumerated().map { index, count in
-            let stage = index + 1, width = architecture.width(stage: stage)
-            return (0..<count).map { block -> any ResidualBlock in
-                defer { inputs = architecture.channels(stage: stage) }
-                let place = scope.child("layer\(stage)").child("\(block)")
-                let stride = stage > 1 && block == 0 ? 2 : 1
-                return architecture.usesBottlenecks
-                    ? Bottleneck(place, inputs: inputs, width: width, stride: stride)
-                    : BasicBlock(place, inputs: inputs, width: width, stride: stride)
+        noteParameters()
+        stages = zip(architecture.blocks, levels).enumerated().map { index, stage in
+            let (count, level) = stage, width = architecture.width(stage: index + 1), before = dilation
+            let strides = level.stride > stride
+            if index > 0 && !strides { dilation *= 2 }
+            stride = level.stride
+            let blocks = (0..<count).map { block -> any ResidualBlock in
+                defer { inputs = level.channels }
+                let geometry = BlockGeometry(
+                    inputs: inputs, width: width, stride: block == 0 && strides ? 2 : 1,
+                    dilation: block == 0 ? before : dilation)
+                let place = scope.child("layer\(index + 1)").child("\(block)")
+                return architecture.usesBottlenecks ? Bottleneck(place, geometry) : BasicBlock(place, geometry)
             }
+            noteParameters()
+            return blocks
+        }
+        self.parameters = parameters
+    }
+
+    /// The parameters of the stem and the first `stages` stages, which a run that freezes them does not train.
+    public func parameters(ofFirst stages: Int) -> [Parameter] { parameters[0...stages].flatMap { $0 } }
+
+    /// Has the stem and the first `stages` stages normalise by their running statistics in training too.
+    public func keepStatistics(ofFirst count: Int) {
+        for normalization in [stem.normalization] + stages[..<count].joined().flatMap(\.normalizations) {
+            normalization.keepsStatistics = true
         }
     }
 
-    /// Images [N, H, W, 3], normalised → the four stages' maps C2 to C5, strides 4 to 32, in the pass's element type.
     public func maps(_ images: Variable, _ pass: Pass) throws -> [Variable] {
         var x = try stem(cast(images, to: pass.elementType, pass), rectify: true, pass)
         x = maxPool(x, kernel: 3, stride: 2, padding: 1, pass)
@@ -140,7 +183,4 @@ public final class ResNet {
             return x
         }
     }
-
-    /// Images [N, H, W, 3] → C5 [N, ⌈H/32⌉, ⌈W/32⌉, C].
-    public func callAsFunction(_ images: Variable, _ pass: Pass) throws -> Variable { try maps(images, pass)[3] }
 }

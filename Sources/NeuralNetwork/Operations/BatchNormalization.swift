@@ -8,6 +8,9 @@ public final class BatchNormalization {
     public let scale: Parameter
     public let shift: Parameter
     public let running: RunningStatistics
+    /// Whether training, too, normalises by the running statistics, which then stay as they are: for trunks that are
+    /// frozen, and batches too small to have statistics of their own.
+    public var keepsStatistics = false
 
     static let epsilon = 1e-5
     static let momentum = 0.1
@@ -23,14 +26,14 @@ public final class BatchNormalization {
     public func callAsFunction(
         _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
     ) throws -> Variable {
-        switch pass.mode {
-        case .evaluation:
-            precondition(pass.tape == nil, "running statistics have no backward: evaluate without a tape")
-            return evaluate(x, residual: residual, rectify: rectify, into: nil)
-        case .training:
+        if normalizesByBatch(pass) {
             return try train(x, moments: nil, residual: residual, rectify: rectify, into: nil, pass)
         }
+        return keep(x, residual: residual, rectify: rectify, into: nil, pass)
     }
+
+    /// Whether a pass takes statistics of its batch.
+    func normalizesByBatch(_ pass: Pass) -> Bool { pass.mode == .training && !keepsStatistics }
 
     /// The normalisation of a convolution's output that nobody else sees: its memory may become the result's.
     func normalize(
@@ -38,13 +41,15 @@ public final class BatchNormalization {
     ) throws -> Variable {
         let inputs = [x] + (residual.map { [$0] } ?? [])
         let memory = pass.records(inputs, [scale, shift]) ? nil : x.value
-        return switch pass.mode {
-        case .evaluation: evaluate(x, residual: residual, rectify: rectify, into: memory)
-        case .training: try train(x, moments: moments, residual: residual, rectify: rectify, into: memory, pass)
-        }
+        return normalizesByBatch(pass)
+            ? try train(x, moments: moments, residual: residual, rectify: rectify, into: memory, pass)
+            : keep(x, residual: residual, rectify: rectify, into: memory, pass)
     }
 
-    private func evaluate(_ x: Variable, residual: Variable?, rectify: Bool, into memory: Tensor?) -> Variable {
+    /// Normalises by the running statistics: constants, through which no gradient flows.
+    private func keep(
+        _ x: Variable, residual: Variable?, rectify: Bool, into memory: Tensor?, _ pass: Pass
+    ) -> Variable {
         let channels = scale.value.count
         let mean = Accumulators(channels), variance = Accumulators(channels)
         for c in 0..<channels {
@@ -52,10 +57,8 @@ public final class BatchNormalization {
             variance[c] = Double(running.variance.floats[c])
         }
         let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
-        let output = memory ?? Tensor(x.value.shape, x.value.elementType)
-        x.value.affineColumns(
-            scale: map.scale, shift: map.shift, residual: residual?.value, rectify: rectify, into: output)
-        return Variable(output)
+        // Of infinitely many rows none moves the mean.
+        return apply(map, rows: .infinity, LocalStatistics(), x, residual, rectify: rectify, into: memory, pass)
     }
 
     private func train(
@@ -65,8 +68,15 @@ public final class BatchNormalization {
         precondition(x.value.shape.last == channels, "\(running.name) has \(channels) channels, input \(x.value.shape)")
         let (mean, variance, rows) = try batchStatistics(moments ?? x.value.columnMoments(), x.value, pass.statistics)
         moveRunning(mean: mean, variance: variance, rows: rows)
-
         let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
+        return apply(map, rows: rows, pass.statistics, x, residual, rectify: rectify, into: memory, pass)
+    }
+
+    /// The affine map with residual and rectifier, and its way back through the statistics of `rows` rows.
+    private func apply(
+        _ map: ChannelMap, rows: Double, _ statistics: any StatisticsReducing, _ x: Variable, _ residual: Variable?,
+        rectify: Bool, into memory: Tensor?, _ pass: Pass
+    ) -> Variable {
         let output = memory ?? Tensor(x.value.shape, x.value.elementType)
         x.value.affineColumns(
             scale: map.scale, shift: map.shift, residual: residual?.value, rectify: rectify, into: output)
@@ -75,7 +85,7 @@ public final class BatchNormalization {
                 !rectify ? .none : residual == nil ? .ofAffine(scale: map.scale, shift: map.shift) : .ofOutput(output)
             // The residual takes dy over as its gradient; without one dx may lie in dy's memory.
             let dx = residual == nil ? dy : Tensor(dy.shape, dy.elementType)
-            try writeInputGradient(x.value, dy, cut, map, rows: rows, pass.statistics, into: dx)
+            try writeInputGradient(x.value, dy, cut, map, rows: rows, statistics, into: dx)
             x.receive(dx)
             residual?.receive(dy)
         }

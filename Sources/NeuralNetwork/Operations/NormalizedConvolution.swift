@@ -17,7 +17,7 @@ public struct NormalizedConvolution {
     public func callAsFunction(
         _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
     ) throws -> Variable {
-        let (inner, moments) = convolution.run(x, gatherMoments: pass.mode == .training, pass)
+        let (inner, moments) = convolution.run(x, gatherMoments: normalization.normalizesByBatch(pass), pass)
         return try normalization.normalize(inner, moments: moments, residual: residual, rectify: rectify, pass)
     }
 }

@@ -10,3 +10,12 @@ public func add(_ a: Variable, _ b: Variable, _ pass: Pass) -> Variable {
         a.receive(dy)
     }
 }
+
+/// a + weight · b of two losses, each [1].
+public func add(_ a: Variable, _ b: Variable, weight: Float, _ pass: Pass) -> Variable {
+    let output = Tensor([1], [a.value.floats[0] + weight * b.value.floats[0]])
+    return pass.output(output, of: [a, b]) { dy in
+        a.receive(dy.copy())
+        b.receive(Tensor([1], [weight * dy.floats[0]]))
+    }
+}

@@ -1,4 +1,5 @@
 import MessagePassing
+import Settings
 import TensorCore
 
 /// Starts the compute threads of a command that reads no configuration: as training plans them where no thread loads
@@ -8,7 +9,7 @@ import TensorCore
 ///
 /// Collective.
 public func startComputeThreads(_ threads: Int? = nil, on runtime: MPIRuntime) throws {
-    var configuration = RunConfiguration()
+    var configuration = RunConfiguration(task: NoTask())
     configuration.data.workers = .count(0)
     configuration.parallel.communication = .inline
     configuration.parallel.oversubscribe = true
@@ -18,4 +19,11 @@ public func startComputeThreads(_ threads: Int? = nil, on runtime: MPIRuntime) t
     try runtime.world.agree(on: "starting threads") {
         try ComputeThreads.start(threads: plan.ranks[host.rank].compute)
     }
+}
+
+/// Of commands that train nothing.
+private struct NoTask: TaskSettings {
+    static let schema = Schema<NoTask>(sections: [], settings: [])
+    let parameterCount = 0
+    let activationBytesPerImage = 1
 }

@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import Learning
 import MessagePassing
 import TensorCore
 

@@ -1,28 +1,30 @@
 import Evaluation
 import ImagePipeline
+import Learning
 import MessagePassing
-import PixelLearning
+import Settings
 import SystemPackage
 import TensorCore
 
 /// Scores a checkpoint of a run after training: the command `pixpro evaluate`.
-public final class RunEvaluation {
-    private let evaluator: RunEvaluator
-    private let model: PixPro
+public final class RunEvaluation<Task: TrainingTask> {
+    private let evaluator: any TaskEvaluator
     private let console: Console?
     private let watchdog: Watchdog
 
     /// Opens the checkpoint and finds the pictures: those of the run's own configuration, changed by `overrides`.
     /// Collective.
     public init(
-        runDirectory: FilePath, step: Int?, configurationFile: FilePath?, overrides: [String], runtime: MPIRuntime
+        runDirectory: FilePath, step: Int?, configurationFile: FilePath?, overrides: [String],
+        task: any TaskSettings.Type, runtime: MPIRuntime, makeTask: (RunConfiguration) throws -> Task
     ) throws {
         let world = runtime.world
-        let reader = try BackboneExport.open(runDirectory: runDirectory, step: step, communicator: world)
+        let reader = try WeightsExport(runDirectory: runDirectory, step: step, communicator: world).reader
         let loaded = try world.agree(on: "reading the configuration") {
-            try configurationFile.map { try RunConfiguration.load(file: $0, overrides: overrides) }
+            try configurationFile.map { try RunConfiguration.load(file: $0, overrides: overrides, task: task) }
                 ?? RunConfiguration.parse(
-                    yaml: reader.manifest.facts.configuration, name: reader.directory.shown, overrides: overrides)
+                    yaml: reader.manifest.facts.configuration, name: reader.directory.shown, overrides: overrides,
+                    task: task)
         }
         let configuration = loaded.configuration
         watchdog = runtime.watchdog
@@ -36,11 +38,11 @@ public final class RunEvaluation {
         try world.agree(on: "starting threads") {
             try ComputeThreads.start(threads: threads.compute + threads.loader)
         }
-        model = PixPro(configuration.pixProSettings, seed: UInt64(configuration.run.seed))
-        try TrainingState(model: model, optimizer: nil).load(reader)
+        let task = try makeTask(configuration)
+        try TrainingState(task, withOptimizers: false).load(reader)
         let index = try DataSource.index(
             configuration.data.roots.map(FilePath.init(text:)), excluding: runDirectory, runtime)
-        evaluator = try RunEvaluator(configuration, index: index, communicator: world)
+        evaluator = try task.makeEvaluator(pictures: index, communicator: world)
         console = world.isRoot ? .standardError : nil
         console?.print("scoring \(reader.directory.shown)")
     }
@@ -49,7 +51,7 @@ public final class RunEvaluation {
     public func run() throws -> EvaluationReport {
         defer { console?.clear() }
         watchdog.begin(.evaluate)
-        return try evaluator.evaluate(model.encoder) { [console, watchdog] stage, done, total in
+        return try evaluator.evaluate { [console, watchdog] stage, done, total in
             watchdog.advance()
             console?.redraw("\(stage) \(done)/\(total)")
         }

@@ -1,3 +1,5 @@
+import Settings
+
 /// One key whose value is not the same in two configurations.
 public struct ConfigurationDifference: Sendable, CustomStringConvertible {
     public let key: String
@@ -11,19 +13,18 @@ public struct ConfigurationDifference: Sendable, CustomStringConvertible {
 extension RunConfiguration {
     /// Every key that differs from the configuration that a checkpoint was made with, and what that means for a resume.
     public func differences(from saved: RunConfiguration) -> [ConfigurationDifference] {
-        Setting.all.compactMap { setting in
-            let before = Self.value(of: setting, in: saved)
-            let after = Self.value(of: setting, in: self)
+        let schema = schema
+        return schema.settings.compactMap { setting in
+            let before = schema.value(of: setting, in: saved), after = schema.value(of: setting, in: self)
             guard before != after else { return nil }
             return ConfigurationDifference(key: setting.path, before: before, after: after, rule: setting.onResume)
         }
     }
+}
 
+extension Schema {
     /// `null` for a key of a section that is null.
-    private static func value(of setting: Setting, in configuration: RunConfiguration) -> String {
-        let isPresent = Section.all.allSatisfy {
-            !setting.path.hasPrefix($0.path + ".") || $0.isPresent(configuration)
-        }
-        return isPresent ? setting.write(configuration) : "null"
+    fileprivate func value(of setting: Setting<Root>, in root: Root) -> String {
+        isPresent(setting, in: root) ? setting.write(root) : "null"
     }
 }

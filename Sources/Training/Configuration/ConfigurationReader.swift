@@ -1,4 +1,5 @@
 import Files
+import Settings
 import Yams
 
 /// Collects the values given for known keys, and what is wrong with the rest.
@@ -15,8 +16,18 @@ struct ConfigurationReader {
     private var merged = 0
     private static let mergeLimit = 1000
 
-    private let settings = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.path, $0) })
-    private let sections = Dictionary(uniqueKeysWithValues: Section.all.map { ($0.path, $0) })
+    private let defaults: RunConfiguration
+    private let schema: Schema<RunConfiguration>
+    private let settings: [String: Setting<RunConfiguration>]
+    private let sections: [String: Section<RunConfiguration>]
+
+    /// `task` has the defaults of the task whose keys are known.
+    init(task: any TaskSettings) {
+        defaults = RunConfiguration(task: task)
+        schema = defaults.schema
+        settings = Dictionary(uniqueKeysWithValues: schema.settings.map { ($0.path, $0) })
+        sections = Dictionary(uniqueKeysWithValues: schema.sections.map { ($0.path, $0) })
+    }
 
     // MARK: Sources
 
@@ -143,7 +154,9 @@ struct ConfigurationReader {
         }
     }
 
-    private mutating func readSection(_ section: Section, _ node: Node, keyPlace: String, place: (Node) -> String) {
+    private mutating func readSection(
+        _ section: Section<RunConfiguration>, _ node: Node, keyPlace: String, place: (Node) -> String
+    ) {
         if case .mapping(let mapping) = node {
             forgetNull(above: section.path)
             given[section.path] = section.setPresent == nil ? nil : Given(node: node, place: keyPlace)
@@ -166,17 +179,17 @@ struct ConfigurationReader {
     }
 
     private mutating func unknown(_ path: String, _ node: Node, keyPlace: String, place: (Node) -> String) {
-        if case .mapping(let mapping) = node, let section = KeySuggestion.section(for: path) {
+        if case .mapping(let mapping) = node, let section = schema.section(near: path) {
             problem(keyPlace, "unknown section '\(shownText(path))'", "did you mean '\(section.path)'?")
             // Its keys may be mistyped too: say so now rather than after the next run.
             for (key, value) in pairs(of: mapping, place: place)
             where settings["\(section.path).\(key.string ?? "?")"] == nil {
                 unknown("\(path).\(key.string ?? "?")", value, keyPlace: place(key), place: place)
             }
-        } else if let setting = KeySuggestion.setting(for: path) {
-            let value = setting.isRequired ? "" : " (default \(setting.defaultValue))"
+        } else if let setting = schema.setting(near: path) {
+            let value = setting.isRequired ? "" : " (default \(schema.defaultValue(of: setting, in: defaults)))"
             problem(keyPlace, "unknown key '\(shownText(path))'", "did you mean '\(setting.path)'\(value)?")
-        } else if let section = KeySuggestion.section(for: path) {
+        } else if let section = schema.section(near: path) {
             problem(keyPlace, "unknown section '\(shownText(path))'", "did you mean '\(section.path)'?")
         } else {
             let parent = path.split(separator: ".").dropLast().joined(separator: ".")
@@ -189,7 +202,7 @@ struct ConfigurationReader {
     }
 
     private func children(of section: String) -> [String] {
-        (Section.all.map(\.path) + Setting.all.map(\.path)).compactMap { path in
+        (schema.sections.map(\.path) + schema.settings.map(\.path)).compactMap { path in
             let parts = path.split(separator: ".")
             return parts.dropLast().joined(separator: ".") == section ? parts.last.map(String.init) : nil
         }
@@ -203,19 +216,19 @@ struct ConfigurationReader {
 
     mutating func finish() throws -> LoadedConfiguration {
         checkBatchKeys()
-        var configuration = RunConfiguration()
-        for section in Section.all where section.setPresent != nil && isGiven(section) {
+        var configuration = defaults
+        for section in schema.sections where section.setPresent != nil && isGiven(section) {
             section.setPresent?(true, &configuration)
         }
-        for setting in Setting.all {
+        for setting in schema.settings {
             guard let value = given[setting.path] else { continue }
             if !setting.read(value.node, &configuration) {
                 problem(
                     value.place, "'\(setting.path)' must be \(setting.expectation), not \(shown(value.node))",
-                    setting.remedy(value.node) ?? setting.meaning)
+                    setting.remedy(value.node) ?? meaning(setting))
             }
         }
-        configuration.applyDialectDefaults(except: Set(given.keys))
+        configuration.task.completeDefaults(except: Set(given.keys))
         checkRequired()
         if problems.isEmpty {
             problems += configuration.contradictions { given[$0]?.place ?? $0 }
@@ -225,14 +238,14 @@ struct ConfigurationReader {
             configuration: configuration, origins: given.filter { settings[$0.key] != nil }.mapValues(\.place))
     }
 
-    private func isGiven(_ section: Section) -> Bool {
+    private func isGiven(_ section: Section<RunConfiguration>) -> Bool {
         if let own = given[section.path] { return !own.node.isNull }
         return given.keys.contains { $0.hasPrefix(section.path + ".") }
     }
 
     private mutating func checkRequired() {
-        for section in Section.all where section.setPresent != nil && isGiven(section) {
-            let missing = Setting.all.filter {
+        for section in schema.sections where section.setPresent != nil && isGiven(section) {
+            let missing = schema.settings.filter {
                 $0.isRequired && $0.path.hasPrefix(section.path + ".") && given[$0.path] == nil
             }
             guard !missing.isEmpty else { continue }
@@ -268,13 +281,11 @@ struct ConfigurationReader {
         case .alias: "an alias"
         }
     }
-}
 
-extension Setting {
-    /// The summary and the default, as they follow a message.
-    fileprivate var meaning: String {
-        let text = summary.first!.lowercased() + summary.dropFirst()
+    /// A key's summary and default, as they follow a message.
+    private func meaning(_ setting: Setting<RunConfiguration>) -> String {
+        let text = setting.summary.first!.lowercased() + setting.summary.dropFirst()
         return (text.hasSuffix(".") ? String(text.dropLast()) : text)
-            + (isRequired ? "" : " (default \(defaultValue))")
+            + (setting.isRequired ? "" : " (default \(schema.defaultValue(of: setting, in: defaults)))")
     }
 }

@@ -1,35 +1,22 @@
 import Files
-import PixelLearning
-
-extension Setting {
-    /// The default as YAML; empty for a required key.
-    var defaultValue: String {
-        if isRequired { return "" }
-        var configuration = RunConfiguration()
-        for section in Section.all { section.setPresent?(true, &configuration) }
-        return write(configuration)
-    }
-
-    fileprivate func isPresent(in configuration: RunConfiguration) -> Bool {
-        Section.all.allSatisfy { !path.hasPrefix($0.path + ".") || $0.isPresent(configuration) }
-    }
-}
+import Settings
 
 extension RunConfiguration {
     /// The whole configuration as YAML that reads back equal, each key with its meaning and, where `origins` has it,
     /// where its value came from.
     public func yaml(origins: [String: String] = [:]) -> String {
+        let schema = schema
         var lines: [String] = []
         func add(_ indent: Int, _ key: String, _ value: String, _ comment: String) {
             let text = String(repeating: "  ", count: indent) + key + ":" + (value.isEmpty ? "" : " " + value)
             lines.append(text.padding(to: 36) + "  # " + comment)
         }
         func addSection(_ parent: String, indent: Int) {
-            for setting in Setting.all where setting.parent == parent && setting.isPresent(in: self) {
+            for setting in schema.settings where setting.parent == parent && schema.isPresent(setting, in: self) {
                 let origin = origins[setting.path].map { " [\(shownText($0))]" } ?? ""
                 add(indent, setting.name, setting.write(self), setting.summary + origin)
             }
-            for section in Section.all where section.parent == parent {
+            for section in schema.sections where section.parent == parent {
                 if indent == 0 { lines.append("") }
                 add(indent, section.name, section.isPresent(self) ? "" : "null", section.summary)
                 if section.isPresent(self) { addSection(section.path, indent: indent + 1) }
@@ -39,36 +26,27 @@ extension RunConfiguration {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Every key with its type, default and meaning, and the differences between the dialects, as plain text.
-    public static var reference: String {
+    /// Every key of a run of this task with its type, default and meaning, as plain text.
+    public static func reference(of task: any TaskSettings.Type) -> String {
+        let defaults = RunConfiguration(task: task.init()), schema = defaults.schema
         var lines = [
             "Configuration keys (YAML file with --config, or --set key=value)",
             "  '<<: *name' merges a mapping; at the top of the file, keys that begin with x- only hold mappings to merge.",
             "  A path may begin with ~/ for the home folder.",
         ]
-        for section in [nil] + Section.all.map(Optional.some) {
-            let settings = Setting.all.filter { $0.parent == section?.path ?? "" }
+        for section in [nil] + schema.sections.map(Optional.some) {
+            let settings = schema.settings.filter { $0.parent == section?.path ?? "" }
             guard !settings.isEmpty || section?.setPresent != nil else { continue }
             if let section { lines += ["", "\(section.path): \(section.summary)"] }
             for setting in settings {
-                let value = setting.isRequired ? "required" : "default \(setting.defaultValue)"
+                let value =
+                    setting.isRequired ? "required" : "default \(schema.defaultValue(of: setting, in: defaults))"
                 lines += ["  \(setting.path): \(setting.expectation), \(value)", "      \(setting.summary)"]
             }
         }
-        lines += ["", "Dialects (method.dialect)"]
-        for difference in Dialect.differences {
-            lines += [
-                "  \(difference.subject)", "      official: \(difference.official)",
-                "      paper:    \(difference.paper)",
-            ]
-        }
+        if !task.notes.isEmpty { lines += [""] + task.notes }
         return lines.joined(separator: "\n") + "\n"
     }
-}
-
-extension Section {
-    fileprivate var name: String { path.split(separator: ".").last.map(String.init) ?? path }
-    fileprivate var parent: String { path.split(separator: ".").dropLast().joined(separator: ".") }
 }
 
 extension String {

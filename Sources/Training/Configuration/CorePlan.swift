@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import Settings
 
 /// The logical processors that one rank may run on.
 public struct CoreMask: Sendable, Equatable {

@@ -1,48 +1,53 @@
+import Settings
+
 /// Finds the key or section that a mistyped name was meant to be.
-enum KeySuggestion {
+extension Schema {
     /// The setting nearest to `path`, nil where none is near.
     ///
     /// The whole path and its last part alone are both compared, letter case and `_` `-` aside, and a setting is also
     /// found by the names that other programs use for it.
-    static func setting(for path: String) -> Setting? {
-        let typed = normalized(path)
-        let typedName = normalized(lastPart(path))
+    func setting(near path: String) -> Setting<Root>? {
+        let typed = MistypedName(path)
+        let name = MistypedName(path.split(separator: ".").last.map(String.init) ?? path)
         let parent = path.split(separator: ".").dropLast().joined(separator: ".")
-        var best: (setting: Setting, distance: Double)?
-        for setting in Setting.all {
+        var best: (setting: Setting<Root>, distance: Double)?
+        for setting in settings {
             // A key of the same section wins over one of another section that is as near.
             let elsewhere = setting.parent == parent ? 0 : 0.5
-            var distance = Double(editDistance(typed, normalized(setting.path)))
-            distance = min(distance, Double(editDistance(typedName, normalized(setting.name))) + elsewhere)
-            if setting.synonyms.contains(where: { normalized($0) == typedName }) { distance = min(distance, elsewhere) }
+            var distance = min(typed.distance(to: setting.path), name.distance(to: setting.name) + elsewhere)
+            if setting.synonyms.contains(where: name.isSame) { distance = min(distance, elsewhere) }
             if distance < best?.distance ?? .infinity { best = (setting, distance) }
         }
-        guard let best, best.distance <= limit(typedName) else { return nil }
+        guard let best, best.distance <= name.limit else { return nil }
         return best.setting
     }
 
-    static func section(for path: String) -> Section? {
-        let typed = normalized(path)
-        let best = Section.all.min {
-            editDistance(typed, normalized($0.path)) < editDistance(typed, normalized($1.path))
-        }
-        guard let best, Double(editDistance(typed, normalized(best.path))) <= limit(typed) else { return nil }
+    func section(near path: String) -> Section<Root>? {
+        let typed = MistypedName(path)
+        let best = sections.min { typed.distance(to: $0.path) < typed.distance(to: $1.path) }
+        guard let best, typed.distance(to: best.path) <= typed.limit else { return nil }
         return best
     }
+}
+
+private struct MistypedName {
+    private let characters: [Character]
+
+    init(_ name: String) { characters = Self.normalized(name) }
 
     /// Three wrong letters, but never so many that little of a short name is left.
-    private static func limit(_ name: [Character]) -> Double { min(3.5, Double(name.count) / 2) }
+    var limit: Double { min(3.5, Double(characters.count) / 2) }
 
-    private static func lastPart(_ path: String) -> String {
-        path.split(separator: ".").last.map(String.init) ?? path
-    }
+    func isSame(_ name: String) -> Bool { Self.normalized(name) == characters }
+
+    func distance(to name: String) -> Double { Double(Self.editDistance(characters, Self.normalized(name))) }
 
     private static func normalized(_ name: String) -> [Character] {
         name.lowercased().filter { $0 != "_" && $0 != "-" }.map { $0 }
     }
 
     /// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` (optimal string alignment).
-    static func editDistance(_ a: [Character], _ b: [Character]) -> Int {
+    private static func editDistance(_ a: [Character], _ b: [Character]) -> Int {
         var rows = [Array(0...b.count)]
         for i in 0..<a.count {
             var row = [i + 1]

@@ -1,4 +1,5 @@
 import Files
+import Settings
 import SystemPackage
 
 /// A configuration with the origin of every value that is not a default.
@@ -14,9 +15,9 @@ extension RunConfiguration {
     ///
     /// - Throws: `ConfigurationError` with everything that is wrong.
     public static func load(
-        file: FilePath?, roots: [String] = [], overrides: [String] = []
+        file: FilePath?, roots: [String] = [], overrides: [String] = [], task: any TaskSettings.Type
     ) throws -> LoadedConfiguration {
-        guard let file else { return try parse(yaml: "", name: "", roots: roots, overrides: overrides) }
+        guard let file else { return try parse(yaml: "", name: "", roots: roots, overrides: overrides, task: task) }
         let bytes: [UInt8]
         do {
             bytes = try WholeFile.bytes(of: file, limit: 1 << 24)
@@ -32,14 +33,14 @@ extension RunConfiguration {
                 .init(file.shown, "not a text file in UTF-8", remedy: "give --config a YAML file")
             ])
         }
-        return try parse(yaml: text, name: file.shown, roots: roots, overrides: overrides)
+        return try parse(yaml: text, name: file.shown, roots: roots, overrides: overrides, task: task)
     }
 
-    /// Reads YAML text; `name` stands for the file in messages.
+    /// Reads YAML text, which may have the keys of `task`; `name` stands for the file in messages.
     public static func parse(
-        yaml: String, name: String, roots: [String] = [], overrides: [String] = []
+        yaml: String, name: String, roots: [String] = [], overrides: [String] = [], task: any TaskSettings.Type
     ) throws -> LoadedConfiguration {
-        var reader = ConfigurationReader()
+        var reader = ConfigurationReader(task: task.init())
         reader.readFile(yaml, name: name)
         if !roots.isEmpty { reader.readRoots(roots) }
         for override in overrides { reader.readOverride(override) }

@@ -1,19 +1,14 @@
 import DataParallel
-import ImagePipeline
 import MessagePassing
-import NeuralNetwork
-import PixelLearning
+import Settings
 
 /// Everything that decides a training run: one value, read from a YAML file and `--set` overrides, the same on every
 /// rank.
 ///
-/// The structs hold names, types and defaults; `Setting.all` gives each key its range, meaning and rule on resume.
+/// The structs hold names, types and defaults; `schema` gives each key its range, meaning and rule on resume.
 public struct RunConfiguration: Sendable, Equatable {
     public var run = Run()
     public var data = Data()
-    public var model = Model()
-    public var method = Method()
-    public var optimizer = Optimizer()
     public var schedule = Schedule()
     public var batch = Batch()
     public var parallel = Parallel()
@@ -24,7 +19,24 @@ public struct RunConfiguration: Sendable, Equatable {
     public var evaluation = Evaluation()
     public var log = Log()
 
-    public init() {}
+    private var taskSettings: AnyTaskSettings
+
+    /// The defaults, with those of a task.
+    public init(task: any TaskSettings) { taskSettings = AnyTaskSettings(task) }
+
+    /// What the task lets its user decide.
+    public var task: any TaskSettings {
+        get { taskSettings.value }
+        set { taskSettings.value = newValue }
+    }
+
+    /// Those of a task that is known.
+    public func settings<Task: TaskSettings>(_ task: Task.Type) -> Task {
+        guard let settings = taskSettings.value as? Task else {
+            preconditionFailure("the configuration is of \(type(of: taskSettings.value)), not of \(task)")
+        }
+        return settings
+    }
 
     public struct Run: Sendable, Equatable {
         public var directory = "runs/pixpro"
@@ -33,42 +45,8 @@ public struct RunConfiguration: Sendable, Equatable {
 
     public struct Data: Sendable, Equatable {
         public var roots = ["images"]
-        public var imageSize = 224
-        public var minimumCrop = 0.08
-        public var augmentation = Augmentation()
         public var workers = AutomaticCount.auto
         public var unreadableLimit = 0.2
-    }
-
-    public struct Model: Sendable, Equatable {
-        public var architecture = ResNetArchitecture.resnet50
-        public var projectorWidth = Dialect.official.projectorWidth
-    }
-
-    public struct Method: Sendable, Equatable {
-        public var name = MethodName.pixpro
-        public var dialect = Dialect.official
-        public var gamma = 2.0
-        public var clamp = 0.0
-        public var threshold = 0.7
-        public var transformLayers = 1
-        public var baseMomentum = 0.99
-    }
-
-    public enum MethodName: String, Sendable, CaseIterable {
-        case pixpro
-    }
-
-    public struct Optimizer: Sendable, Equatable {
-        public var name = OptimizerName.lars
-        public var baseLearningRate = 1.0
-        public var momentum = 0.9
-        public var weightDecay = 1.0e-5
-        public var trustCoefficient = 0.001
-    }
-
-    public enum OptimizerName: String, Sendable, CaseIterable {
-        case lars, sgd
     }
 
     public struct Schedule: Sendable, Equatable {
@@ -161,41 +139,6 @@ public struct RunConfiguration: Sendable, Equatable {
 
     public struct Evaluation: Sendable, Equatable {
         public var everyEpochs = 10
-        public var classification: Classification?
-        public var segmentation: Segmentation?
-        public var correspondence = true
-    }
-
-    /// Two trees of class folders.
-    public struct Classification: Sendable, Equatable {
-        public var train = ""
-        public var validation = ""
-
-        public init(train: String = "", validation: String = "") {
-            self.train = train
-            self.validation = validation
-        }
-    }
-
-    /// Images and label PNGs of class ids, paired by file name.
-    public struct Segmentation: Sendable, Equatable {
-        public var train = LabelledImages()
-        public var validation = LabelledImages()
-        public var classes = 0
-        /// The id of pixels that count nowhere.
-        public var void: Int? = 255
-
-        public init() {}
-    }
-
-    public struct LabelledImages: Sendable, Equatable {
-        public var images = ""
-        public var labels = ""
-
-        public init(images: String = "", labels: String = "") {
-            self.images = images
-            self.labels = labels
-        }
     }
 
     public struct Log: Sendable, Equatable {
@@ -204,22 +147,8 @@ public struct RunConfiguration: Sendable, Equatable {
     }
 }
 
-/// A count that the user gives or leaves to the program: `auto` or a whole number in YAML.
-public enum AutomaticCount: Sendable, Equatable, ExpressibleByIntegerLiteral, CustomStringConvertible {
-    case auto
-    case count(Int)
-
-    public init(integerLiteral value: Int) { self = .count(value) }
-
-    /// The number given, nil for `auto`.
-    public var count: Int? { if case .count(let count) = self { count } else { nil } }
-
-    public var description: String { count.map(String.init) ?? "auto" }
-}
-
-extension RunConfiguration {
-    /// Gives the keys whose default depends on the dialect that default, except those in `given`.
-    mutating func applyDialectDefaults(except given: Set<String>) {
-        if !given.contains("model.projectorWidth") { model.projectorWidth = method.dialect.projectorWidth }
-    }
-}
+extension RunConfiguration.CommunicationMode: ChoiceValue {}
+extension GradientReducer.Wire: ChoiceValue {}
+extension RunConfiguration.NonFiniteRule: ChoiceValue {}
+extension RunConfiguration.Precision: ChoiceValue {}
+extension RunConfiguration.ResumeMode: ChoiceValue {}

@@ -1,3 +1,4 @@
+import Learning
 import Synchronization
 
 /// Where a run is and how fast it goes.

@@ -2,13 +2,13 @@ import ImagePipeline
 import MessagePassing
 
 /// The loader of a rank, as all ranks together draw from it: what one cannot load ends the step on all.
-final class BatchSource {
-    private let loader: ViewLoader
+final class BatchSource<Samples: SampleLoading> {
+    private let loader: BatchLoader<Samples>
     private let communicator: any Collective
     /// Seconds in which this rank had its batch and others had not.
     private(set) var secondsForOthers = 0.0
 
-    init(_ loader: ViewLoader, _ communicator: any Collective) {
+    init(_ loader: BatchLoader<Samples>, _ communicator: any Collective) {
         (self.loader, self.communicator) = (loader, communicator)
     }
 
@@ -17,7 +17,7 @@ final class BatchSource {
 
     /// The next batch. Where a rank has none, all throw the same error, so that a folder that is gone from a thousand
     /// ranks is told once. Collective.
-    func next() throws -> TwoViewBatch {
+    func next() throws -> Samples.Batch {
         let clock = ContinuousClock(), start = clock.now, before = loader.secondsWaited
         defer { secondsForOthers += (clock.now - start).inSeconds - (loader.secondsWaited - before) }
         return try communicator.agree(on: "loading images") {

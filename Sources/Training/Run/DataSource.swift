@@ -1,3 +1,4 @@
+import DataParallel
 import ImagePipeline
 import MessagePassing
 import SystemPackage
@@ -27,38 +28,31 @@ enum DataSource {
     static func samples(
         at position: RunPosition, micro: Int, order: SampleOrder, plan: BatchPlan, rank: Int
     ) -> [Int] {
-        let start = position.samplesInEpoch + (micro * plan.ranks + rank) * plan.microBatch
-        return Array(order.permutation(epoch: position.epoch)[start..<start + plan.microBatch])
+        let images = plan.images(ofMicroBatch: micro, rank: rank), first = position.samplesInEpoch
+        return Array(
+            order.permutation(epoch: position.epoch)[first + images.lowerBound..<first + images.upperBound])
     }
 
-    /// The batches that this rank loads, in order, from `position` on, one for each micro-batch.
+    /// The batches that this rank loads, in order, from `position` on, one for each micro-batch of each phase.
     ///
-    /// The samples of a step are a contiguous part of the epoch's order. A micro-batch of all ranks together is a
-    /// contiguous part of it again, so that the ranks share batch statistics over the same images whatever their number.
+    /// The samples of a step are a contiguous part of the epoch's order, and so is each micro-batch of all ranks.
     static func requests(
-        from position: RunPosition, order: SampleOrder, plan: BatchPlan, rank: Int, end: @escaping (RunPosition) -> Bool
-    ) -> () -> (epoch: Int, samples: [Int])? {
+        from position: RunPosition, order: SampleOrder, plan: BatchPlan, phases: Int, rank: Int,
+        end: @escaping (RunPosition) -> Bool
+    ) -> () -> BatchRequest? {
         var position = position
-        var micro = 0
+        var micro = 0, phase = 0
         return {
-            guard !end(position) else { return nil }
+            guard phase > 0 || micro > 0 || !end(position) else { return nil }
             let samples = Self.samples(at: position, micro: micro, order: order, plan: plan, rank: rank)
             let request = (epoch: position.epoch, samples: samples)
             micro += 1
-            if micro == plan.accumulation {
+            if micro == plan.microBatches {
                 micro = 0
-                position = position.advanced(by: plan.global, epochOf: order.count)
+                phase = (phase + 1) % phases
+                position = position.advanced(by: plan.global, epochOf: order.count, finishingStep: phase == 0)
             }
             return request
         }
-    }
-}
-
-extension RunConfiguration {
-    /// How a picture becomes its two views.
-    package var viewTransform: TwoViewTransform {
-        TwoViewTransform(
-            imageSize: data.imageSize, minimumCrop: data.minimumCrop, augmentation: data.augmentation,
-            seed: UInt64(run.seed))
     }
 }

@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import Learning
 import MessagePassing
 
 /// Which ranks share this host, and what each may use of it.

@@ -1,5 +1,6 @@
 import Checkpointing
 import DataParallel
+import Learning
 import MessagePassing
 import SystemPackage
 
@@ -7,6 +8,7 @@ import SystemPackage
 final class RunCheckpoints {
     private let configuration: RunConfiguration
     private let state: TrainingState
+    private let architectureFacts: [String: String]
     private let pictures: PictureList
     private let directory: RunDirectory
     private let lock: RunLock?
@@ -14,6 +16,8 @@ final class RunCheckpoints {
     private let reporter: RunReporter
     private let communicator: any Collective
     private let watchdog: Watchdog
+    /// Into how many micro-batches an update is cut, which a run keeps.
+    var microBatches = 1
     /// The step that was last saved or loaded.
     private(set) var savedStep = 0
     /// Why the latest save was not even begun.
@@ -21,10 +25,11 @@ final class RunCheckpoints {
 
     /// `lock` is what rank zero holds.
     init(
-        _ configuration: RunConfiguration, state: TrainingState, pictures: PictureList, lock: RunLock?,
+        _ configuration: RunConfiguration, _ task: some TrainingTask, pictures: PictureList, lock: RunLock?,
         reporter: RunReporter, runtime: MPIRuntime
     ) throws {
-        (self.configuration, self.state, self.pictures) = (configuration, state, pictures)
+        (self.configuration, self.pictures) = (configuration, pictures)
+        (state, architectureFacts) = (TrainingState(task), task.architectureFacts)
         (self.lock, self.reporter) = (lock, reporter)
         (communicator, watchdog) = (runtime.world, runtime.watchdog)
         directory = RunDirectory(FilePath(text: configuration.run.directory))
@@ -34,9 +39,16 @@ final class RunCheckpoints {
 
     // MARK: Beginning
 
-    /// Fills the state from the newest sound checkpoint, or makes all ranks begin with rank zero's. Returns where the run
-    /// goes on and from which directory; nil where it begins.
-    func restore(globalBatch: Int) throws -> (position: RunPosition, directory: FilePath)? {
+    /// What a run that goes on takes over from its checkpoint, beside the state.
+    struct Restored {
+        let position: RunPosition
+        let directory: FilePath
+        /// Into how many micro-batches an update was cut; nil where `batch.microBatch` is set anew, or was not saved.
+        let microBatches: Int?
+    }
+
+    /// Fills the state from the newest sound checkpoint, or makes all ranks begin with rank zero's; nil where it begins.
+    func restore(globalBatch: Int) throws -> Restored? {
         let reader = try CheckpointReader.openNewest(runDirectory: directory.path, communicator: communicator) {
             reporter.warn($0)
         }
@@ -50,23 +62,30 @@ final class RunCheckpoints {
                 "\(directory.path.shown) holds no checkpoint, but checkpoint.resume is required: bring its checkpoints "
                     + "back (is its file system mounted?), or set checkpoint.resume=auto to begin anew")
         }
-        var position: RunPosition?
+        var restored: Restored?
         if let reader {
-            try compareConfigurations(reader)
+            let saved = try compareConfigurations(reader), facts = reader.manifest.facts
             try state.load(reader)
-            position = self.position(reader, globalBatch)
-            savedStep = reader.manifest.facts.step
+            restored = Restored(
+                position: position(reader, globalBatch), directory: reader.directory,
+                microBatches: saved.batch.microBatch == configuration.batch.microBatch
+                    ? facts.counters[Self.microBatchesKey] : nil)
+            savedStep = facts.step
         } else {
             try broadcastParameters(state.replicas.map(\.tensor), over: communicator)
         }
         try verifyReplicasAgree(state.replicas, over: communicator)
-        return position.map { ($0, reader!.directory) }
+        return restored
     }
 
-    private func compareConfigurations(_ reader: CheckpointReader) throws {
+    private static let microBatchesKey = "microBatches"
+
+    /// Returns that of the checkpoint.
+    private func compareConfigurations(_ reader: CheckpointReader) throws -> RunConfiguration {
         try communicator.agree(on: "comparing configurations") {
             let saved = try RunConfiguration.parse(
-                yaml: reader.manifest.facts.configuration, name: reader.directory.shown)
+                yaml: reader.manifest.facts.configuration, name: reader.directory.shown,
+                task: type(of: configuration.task))
             let changes = configuration.differences(from: saved.configuration)
             let forbidden = changes.filter { $0.rule == .mustMatch }
             guard forbidden.isEmpty else {
@@ -78,6 +97,7 @@ final class RunCheckpoints {
             for change in changes where change.rule == .changesTraining {
                 reporter.warn("resuming with a change, \(change)")
             }
+            return saved.configuration
         }
     }
 
@@ -112,8 +132,9 @@ final class RunCheckpoints {
             state.saved,
             facts: CheckpointFacts(
                 step: position.step, samplesSeen: position.samples, seed: UInt64(configuration.run.seed),
-                configuration: configuration.yaml(), architecture: configuration.architectureFacts,
-                counters: position.counters.merging(pictures.counters) { $1 }))
+                configuration: configuration.yaml(), architecture: architectureFacts,
+                counters: position.counters.merging(pictures.counters) { $1 }
+                    .merging([Self.microBatchesKey: microBatches]) { $1 }))
     }
 
     /// Commits the save under way once all ranks have written their shards, and tells of it.

@@ -23,9 +23,11 @@ public struct RunPosition: Sendable, Equatable {
     var counters: [String: Int] { ["epoch": epoch, "samplesInEpoch": samplesInEpoch] }
 
     /// The position after a batch of `globalBatch` of an epoch of `count` images; an incomplete last batch is dropped.
-    package func advanced(by globalBatch: Int, epochOf count: Int) -> RunPosition {
+    ///
+    /// - Parameter finishingStep: whether the batch was the last of its step.
+    package func advanced(by globalBatch: Int, epochOf count: Int, finishingStep: Bool = true) -> RunPosition {
         var next = self
-        next.step += 1
+        next.step += finishingStep ? 1 : 0
         next.samples += globalBatch
         next.samplesInEpoch += globalBatch
         return next.settled(globalBatch, epochOf: count)

@@ -1,8 +1,10 @@
 import Checkpointing
+import DataParallel
 import Drawing
 import Evaluation
 import Files
 import ImagePipeline
+import Learning
 import SystemPackage
 import TensorCore
 
@@ -19,8 +21,6 @@ package final class RunReporter {
     private var batchRanks = 1
     private var skipped: SkippedFiles
     private var stragglers: StragglerWatch
-    private var collapse = CollapseWatch()
-    private var overlap: OverlapWatch
     private var series = CurveSeries()
 
     /// `hosts` are those of the ranks.
@@ -29,7 +29,6 @@ package final class RunReporter {
         console: Console = .standardError
     ) throws {
         stragglers = StragglerWatch(hosts: hosts)
-        overlap = OverlapWatch(configuration.configuration)
         skipped = SkippedFiles(path: directory.skipped)
         self.directory = directory
         self.configuration = configuration
@@ -42,37 +41,30 @@ package final class RunReporter {
 
     /// Opens the files that depend on where the run starts, and says what is going to happen.
     package func begin(
-        _ position: RunPosition, resumedFrom checkpoint: String?, images: Int, batch: BatchPlan, cores: CorePlan,
-        parameters: Int, elementType: ElementType, communication: String
+        _ description: RunDescription, _ position: RunPosition, resumedFrom checkpoint: String?
     ) throws {
         guard isRoot else { return }
         try WholeFile.write(
             configuration.configuration.yaml(origins: configuration.origins), to: directory.configuration)
         try skipped.begin(isResumed: checkpoint != nil)
-        batchRanks = batch.ranks
+        batchRanks = description.batch.ranks
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
         series = CurveSeries(try MetricsFile.read(directory.metrics).records)
         tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
         let settings = configuration.configuration
         attempt { try tensorBoard?.text("configuration", settings.yaml(), step: position.step) }
-        note(
-            "\(settings.method.name.rawValue) (\(settings.method.dialect.rawValue)), \(settings.model.architecture.rawValue), "
-                + "\(parameters) trained parameters, \(images) images at \(settings.data.imageSize) px, "
-                + elementType.rawValue)
-        note(
-            "\(batch.ranks) rank\(batch.ranks == 1 ? "" : "s") × \(batch.microBatch) images × \(batch.accumulation) "
-                + "micro-batch\(batch.accumulation == 1 ? "" : "es") = global batch \(batch.global), "
-                + "peak learning rate \(significant(batch.learningRate)), gradients \(communication)")
-        note(cores.summary)
+        description.lines.forEach(note)
         note("run directory \(directory.path.shown)")
-        if let warning = OverlapWatch.forecast(settings) { warn(warning) }
+        description.forecasts.forEach(warn)
         if let checkpoint { note("resuming from \(checkpoint): step \(position.step), epoch \(position.epoch)") }
         record(.start, position, epoch: Double(position.epoch), [:])
     }
 
+    /// `images` are those of a step.
     package func stepped(
-        _ position: RunPosition, _ summary: StepSummary, learningRate: Double, epoch: Int, epochs: Int, steps: Int,
-        images: Int, epochSteps: Int
+        _ position: RunPosition, _ summary: StepSummary, _ observation: StepObservation, learningRate: Double,
+        epoch: Int,
+        schedule: RunSchedule, images: Int
     ) {
         guard isRoot else { return }
         rate.add(images: images, seconds: summary.times.total)
@@ -80,8 +72,7 @@ package final class RunReporter {
         let finishesEpoch = position.epoch > epoch
         let ranks = summary.rankTimes
         if let warning = stragglers.add(ranks) { warn(warning) }
-        if let warning = collapse.add(summary.featureSpread, step: position.step) { warn(warning) }
-        if let warning = overlap.add(summary.positivesPerImage, step: position.step) { warn(warning) }
+        observation.warnings.forEach(warn)
         if finishesEpoch, batchRanks > 1 {
             note(
                 "seconds of the last step, least/middle/most over ranks: compute \(ranks.compute.text), data "
@@ -89,28 +80,30 @@ package final class RunReporter {
         }
         progress?.update(
             RunProgress(
-                epoch: epoch + 1, epochs: epochs, step: position.step, steps: steps, loss: summary.loss,
+                epoch: epoch + 1, epochs: schedule.epochs, step: position.step, steps: schedule.totalSteps,
+                loss: summary.loss,
                 learningRate: learningRate, imagesPerSecond: rate.imagesPerSecond,
                 dataShare: times.data / times.total, computeShare: times.compute / times.total,
                 communicationShare: times.communication / times.total,
-                secondsLeft: Double((steps - position.step) * images) / rate.imagesPerSecond),
+                secondsLeft: Double((schedule.totalSteps - position.step) * images) / rate.imagesPerSecond),
             isEpochEnd: finishesEpoch)
         guard position.step.isMultiple(of: configuration.configuration.log.everySteps) || finishesEpoch else { return }
-        let inEpoch = finishesEpoch ? 1 : Double(position.samplesInEpoch) / Double(epochSteps * images)
+        let inEpoch = finishesEpoch ? 1 : Double(position.samplesInEpoch) / Double(schedule.epochImages)
         record(
             .train, position, epoch: Double(epoch) + inEpoch,
             [
                 MetricRecord.loss: summary.loss, MetricRecord.learningRate: learningRate,
                 MetricRecord.imagesPerSecond: Double(images) / times.total,
-                "positivesPerImage": summary.positivesPerImage, "withoutOverlap": summary.withoutOverlap,
                 "secondsData": times.data, "secondsCompute": times.compute,
-                "secondsCommunication": times.communication, "featureSpread": summary.featureSpread,
+                "secondsCommunication": times.communication,
                 "secondsComputeLeast": ranks.compute.least, "secondsComputeMiddle": ranks.compute.middle,
                 "secondsComputeMost": ranks.compute.most, "secondsDataLeast": ranks.data.least,
                 "secondsDataMiddle": ranks.data.middle, "secondsDataMost": ranks.data.most,
                 "secondsCommunicationLeast": ranks.waiting.least, "secondsCommunicationMiddle": ranks.waiting.middle,
                 "secondsCommunicationMost": ranks.waiting.most, "slowestRank": Double(ranks.slowest),
-            ])
+            ].merging(observation.metrics) { $1 }.merging(
+                summary.losses.map { ("\(MetricRecord.loss).\($0)", $1) }
+            ) { $1 })
     }
 
     /// Names what lay among the pictures and is not used.

@@ -1,3 +1,4 @@
+import Learning
 import Optimization
 
 /// How long a run is and what its rates are at a position: values that are the same on every rank.
@@ -10,33 +11,47 @@ package struct RunSchedule: Sendable {
     /// Updates of the whole run, those before `start` among them.
     package let totalSteps: Int
     private let globalBatch: Int
+    /// Batches of a step.
+    private let phases: Int
     private let evaluatesEvery: Int
-    private let learningRates: LearningRateSchedule
-    private let momenta: MomentumSchedule
+    /// By module.
+    private let learningRates: [LearningRateSchedule]
 
     /// - Parameters:
     ///   - images: of an epoch; at least one global batch.
     ///   - start: where the run begins or goes on.
     package init(
-        _ configuration: RunConfiguration, globalBatch: Int, images: Int, from start: RunPosition = RunPosition()
+        _ configuration: RunConfiguration, _ task: some TrainingTask, globalBatch: Int, images: Int,
+        from start: RunPosition = RunPosition()
     ) {
         epochs = configuration.schedule.epochs
         self.globalBatch = globalBatch
+        phases = task.phases.count
         stepsPerEpoch = images / globalBatch
         let left = (epochs - start.epoch - 1) * stepsPerEpoch + (images - start.samplesInEpoch) / globalBatch
-        totalSteps = min(start.step + max(left, 0), configuration.schedule.steps ?? .max)
+        totalSteps = min(start.step + (max(left, 0) + phases - 1) / phases, configuration.schedule.steps ?? .max)
         evaluatesEvery = configuration.evaluation.everyEpochs
-        learningRates = LearningRateSchedule(
-            baseRate: configuration.optimizer.baseLearningRate, globalBatch: globalBatch,
-            warmupSamples: configuration.schedule.warmupEpochs * stepsPerEpoch * globalBatch)
-        momenta = MomentumSchedule(base: configuration.method.baseMomentum)
+        learningRates = task.learningRates(
+            RunLength(
+                globalBatch: globalBatch, epochImages: stepsPerEpoch * globalBatch, epochs: epochs,
+                warmupEpochs: configuration.schedule.warmupEpochs))
     }
 
-    /// Of the update that follows.
-    package func learningRate(at position: RunPosition) -> Double { learningRates.rate(at: progress(at: position)) }
+    /// Of the update of a module that follows.
+    package func learningRate(ofModule index: Int = 0, at position: RunPosition) -> Double {
+        learningRates[index].rate(at: progress(at: position))
+    }
 
-    /// The momentum encoder's coefficient in the update that follows.
-    package func momentum(at position: RunPosition) -> Double { momenta.momentum(at: progress(at: position)) }
+    /// The highest rate of the first module.
+    package var peakLearningRate: Double { learningRates[0].rate }
+
+    /// Images of an epoch: whole batches.
+    package var epochImages: Int { stepsPerEpoch * globalBatch }
+
+    /// Whether an epoch ended with the step before `position`.
+    package func isAfterEpoch(_ position: RunPosition) -> Bool {
+        position.epoch > 0 && position.samplesInEpoch < phases * globalBatch
+    }
 
     package func isFinished(_ position: RunPosition) -> Bool {
         position.epoch >= epochs || position.step >= totalSteps
@@ -47,8 +62,8 @@ package struct RunSchedule: Sendable {
         evaluatesEvery > 0 && (position.epoch.isMultiple(of: evaluatesEvery) || isFinished(position))
     }
 
-    private func progress(at position: RunPosition) -> ScheduleProgress {
-        let epoch = stepsPerEpoch * globalBatch
-        return ScheduleProgress(samples: position.epoch * epoch + position.samplesInEpoch, total: epochs * epoch)
+    /// How far a run is at a position.
+    package func progress(at position: RunPosition) -> ScheduleProgress {
+        ScheduleProgress(done: position.epoch * epochImages + position.samplesInEpoch, of: epochs * epochImages)
     }
 }

@@ -34,8 +34,11 @@ package struct StartChecks {
     func verifyConfiguration(_ configuration: RunConfiguration) throws {
         let all = try communicator.allGather(configuration.yaml())
         guard let other = all.indices.first(where: { all[$0] != all[0] }) else { return }
-        let first = try RunConfiguration.parse(yaml: all[0], name: hosts[0]).configuration
-        let second = try RunConfiguration.parse(yaml: all[other], name: hosts[other]).configuration
+        let first = try RunConfiguration.parse(yaml: all[0], name: hosts[0], task: type(of: configuration.task))
+            .configuration
+        let second = try RunConfiguration.parse(
+            yaml: all[other], name: hosts[other], task: type(of: configuration.task)
+        ).configuration
         let difference = second.differences(from: first).first.map {
             "\($0.key) is \($0.before) on \(hosts[0]) (rank 0) "
                 + "and \($0.after) on \(hosts[other]) (rank \(other))"

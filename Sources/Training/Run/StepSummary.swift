@@ -1,4 +1,4 @@
-import PixelLearning
+import Learning
 
 /// Seconds of a step on one rank, by what they were spent on.
 package struct StepTimes: Sendable {
@@ -17,13 +17,10 @@ package struct StepTimes: Sendable {
 
 /// A step as all ranks together see it.
 package struct StepSummary: Sendable {
+    /// Of the step's last phase.
     package let loss: Double
-    /// Matching cells per image pair, and the share of pairs without any.
-    package let positivesPerImage: Double
-    package let withoutOverlap: Double
-    /// How far the momentum projections of different pixels are from being one and the same: 0 for equal ones, 1 for
-    /// vectors in all directions.
-    package let featureSpread: Double
+    /// Of phases that have names, by these.
+    package let losses: [String: Double]
     /// Images that some rank could not read and replaced in this step.
     package let unreadable: Int
     /// Means over ranks.
@@ -32,28 +29,20 @@ package struct StepSummary: Sendable {
     /// A signal that some rank received, the one of the highest number; 0 for none: all ranks stop after this step.
     package let stopSignal: Int32
 
-    /// This rank's part of the step.
-    package static func figures(
-        _ outcome: BatchOutcome, times: StepTimes, unreadable: Int, stopSignal: Int32
-    ) -> Figures {
-        var figures = Figures()
-        figures.add("loss", sum: outcome.loss)
-        figures.add("positives", total: Double(outcome.positives), of: Double(outcome.images))
-        figures.add("without overlap", total: Double(outcome.withoutOverlap), of: Double(outcome.images))
+    /// Adds what a run itself has to say of a step on this rank.
+    package static func add(times: StepTimes, unreadable: Int, stopSignal: Int32, to figures: inout Figures) {
         figures.add("unreadable", sum: Double(unreadable))
         figures.add("stop signal", maximum: Double(stopSignal))
         figures.add("seconds", each: times.total)
         figures.add("seconds of data", each: times.data)
         figures.add("seconds of communication", each: times.communication)
-        figures.add("feature rows", sum: Double(outcome.features.rows))
-        figures.add("features", sums: outcome.features.sums)
-        return figures
     }
 
-    package init(_ totals: Figures.Totals) {
-        loss = totals.sum("loss")
-        positivesPerImage = totals.mean("positives")
-        withoutOverlap = totals.mean("without overlap")
+    package init(_ totals: Figures.Totals, phases: [TrainingPhase]) {
+        let losses = phases.map { totals.sum($0.lossName) }
+        loss = losses.last!
+        self.losses = Dictionary(
+            zip(phases, losses).filter { !$0.0.name.isEmpty }.map { ($0.0.name, $0.1) }, uniquingKeysWith: { $1 })
         unreadable = Int(totals.sum("unreadable"))
         stopSignal = Int32(totals.maximum("stop signal"))
         let seconds = totals.each("seconds")
@@ -66,6 +55,5 @@ package struct StepSummary: Sendable {
         times = StepTimes(
             total: seconds.reduce(0, +) / count, data: data.reduce(0, +) / count,
             communication: communication.reduce(0, +) / count)
-        featureSpread = FeatureMoments(rows: Int(totals.sum("feature rows")), sums: totals.sums("features")).spread
     }
 }

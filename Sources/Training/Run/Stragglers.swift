@@ -1,3 +1,5 @@
+import Learning
+
 /// How one kind of time is spread over ranks.
 package struct Spread: Sendable, Equatable {
     package var least = 0.0

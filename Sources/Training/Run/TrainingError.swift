@@ -3,5 +3,5 @@ import MessagePassing
 /// A run cannot go on; thrown alike on every rank.
 public struct TrainingError: SharedError, CustomStringConvertible {
     public let description: String
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

@@ -3,17 +3,25 @@ import DataParallel
 import Evaluation
 import Files
 import ImagePipeline
+import Learning
 import MessagePassing
 import NeuralNetwork
 import Optimization
-import PixelLearning
 import SystemPackage
 import TensorCore
 
-/// A training run from its first image to its last checkpoint, the same on every rank.
+/// How a run ended, the same on all ranks.
+public enum RunEnd: Sendable {
+    /// The schedule is done.
+    case finished
+    /// A signal asked for it: the state is saved, and the same command goes on.
+    case stopped
+}
+
+/// A training run from its first image to its last checkpoint, the same on every rank and for every task.
 ///
 /// What differs by rank is confined to the reporter, which speaks on rank zero only.
-public final class TrainingRun {
+public final class TrainingRun<Task: TrainingTask> {
     private let configuration: RunConfiguration
     private let runtime: MPIRuntime
     private let communicator: any Collective
@@ -21,117 +29,99 @@ public final class TrainingRun {
     private let threads: CorePlan.Threads
     private let index: ImageIndex
     private let order: SampleOrder
-    private let model: PixPro
-    private let step: TrainingStep
+    private let task: Task
+    private let step: TrainingStep<Task>
     private let schedule: RunSchedule
     private let checkpoints: RunCheckpoints
     private let reporter: RunReporter
-    private let evaluator: RunEvaluator
+    private let evaluator: any TaskEvaluator
     private let trace: StepTrace?
-    private let numbers: NumberGuard
+    /// One for each of the task's modules.
+    private let guards: [NumberGuard]
     private var position: RunPosition
     /// The signal on which all ranks stop; 0 for none.
     private var stopSignal: Int32 = 0
 
-    /// Prepares everything up to the first step: plans, images, model, and the newest checkpoint. Collective.
+    /// Prepares everything up to the first step: plans, images, networks, and the newest checkpoint. Collective.
     ///
-    /// - Parameter trace: a file for a Chrome trace of the first steps (see `StepTrace`).
-    public init(_ loaded: LoadedConfiguration, runtime: MPIRuntime, trace: FilePath? = nil) throws {
-        let configuration = loaded.configuration
-        let world = runtime.world
+    /// - Parameters:
+    ///   - trace: a file for a Chrome trace of the first steps (see `StepTrace`).
+    ///   - makeTask: makes what is trained, with maps of the given type.
+    public init(
+        _ loaded: LoadedConfiguration, runtime: MPIRuntime, trace: FilePath? = nil,
+        makeTask: (ElementType) throws -> Task
+    ) throws {
+        let configuration = loaded.configuration, world = runtime.world
         self.configuration = configuration
         self.runtime = runtime
         communicator = world
-        let directory = RunDirectory(FilePath(text: configuration.run.directory))
-        runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
-        runtime.watchdog.begin(.start)
-        if configuration.parallel.checkCollectives { try world.checkOrder() }
-        let checks = try StartChecks(runtime)
-        try checks.verifyProgram()
-        try checks.verifyConfiguration(configuration)
-        let host = try HostLayout(runtime)
-        batch = try world.agree(on: "planning the batch") {
-            try BatchPlan(configuration: configuration, ranks: world.size, memoryPerRank: host.memoryPerRank)
-        }
-        let cores = try world.agree(on: "planning threads") {
-            try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
-        }
-        threads = cores.ranks[host.rank]
-        try world.agree(on: "starting threads") { [threads] in try ComputeThreads.start(threads: threads.compute) }
-        index = try DataSource.index(
-            configuration.data.roots.map(FilePath.init(text:)), excluding: directory.path, runtime)
-        try checks.verifyPictures(index)
+        let setup = try RunSetup(configuration, runtime)
+        (index, threads) = (setup.index, setup.threads)
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
-        guard index.count >= batch.global else {
-            let remedy =
-                configuration.batch.global == nil
-                ? "lower batch.perRank, or start fewer ranks" : "or lower batch.global"
-            throw TrainingError(
-                "\(index.count) images are fewer than one batch of \(batch.global) (\(world.size) ranks × "
-                    + "\(batch.perRank)): add images, \(remedy)")
-        }
 
-        var settings = configuration.pixProSettings
-        settings.elementType = try configuration.precision.elementType(on: world)
-        model = PixPro(settings, seed: UInt64(configuration.run.seed))
-        let optimizer = LARS(
-            model.online.parameters, momentum: configuration.optimizer.momentum,
-            weightDecay: configuration.optimizer.weightDecay,
-            trustCoefficient: configuration.optimizer.name == .lars ? configuration.optimizer.trustCoefficient : nil)
+        let elementType = try configuration.precision.elementType(on: world)
+        task = try makeTask(elementType)
         step = try TrainingStep(
-            model: model, optimizer: optimizer, communicator: world,
-            mode: threads.communication > 0 ? .overlapped : .inline, wire: configuration.parallel.wire)
-
-        let lock: RunLock? = try world.agree(on: "preparing \(directory.path.shown)") {
-            guard world.isRoot else { return nil }
-            try directory.create()
-            return try RunLock(directory: directory.path, host: runtime.hostName)
+            task, communicator: world, mode: threads.communication > 0 ? .overlapped : .inline,
+            wire: configuration.parallel.wire)
+        guards = task.modules.map { [task] _ in
+            NumberGuard(
+                configuration.numbers, statistics: task.states.flatMap(\.statistics), communicator: world)
         }
-        try checks.verifySight(of: directory, lock)
-        numbers = NumberGuard(
-            configuration.numbers, statistics: model.online.statistics + model.momentum.statistics, communicator: world)
-        evaluator = try RunEvaluator(configuration, index: index, communicator: world)
+        evaluator = try task.makeEvaluator(pictures: index, communicator: world)
         reporter = try world.agree(on: "opening the run's files") {
-            try RunReporter(directory, loaded, hosts: checks.hosts, isRoot: world.isRoot)
+            try RunReporter(setup.directory, loaded, hosts: setup.checks.hosts, isRoot: world.isRoot)
         }
         self.trace = try trace.map { try StepTrace(path: $0, communicator: world) }
-        try checks.clockWarnings().forEach(reporter.warn)
-        if host.memoryGroup != nil { reporter.note(host.memorySummary) }
-        let parameters = model.online.parameters.reduce(0) { $0 + $1.value.count }
-        let memory = configuration.memory(
-            parameters: parameters, microBatch: batch.microBatch, elementType: settings.elementType)
-        if let warning = host.memoryWarning(memory) { reporter.warn(warning) }
+        try setup.checks.clockWarnings().forEach(reporter.warn)
+        if setup.host.memoryGroup != nil { reporter.note(setup.host.memorySummary) }
+
         checkpoints = try RunCheckpoints(
-            configuration, state: TrainingState(model: model, optimizer: optimizer), pictures: PictureList(index),
-            lock: lock, reporter: reporter, runtime: runtime)
-        let restored = try checkpoints.restore(globalBatch: batch.global)
+            configuration, task, pictures: PictureList(index), lock: setup.lock, reporter: reporter, runtime: runtime)
+        let restored = try checkpoints.restore(globalBatch: setup.batch.global)
         position = restored?.position ?? RunPosition()
-        schedule = RunSchedule(configuration, globalBatch: batch.global, images: index.count, from: position)
-        try reporter.begin(
-            position, resumedFrom: restored?.directory.shown, images: index.count, batch: batch, cores: cores,
-            parameters: parameters, elementType: model.settings.elementType,
-            communication: step.reducer.mode.rawValue)
+        batch = try world.agree(on: "planning the batch") {
+            guard let kept = restored?.microBatches else { return setup.batch }
+            return try BatchPlan(configuration: configuration, ranks: world.size, microBatches: kept)
+        }
+        checkpoints.microBatches = batch.microBatches
+        let least = batch.images(ofMicroBatch: batch.microBatches - 1).count
+        guard least >= task.leastMicroBatch else {
+            throw TrainingError(
+                "a micro-batch of \(least) image\(least == 1 ? "" : "s") is too small for \(task.summary), which needs "
+                    + "\(task.leastMicroBatch): raise batch.global or batch.microBatch")
+        }
+        schedule = RunSchedule(configuration, task, globalBatch: batch.global, images: index.count, from: position)
+        try begin(setup, restored, elementType)
+    }
+
+    /// Says what is going to happen.
+    private func begin(
+        _ setup: RunSetup, _ restored: RunCheckpoints.Restored?, _ elementType: ElementType
+    ) throws {
+        let parameters = task.modules.flatMap(\.parameters).reduce(0) { $0 + $1.value.count }
+        let memory = configuration.memory(
+            parameters: parameters, imagesAtOnce: batch.mostImagesAtOnce, elementType: elementType)
+        if let warning = setup.host.memoryWarning(memory) { reporter.warn(warning) }
+        let description = RunDescription(
+            task: task.summary, parameters: parameters, images: index.count, elementType: elementType, batch: batch,
+            peakLearningRate: schedule.peakLearningRate, communication: step.reducers[0].mode.rawValue,
+            cores: setup.cores, forecasts: communicator.isRoot ? task.forecasts() : [])
+        try reporter.begin(description, position, resumedFrom: restored?.directory.shown)
         reporter.leftOut(index.leftOut)
     }
 
-    /// How a run ended, the same on all ranks.
-    public enum End: Sendable {
-        /// The schedule is done.
-        case finished
-        /// A signal asked for it: the state is saved, and the same command goes on.
-        case stopped
-    }
-
     /// Trains to the end of the schedule, or until a signal asks to stop. Collective.
-    public func run() throws -> End {
+    public func run() throws -> RunEnd {
         StopRequest.rememberFromNow()
         let batches = BatchSource(try makeLoader(), communicator)
         defer { batches.stop() }
         if try isEvaluationMissing() { try finishEpoch() }
         while !schedule.isFinished(position) && stopSignal == 0 {
+            let epoch = position.epoch
             try trainStep(batches)
             try trace?.stepped()
-            let finishesEpoch = position.samplesInEpoch == 0
+            let finishesEpoch = position.epoch > epoch
             try checkpoints.poll()
             if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try checkpoints.save(position) }
             if finishesEpoch && stopSignal == 0 { try finishEpoch() }
@@ -152,55 +142,66 @@ public final class TrainingRun {
 
     // MARK: One step
 
-    private func trainStep(_ batches: BatchSource) throws {
-        runtime.watchdog.begin(.step, "step \(position.step + 1)")
-        let clock = ContinuousClock(), start = clock.now
+    private func trainStep(_ batches: BatchSource<Task.Samples>) throws {
+        let clock = ContinuousClock(), start = clock.now, begun = position, title = "step \(position.step + 1)"
+        runtime.watchdog.begin(.step, title)
         let before = (batches.secondsWaited, communicationSeconds + batches.secondsForOthers)
-        let learningRate = schedule.learningRate(at: position)
-        var isAccepted = true
-        numbers.begin()
-        let outcome = try Trace.span("step \(position.step + 1)") {
-            try step.run(
-                microBatches: batch.accumulation, momentum: schedule.momentum(at: position), learningRate: learningRate,
-                accept: { [numbers, buckets = step.reducer.buckets] in
-                    isAccepted = try numbers.accepts(loss: $0.loss, gradients: buckets.map(\.gradients))
-                    return isAccepted
-                }
-            ) {
-                runtime.watchdog.advance()
-                return try batches.next()
-            }
-        }
-        if !isAccepted { try reportNonFinite(outcome) }
-        let epoch = position.epoch
-        position = position.advanced(by: batch.global, epochOf: order.count)
+        var figures = try Trace.span(title) { try trainPhases(batches) }
         var times = StepTimes()
         times.data = batches.secondsWaited - before.0
         times.communication = communicationSeconds + batches.secondsForOthers - before.1
         times.total = (clock.now - start).inSeconds
         let failures = batches.takeFailures()
-        let figures = StepSummary.figures(
-            outcome, times: times, unreadable: failures.count, stopSignal: StopRequest.pendingSignal)
-        let summary = StepSummary(try figures.reduced(over: communicator))
+        StepSummary.add(
+            times: times, unreadable: failures.count, stopSignal: StopRequest.pendingSignal, to: &figures)
+        let totals = try figures.reduced(over: communicator)
+        let summary = StepSummary(totals, phases: task.phases)
         stopSignal = summary.stopSignal
         if summary.unreadable > 0 { try reportUnreadable(failures) }
         reporter.stepped(
-            position, summary, learningRate: learningRate, epoch: epoch, epochs: schedule.epochs,
-            steps: schedule.totalSteps, images: batch.global, epochSteps: schedule.stepsPerEpoch)
+            position, summary, task.observe(totals, step: position.step),
+            learningRate: schedule.learningRate(at: begun), epoch: begun.epoch, schedule: schedule,
+            images: batch.global * task.phases.count)
+    }
+
+    /// The step's updates, each on a batch of its own; returns this rank's figures. Moves the position on.
+    private func trainPhases(_ batches: BatchSource<Task.Samples>) throws -> Figures {
+        var figures = Figures()
+        step.moveAverages(schedule.progress(at: position))
+        for (number, phase) in task.phases.enumerated() {
+            let numbers = guards[phase.module], buckets = step.reducers[phase.module].buckets
+            var isAccepted = true
+            numbers.begin()
+            let outcome = try step.run(
+                phase, batch, learningRate: schedule.learningRate(ofModule: phase.module, at: position),
+                accept: {
+                    isAccepted = try numbers.accepts(loss: $0.loss, gradients: buckets.map(\.gradients))
+                    return isAccepted
+                },
+                next: {
+                    runtime.watchdog.advance()
+                    return try batches.next()
+                })
+            if !isAccepted { try reportNonFinite(outcome.losses, numbers) }
+            figures.add(outcome.figures)
+            position = position.advanced(
+                by: batch.global, epochOf: order.count, finishingStep: number == task.phases.count - 1)
+        }
+        return figures
     }
 
     /// Seconds in which this rank could only wait for others.
     private var communicationSeconds: Double {
-        step.reducer.statistics.exposedSeconds + step.statistics.statistics.exposedSeconds
+        step.reducers.reduce(step.statistics.statistics.exposedSeconds) { $0 + $1.statistics.exposedSeconds }
     }
 
     /// Names the batch on which loss or gradient went wrong; throws where that ends the run. Collective.
-    private func reportNonFinite(_ outcome: BatchOutcome) throws {
-        let pictures = (0..<batch.accumulation).map { micro in
+    private func reportNonFinite(_ losses: [Double], _ numbers: NumberGuard) throws {
+        let pictures = (0..<batch.microBatches).map { micro in
             DataSource.samples(at: position, micro: micro, order: order, plan: batch, rank: communicator.rank)
                 .map(index.description(of:))
         }
-        let (message, names) = try numbers.report(step: position.step + 1, losses: outcome.losses, pictures: pictures)
+        let (message, names) = try numbers.report(step: position.step + 1, losses: losses, pictures: pictures)
         reporter.nonFinite(message, step: position.step + 1, pictures: names)
     }
 
@@ -217,11 +218,11 @@ public final class TrainingRun {
                 + "listed in skipped.txt of the run directory, with reasons")
     }
 
-    private func makeLoader() throws -> ViewLoader {
-        try ViewLoader(
-            index: index, transform: configuration.viewTransform, threads: threads.loader, prefetch: 2,
+    private func makeLoader() throws -> BatchLoader<Task.Samples> {
+        try BatchLoader(
+            index: index, samples: task.samples, threads: threads.loader, prefetch: 2,
             requests: DataSource.requests(
-                from: position, order: order, plan: batch, rank: communicator.rank,
+                from: position, order: order, plan: batch, phases: task.phases.count, rank: communicator.rank,
                 end: { [schedule] in schedule.isFinished($0) }))
     }
 
@@ -229,7 +230,7 @@ public final class TrainingRun {
 
     /// Whether the run that is resumed ended after an epoch and before its scores. Collective.
     private func isEvaluationMissing() throws -> Bool {
-        guard position.epoch > 0, position.samplesInEpoch == 0, schedule.isEvaluationDue(at: position) else {
+        guard schedule.isAfterEpoch(position), schedule.isEvaluationDue(at: position) else {
             return false
         }
         return try communicator.maximum([reporter.hasScores(of: position) ? 0 : 1])[0] > 0
@@ -246,14 +247,13 @@ public final class TrainingRun {
 
     /// Scores the encoder, unless a signal comes: then all ranks leave it together, and a resumed run does it anew.
     private func evaluate() throws {
-        struct Interruption: Error {}
         reporter.note("evaluating after epoch \(position.epoch)")
         runtime.watchdog.begin(.evaluate, "after epoch \(position.epoch)")
         do {
-            let report = try evaluator.evaluate(model.encoder) { [reporter, runtime] in
+            let report = try evaluator.evaluate { [reporter, runtime] in
                 runtime.watchdog.advance()
                 reporter.evaluating($0, $1, $2)
-                if StopRequest.isPending { throw Interruption() }
+                if StopRequest.isPending { throw EvaluationInterruption() }
             }
             reporter.evaluated(report, position)
         } catch let error as AgreedError {
@@ -263,3 +263,6 @@ public final class TrainingRun {
         }
     }
 }
+
+/// A signal came while a run was being scored.
+private struct EvaluationInterruption: Error {}

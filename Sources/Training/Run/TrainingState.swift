@@ -1,14 +1,19 @@
 import Checkpointing
+import Learning
 import NeuralNetwork
 import Optimization
-import PixelLearning
 import TensorCore
 
-/// Everything a run must restore to go on bit for bit: weights, momentum weights, statistics, velocities, position.
+/// Everything a run must restore to go on bit for bit: weights, averages, statistics, and what optimisers remember.
 struct TrainingState {
-    let model: PixPro
-    /// Nil where only the model is wanted, for evaluation.
-    let optimizer: LARS?
+    private let states: [ModelState]
+    /// None where only the networks are wanted, for evaluation.
+    private let optimizers: [any Optimizer]
+
+    init(_ task: some TrainingTask, withOptimizers: Bool = true) {
+        states = task.states
+        optimizers = withOptimizers ? task.modules.map(\.optimizer) : []
+    }
 
     /// Every tensor under its name in the checkpoint, in files' layout: copied for whom saves it.
     var saved: [SavedTensor] {
@@ -17,52 +22,51 @@ struct TrainingState {
                 NamedTensor(name: entry.name, tensor: entry.copy())
             }
         }
-            + counters.map { counter in
-                SavedTensor(NamedTensor(name: counter.name, scalar: Int64(counter.statistics.batchesTracked)))
-            }
+            + counters.map { SavedTensor(NamedTensor(name: $0.name, scalar: Int64($0.value))) }
     }
 
-    /// The same, with memory that a checkpoint is read into: vectors share the model's, kernels have their own, because
-    /// files hold OIHW.
-    private func tensors() -> [NamedTensor] {
-        entries.map { NamedTensor(name: $0.name, tensor: $0.read()) }
-            + counters.map {
-                NamedTensor(name: $0.name, scalar: Int64($0.statistics.batchesTracked))
-            }
-    }
-
-    /// Fills model and optimizer from an open checkpoint. Collective.
+    /// Fills networks and optimisers from an open checkpoint. Collective.
     func load(_ reader: CheckpointReader) throws {
-        let tensors = tensors()
-        try reader.read(into: tensors, partially: optimizer == nil)
+        let entries = entries, counters = counters
+        // Vectors share the model's memory, kernels have their own, because files hold OIHW.
+        let tensors =
+            entries.map { NamedTensor(name: $0.name, tensor: $0.read()) }
+            + counters.map { NamedTensor(name: $0.name, scalar: Int64($0.value)) }
+        try reader.read(into: tensors, partially: optimizers.isEmpty)
         for (entry, tensor) in zip(entries, tensors) { entry.write(tensor.tensor!) }
         for (counter, tensor) in zip(counters, tensors.dropFirst(entries.count)) {
-            counter.statistics.batchesTracked = Int(tensor.integers![0])
+            counter.write(Int(tensor.integers![0]))
         }
     }
 
     /// All tensors with their names, for comparing replicas; in internal layout.
     var replicas: [(name: String, tensor: Tensor)] {
-        (model.online.parameters + model.momentum.parameters).map { ($0.name, $0.value) }
-            + (model.online.statistics + model.momentum.statistics).flatMap {
+        states.flatMap(\.parameters).map { ($0.name, $0.value) }
+            + states.flatMap(\.statistics).flatMap {
                 [("\($0.name).running_mean", $0.mean), ("\($0.name).running_var", $0.variance)]
-            } + velocities.map { (Self.velocityName($0), $1) }
+            } + optimizers.flatMap(\.state)
     }
 
     private var entries: [StateDictionary.Entry] {
-        StateDictionary(model.online).entries + StateDictionary(model.momentum).entries
-            + velocities.map {
-                StateDictionary.entry(Self.velocityName($0), of: $1)
+        states.flatMap { StateDictionary($0).entries }
+            + optimizers.flatMap(\.state).map { StateDictionary.entry($0.name, of: $0.tensor) }
+    }
+
+    /// A count under its name, and where it goes.
+    private struct Counter {
+        let name: String
+        let value: Int
+        let write: (Int) -> Void
+    }
+
+    private var counters: [Counter] {
+        states.flatMap { StateDictionary($0).counters }.map { name, statistics in
+            Counter(name: name, value: statistics.batchesTracked) { statistics.batchesTracked = $0 }
+        }
+            + optimizers.flatMap { optimizer in
+                optimizer.counters.sorted { $0.key < $1.key }.map { name, value in
+                    Counter(name: name, value: value) { optimizer.counters[name] = $0 }
+                }
             }
     }
-
-    private var counters: [(name: String, statistics: RunningStatistics)] {
-        StateDictionary(model.online).counters + StateDictionary(model.momentum).counters
-    }
-
-    private var velocities: [(Parameter, Tensor)] {
-        optimizer.map { Array(zip($0.parameters, $0.velocities)) } ?? []
-    }
-
-    private static func velocityName(_ parameter: Parameter) -> String { "optimizer.velocity.\(parameter.name)" }
 }

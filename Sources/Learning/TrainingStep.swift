@@ -1,0 +1,81 @@
+import DataParallel
+import ImagePipeline
+import MessagePassing
+import NeuralNetwork
+import Optimization
+import TensorCore
+
+/// The updates of a task on all ranks: from batches to new weights.
+public final class TrainingStep<Task: TrainingTask> {
+    public let task: Task
+    /// One for each module.
+    public let reducers: [GradientReducer]
+    public let statistics: SynchronizedStatistics
+    private let communicator: any Collective
+
+    /// Collective.
+    public init(
+        _ task: Task, communicator: any Collective, mode: GradientReducer.Mode, wire: GradientReducer.Wire = .float32
+    ) throws {
+        self.task = task
+        self.communicator = communicator
+        let order = try BucketOrder(mode: mode, ranks: communicator.size)
+        reducers = try task.modules.map {
+            try GradientReducer(
+                parameters: $0.parameters, communicator: communicator, mode: mode, wire: wire, order: order)
+        }
+        statistics = try SynchronizedStatistics(communicator: communicator)
+    }
+
+    /// What one rank knows of a phase.
+    public struct Outcome: Sendable {
+        /// This rank's part of the loss, by micro-batch.
+        public var losses: [Double] = []
+        public var figures = Figures()
+        public var loss: Double { losses.reduce(0, +) }
+    }
+
+    /// Moves what follows by averaging: the beginning of a step.
+    public func moveAverages(_ progress: ScheduleProgress) {
+        for average in task.averages {
+            Trace.span("momentum update") { average.move(by: average.coefficient.momentum(at: progress)) }
+        }
+    }
+
+    /// Leaves in every parameter of a phase's module its gradient, summed over all ranks and micro-batches.
+    ///
+    /// `next` gives this rank's part of each micro-batch of `plan`. Collective.
+    public func computeGradients(
+        _ phase: TrainingPhase, _ plan: BatchPlan, next: () throws -> Task.Samples.Batch
+    ) throws -> Outcome {
+        for (index, module) in task.modules.enumerated() where task.modules.count > 1 {
+            module.isLearning = index == phase.module
+        }
+        let reducer = reducers[phase.module]
+        reducer.begin()
+        var outcome = Outcome()
+        for index in 0..<plan.microBatches {
+            let batch = try Trace.span("data") { try next() }
+            let part = BatchPart(
+                phase: phase, microBatchImages: plan.images(ofMicroBatch: index).count, globalImages: plan.global,
+                isFirst: index == 0, communicator: communicator, statistics: statistics,
+                onGradientReady: index == plan.microBatches - 1 ? reducer.markReady : nil)
+            outcome.losses.append(try task.learn(batch, part, &outcome.figures))
+        }
+        try reducer.finish()
+        outcome.figures.add(phase.lossName, sum: outcome.loss)
+        return outcome
+    }
+
+    /// One phase with its update, which is left out where `accept` refuses its gradients. Collective.
+    public func run(
+        _ phase: TrainingPhase, _ plan: BatchPlan, learningRate: Double,
+        accept: (Outcome) throws -> Bool = { _ in true }, next: () throws -> Task.Samples.Batch
+    ) throws -> Outcome {
+        let outcome = try computeGradients(phase, plan, next: next)
+        if try accept(outcome) {
+            Trace.span("optimizer") { task.modules[phase.module].optimizer.update(learningRate: learningRate) }
+        }
+        return outcome
+    }
+}

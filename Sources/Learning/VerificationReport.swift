@@ -1,0 +1,98 @@
+import Foundation
+
+/// How far a run was from its reference, step by step and tensor by tensor.
+public struct VerificationReport: Sendable {
+    public struct Loss: Sendable {
+        public let step: Int
+        /// The part of the loss; empty for the whole.
+        public let term: String
+        public let loss: Double
+        public let expected: Double
+        public let allowed: Double
+
+        public init(step: Int, term: String, loss: Double, expected: Double, allowed: Double) {
+            (self.step, self.term, self.loss, self.expected, self.allowed) = (step, term, loss, expected, allowed)
+        }
+
+        public var error: Double { abs(loss - expected) }
+        public var passed: Bool { error <= allowed }
+    }
+
+    public struct TensorError: Sendable {
+        /// `training kernels` as they are; or features, gradient, weights with exact sums.
+        public let kind: String
+        public let name: String
+        public let error: Double
+        public let allowed: Double
+
+        public init(kind: String, name: String, error: Double, allowed: Double) {
+            (self.kind, self.name, self.error, self.allowed) = (kind, name, error, allowed)
+        }
+
+        // Written so that a NaN fails.
+        public var passed: Bool { error <= allowed }
+
+        /// The part of the model: `encoder.layer1`, `projector`, … .
+        var group: String {
+            let parts = name.split(separator: ".")
+            return parts.count > 1 && parts[1].hasPrefix("layer") ? parts[0...1].joined(separator: ".") : "\(parts[0])"
+        }
+    }
+
+    /// Compute threads of each rank.
+    public let threads: [Int]
+    public var losses: [Loss] = []
+    public var tensors: [TensorError] = []
+
+    public init(threads: [Int]) { self.threads = threads }
+
+    public var passed: Bool { losses.allSatisfy(\.passed) && tensors.allSatisfy(\.passed) && !losses.isEmpty }
+
+    /// A line for each step and each group of tensors, worst tensor named, and a verdict.
+    public var text: String {
+        var lines = ["step      loss            reference       error     allowed"]
+        for loss in losses {
+            lines.append(
+                String(
+                    format: "%4d  %14.9f  %14.9f   %.2e  %.2e  %@", loss.step, loss.loss, loss.expected, loss.error,
+                    loss.allowed, mark(loss.passed)) + "  " + loss.term)
+        }
+        lines += ["", "tensors of              count  worst error  allowed   where"]
+        for (key, rows) in groups {
+            // The worst is the one that comes nearest to, or furthest past, what is allowed.
+            let worst = rows.max { $0.error / $0.allowed < $1.error / $1.allowed }!
+            let title = key.padding(toLength: max(key.count, 24), withPad: " ", startingAt: 0)
+            lines.append(
+                title + String(format: "%5d  %.2e     %.2e  ", rows.count, worst.error, worst.allowed)
+                    + "\(mark(rows.allSatisfy(\.passed)))  \(worst.name)")
+        }
+        let failed = tensors.count { !$0.passed } + losses.count { !$0.passed }
+        lines.append("")
+        lines.append(
+            passed
+                ? "verified on \(ranks): \(losses.count) losses and \(tensors.count) tensors agree with the reference"
+                : "NOT verified on \(ranks): \(failed) of \(losses.count + tensors.count) figures are past their "
+                    + "tolerance")
+        return lines.joined(separator: "\n")
+    }
+
+    /// "2 ranks with 1 thread each".
+    private var ranks: String {
+        let (least, most) = (threads.min()!, threads.max()!)
+        let count = least == most ? "\(most)" : "\(least) to \(most)"
+        return "\(threads.count) rank\(threads.count == 1 ? "" : "s") with \(count) thread\(most == 1 ? "" : "s")"
+            + (threads.count == 1 ? "" : " each")
+    }
+
+    private var groups: [(String, [TensorError])] {
+        var order: [String] = [], rows: [String: [TensorError]] = [:]
+        for tensor in tensors {
+            let key = "\(tensor.kind) \(tensor.group)"
+            if rows[key] == nil { order.append(key) }
+            rows[key, default: []].append(tensor)
+        }
+        return order.map { ($0, rows[$0]!) }
+    }
+
+    private func mark(_ passed: Bool) -> String { passed ? "ok  " : "FAIL" }
+}

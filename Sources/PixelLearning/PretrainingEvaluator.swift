@@ -1,0 +1,141 @@
+import Evaluation
+import Files
+import ImagePipeline
+import Learning
+import MessagePassing
+import NeuralNetwork
+import SystemPackage
+import TensorCore
+
+/// Scores an encoder on what the settings name, beside random weights, which are scored once.
+final class PretrainingEvaluator: TaskEvaluator {
+    private let plan: EvaluationPlan
+    private let calibration: PictureSource
+    private let settings: PretrainingSettings
+    private let encoder: ResNet
+    private let communicator: any Collective
+    private var floor: EvaluationReport?
+
+    /// Finds the pictures and checks every label map, before hours of training rather than after. Collective.
+    init(
+        _ encoder: ResNet, _ settings: PretrainingSettings, index: ImageIndex, communicator: any Collective
+    ) throws {
+        (self.encoder, self.settings) = (encoder, settings)
+        self.communicator = communicator
+        let size = settings.views.imageSize
+        calibration = Self.pictures(index, size)
+        plan = try communicator.agree(on: "preparing the evaluation") {
+            try Self.plan(settings, index: index, isRoot: communicator.isRoot)
+        }
+    }
+
+    private static func plan(
+        _ settings: PretrainingSettings, index: ImageIndex, isRoot: Bool
+    ) throws -> EvaluationPlan {
+        var plan = EvaluationPlan()
+        plan.seed = settings.seed
+        let size = settings.views.imageSize
+        if let sets = settings.evaluation.classification {
+            plan.classification = try classification(sets, size, &plan.unlisted)
+        }
+        if let sets = settings.evaluation.segmentation {
+            plan.segmentation = try segmentation(sets, verify: isRoot, &plan.unlisted)
+        }
+        if settings.evaluation.correspondence { plan.correspondence = pairs(index, settings) }
+        return plan
+    }
+
+    private static func pictures(_ index: ImageIndex, _ size: Int) -> PictureSource {
+        PictureSource(count: index.count, name: index.description(of:)) {
+            try EvaluationTransform.centerView(try index.bytes(of: $0), imageSize: size)
+        }
+    }
+
+    private static func classification(
+        _ sets: PretrainingSettings.Classification, _ size: Int, _ unlisted: inout [SkippedPicture]
+    ) throws -> EvaluationPlan.Classification {
+        let train = try ImageIndex(roots: [FilePath(text: sets.train)])
+        let validation = try ImageIndex(roots: [FilePath(text: sets.validation)])
+        unlisted += (train.leftOut.skipped + validation.leftOut.skipped).map(SkippedPicture.init)
+        let classes = train.classNames
+        guard classes.count >= 2 else {
+            throw EvaluationError(
+                "\(shownText(sets.train)) has \(classes.count) class folders; evaluation.classification needs one folder for each "
+                    + "of at least two classes")
+        }
+        let numbers = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
+        func labels(_ index: ImageIndex, _ root: String) throws -> [Int] {
+            try (0..<index.count).map { picture in
+                let name = index.label(of: picture).map { index.classNames[$0] }
+                guard let name, let number = numbers[name] else {
+                    throw EvaluationError(
+                        "\(index.description(of: picture)) is in no class folder of \(shownText(sets.train)) "
+                            + "(\(classes.prefix(5).map { shownText($0) }.joined(separator: ", "))…); sort \(shownText(root)) into the same classes"
+                    )
+                }
+                return number
+            }
+        }
+        return EvaluationPlan.Classification(
+            training: pictures(train, size), trainingLabels: try labels(train, sets.train),
+            validation: pictures(validation, size), validationLabels: try labels(validation, sets.validation),
+            classes: classes.count)
+    }
+
+    private static func segmentation(
+        _ sets: PretrainingSettings.Segmentation, verify: Bool, _ unlisted: inout [SkippedPicture]
+    ) throws -> EvaluationPlan.Segmentation {
+        let scheme = LabelScheme(classes: sets.classes, void: sets.void)
+        func source(_ set: PretrainingSettings.LabelledImages, _ part: String) throws -> LabelledPictureSource {
+            let folder = try SegmentationFolder(images: FilePath(text: set.images), labels: FilePath(text: set.labels))
+            unlisted += folder.leftOut.skipped.map(SkippedPicture.init)
+            if verify {
+                let pixels = try folder.verify(classes: sets.classes, void: sets.void)
+                // Where no picture can be read, its labels were not counted: the score names the pictures.
+                if pixels.contains(where: { $0 > 0 }) {
+                    try LabelCounts(part: part, ids: pixels, scheme: scheme).check()
+                }
+            }
+            return LabelledPictureSource(count: folder.count, name: folder.description(of:)) { picture in
+                let map = try folder.labels(of: picture, classes: sets.classes, void: sets.void)
+                let image = try EvaluationTransform.plainView(
+                    try folder.imageBytes(of: picture), height: map.height, width: map.width)
+                return (image, PixelLabels(width: map.width, height: map.height, ids: map.ids))
+            }
+        }
+        return EvaluationPlan.Segmentation(
+            training: try source(sets.train, "training"), validation: try source(sets.validation, "validation"),
+            scheme: scheme)
+    }
+
+    /// The two views that training sees, of an epoch that training never reaches.
+    private static func pairs(_ index: ImageIndex, _ settings: PretrainingSettings) -> ViewPairSource {
+        let transform = settings.views.transform(seed: settings.seed)
+        return ViewPairSource(count: index.count, name: index.description(of:)) { picture in
+            let views = try transform.views(of: try index.bytes(of: picture), epoch: 1 << 40, sample: picture)
+            let shape = Array(views.view1.shape.dropFirst())
+            return ViewPairSource.Pair(
+                view1: views.view1.reshaped(shape), view2: views.view2.reshaped(shape), box1: views.box1.array,
+                box2: views.box2.array)
+        }
+    }
+
+    /// Collective; the same report on all ranks.
+    func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {
+        if floor == nil {
+            let random = try makeRandomEncoder(
+                settings.model.architecture, seed: settings.seed, pictures: calibration,
+                communicator: communicator
+            ) { try progress("random weights", $0, $1) }
+            floor = try evaluateEncoder(random, plan: plan, communicator: communicator) {
+                try progress("random weights: \($0)", $1, $2)
+            }
+        }
+        let report = try evaluateEncoder(encoder, plan: plan, communicator: communicator, progress: progress)
+        return report.beside(floor: floor!)
+    }
+}
+
+extension SkippedPicture {
+    fileprivate init(_ item: LeftOut.Item) { self.init(name: item.path, reason: item.reason) }
+}

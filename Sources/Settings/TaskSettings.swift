@@ -1,0 +1,41 @@
+/// What a task lets its user decide: values with their defaults, and the keys under which a configuration has them.
+///
+/// The keys are mounted beside those of a run: a key of another task is an unknown key.
+public protocol TaskSettings: Sendable, Equatable {
+    /// The defaults.
+    init()
+    static var schema: Schema<Self> { get }
+    /// What `--keys` says after the keys.
+    static var notes: [String] { get }
+
+    /// Gives keys whose default depends on another key that default, except those in `given`.
+    mutating func completeDefaults(except given: Set<String>)
+
+    /// What keys say against each other; each key alone is in its range.
+    ///
+    /// - Parameter place: where a key was set, for messages.
+    func contradictions(place: (String) -> String) -> [ConfigurationError.Problem]
+
+    /// Parameters that are trained.
+    var parameterCount: Int { get }
+
+    /// About what one image takes in float32 activations during a step, in bytes.
+    var activationBytesPerImage: Int { get }
+}
+
+extension TaskSettings {
+    public static var notes: [String] { [] }
+    public mutating func completeDefaults(except given: Set<String>) {}
+    public func contradictions(place: (String) -> String) -> [ConfigurationError.Problem] { [] }
+
+    func isEqual(_ other: any TaskSettings) -> Bool { other as? Self == self }
+}
+
+/// The settings of some task.
+public struct AnyTaskSettings: Sendable, Equatable {
+    public var value: any TaskSettings
+
+    public init(_ value: any TaskSettings) { self.value = value }
+
+    public static func == (a: AnyTaskSettings, b: AnyTaskSettings) -> Bool { a.value.isEqual(b.value) }
+}

@@ -1,0 +1,64 @@
+import DataParallel
+import ImagePipeline
+import MessagePassing
+import SystemPackage
+import TensorCore
+
+/// What must stand before a run's first step, whatever it trains: checks, plans, pictures, lock.
+struct RunSetup {
+    let directory: RunDirectory
+    let checks: StartChecks
+    let host: HostLayout
+    /// As the configuration alone has it.
+    let batch: BatchPlan
+    let cores: CorePlan
+    /// Of this rank.
+    let threads: CorePlan.Threads
+    let index: ImageIndex
+    /// What rank zero holds; nil on others.
+    let lock: RunLock?
+
+    /// Collective; throws the same error on all ranks.
+    init(_ configuration: RunConfiguration, _ runtime: MPIRuntime) throws {
+        let world = runtime.world, directory = RunDirectory(FilePath(text: configuration.run.directory))
+        self.directory = directory
+        runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
+        runtime.watchdog.begin(.start)
+        if configuration.parallel.checkCollectives { try world.checkOrder() }
+        let checks = try StartChecks(runtime)
+        self.checks = checks
+        try checks.verifyProgram()
+        try checks.verifyConfiguration(configuration)
+        let host = try HostLayout(runtime)
+        self.host = host
+        batch = try world.agree(on: "planning the batch") {
+            try BatchPlan(configuration: configuration, ranks: world.size, memoryPerRank: host.memoryPerRank)
+        }
+        cores = try world.agree(on: "planning threads") {
+            try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
+        }
+        let threads = cores.ranks[host.rank]
+        self.threads = threads
+        try world.agree(on: "starting threads") { try ComputeThreads.start(threads: threads.compute) }
+        index = try DataSource.index(
+            configuration.data.roots.map(FilePath.init(text:)), excluding: directory.path, runtime)
+        try checks.verifyPictures(index)
+        try Self.check(index, batch, configuration)
+        lock = try world.agree(on: "preparing \(directory.path.shown)") {
+            guard world.isRoot else { return nil }
+            try directory.create()
+            return try RunLock(directory: directory.path, host: runtime.hostName)
+        }
+        try checks.verifySight(of: directory, lock)
+    }
+
+    private static func check(_ index: ImageIndex, _ batch: BatchPlan, _ configuration: RunConfiguration) throws {
+        guard index.count < batch.global else { return }
+        let remedy =
+            configuration.batch.perRank.map { "lower batch.perRank (\($0)), or start fewer ranks" }
+            ?? "or lower batch.global"
+        throw TrainingError(
+            "\(index.count) images are fewer than one batch of \(batch.global) on \(batch.ranks) ranks: add images, "
+                + remedy)
+    }
+}

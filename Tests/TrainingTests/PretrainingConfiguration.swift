@@ -1,0 +1,26 @@
+import PixelLearning
+import Settings
+import SystemPackage
+import Training
+
+/// Configurations of pretraining, whose keys these tests use.
+extension RunConfiguration {
+    init() { self.init(task: PretrainingSettings()) }
+
+    var pretraining: PretrainingSettings {
+        get { settings(PretrainingSettings.self) }
+        set { task = newValue }
+    }
+
+    static var reference: String { reference(of: PretrainingSettings.self) }
+
+    static func parse(
+        yaml: String, name: String, roots: [String] = [], overrides: [String] = []
+    ) throws -> LoadedConfiguration {
+        try parse(yaml: yaml, name: name, roots: roots, overrides: overrides, task: PretrainingSettings.self)
+    }
+
+    static func load(file: FilePath?, roots: [String] = [], overrides: [String] = []) throws -> LoadedConfiguration {
+        try load(file: file, roots: roots, overrides: overrides, task: PretrainingSettings.self)
+    }
+}
