@@ -82,24 +82,20 @@ final class TwoPlayers: TrainingTask {
     func learn(_ batch: UnequalPictures, _ part: BatchPart, _ figures: inout Figures) throws -> Double {
         // A mean over goals needs their number on all ranks, and one of them may have none.
         let goals = try part.communicator.sum([Double(batch.goals.count { $0 != nil })])[0]
-        let isJudging = part.phase.module == 1
+        let isJudging = part.phase.module == 1, weight = 1 / Double(part.globalImages)
         var loss = 0.0
         for (index, (image, goal)) in zip(batch.images, batch.goals).enumerated() {
             let tape = Tape(), pass = Pass(mode: .training, tape: tape, statistics: part.statistics)
-            let isLast = index == batch.images.count - 1
             let pixels = Variable(image!, needsGradient: isJudging)
             let painted = judge(painter(pixels, pass), pass)
-            var terms = [meanError(painted, isJudging ? 0 : 1, weight: 1 / Double(part.globalImages), pass)]
-            if isJudging {
-                terms.append(meanError(judge(pixels, pass), 1, weight: 1 / Double(part.globalImages), pass))
-            }
-            if let goal, !isJudging {
-                terms.append(meanError(painter(pixels, pass), goal, weight: 1 / goals, pass))
-            }
+            var terms = [meanError(painted, isJudging ? 0 : 1, weight: weight, pass)]
+            if isJudging { terms.append(meanError(judge(pixels, pass), 1, weight: weight, pass)) }
+            if let goal, !isJudging { terms.append(meanError(painter(pixels, pass), goal, weight: 1 / goals, pass)) }
             loss += terms.reduce(0) { $0 + $1.loss }
-            let total = sum(terms.map(\.variable), pass)
+            let total = terms.dropFirst().reduce(terms[0].variable) { add($0, $1.variable, weight: 1, pass) }
             try tape.backward(
-                from: total, seed: Tensor([1], [1]), onGradientReady: isLast ? part.onGradientReady : nil)
+                from: total, seed: Tensor([1], [1]),
+                onGradientReady: index == batch.images.count - 1 ? part.onGradientReady : nil)
             if let gradient = pixels.takeGradient() { figures.add("pixels", sum: gradient.sumOfSquares) }
         }
         figures.add("goals", total: Double(batch.goals.count { $0 != nil }), of: Double(batch.goals.count))
@@ -128,12 +124,6 @@ final class TwoPlayers: TrainingTask {
             map.receive(gradient)
         }
         return (loss, variable)
-    }
-
-    private func sum(_ terms: [Variable], _ pass: Pass) -> Variable {
-        pass.output(Tensor([1], [terms.reduce(0) { $0 + $1.value.floats[0] }]), of: terms) { seed in
-            for term in terms { term.receive(seed.copy()) }
-        }
     }
 }
 
