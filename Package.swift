@@ -93,9 +93,8 @@ let package = Package(
         layer(
             "Training",
             [
-                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "Learning",
-                "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Threads", "Yams",
-                systemPackage,
+                "Checkpointing", "DataParallel", "Drawing", "Files", "ImagePipeline", "Learning", "MessagePassing",
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Threads", "Yams", systemPackage,
             ]),
         layer(
             "Launching",

@@ -31,7 +31,7 @@ public struct PixelModelSettings: Sendable, Equatable {
     public init() {}
 
     /// Rows and columns of the map that views of this side become.
-    public func cells(imageSize: Int) -> Int { architecture.levels()[3].cells(imageSize) }
+    public func cells(imageSize: Int) -> Int { architecture.top.cells(imageSize) }
 }
 
 /// PixPro or PixContrast (Xie et al., CVPR 2021), with an instance branch beside or without: an online network that

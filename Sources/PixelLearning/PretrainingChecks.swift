@@ -66,7 +66,7 @@ extension PretrainingSettings {
             }
         let width = model.projectorWidth, outputs = model.projectionChannels
         func projector(_ inputs: Int) -> Int { (inputs + 1 + 2) * width + (width + 1) * outputs }
-        let features = model.architecture.levels()[3].channels, layers = model.transformLayers
+        let features = model.architecture.top.channels, layers = model.transformLayers
         let propagation = (outputs + 1) * outputs * layers + (layers == 2 ? 2 * outputs : 0)
         let instance =
             switch model.instance.kind {

@@ -164,12 +164,11 @@ public final class PretrainingTask: TrainingTask {
         ]
     }
 
-    public var exportMaps: [ExportMap] {
-        [
-            ExportMap(name: "online", withoutPrefix: "encoder."),
-            ExportMap(name: "momentum", withoutPrefix: "encoder_k."),
-        ]
-    }
+    /// The network that was trained, and its moving average.
+    public static let onlineEncoder = ExportMap(name: "online", withoutPrefix: "encoder.")
+    public static let momentumEncoder = ExportMap(name: "momentum", withoutPrefix: "encoder_k.")
+
+    public var exportMaps: [ExportMap] { [Self.onlineEncoder, Self.momentumEncoder] }
 
     public var summary: String {
         let model = settings.model, instance = model.instance.kind == .none ? "" : " + \(model.instance.kind.rawValue)"

@@ -18,7 +18,7 @@ struct BackboneExport {
         case momentum
 
         var map: ExportMap {
-            ExportMap(name: rawValue, withoutPrefix: self == .online ? "encoder." : "encoder_k.")
+            self == .online ? PretrainingTask.onlineEncoder : PretrainingTask.momentumEncoder
         }
     }
 
@@ -99,7 +99,7 @@ struct BackboneExport {
             "color": "RGB in 0…1, then (x - mean) / std", "mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225",
             "trained_image_size": "\(settings.views.imageSize)",
             "output": "C5, stride 32, "
-                + "\(architecture.levels()[3].channels) channels",
+                + "\(architecture.top.channels) channels",
             "method": "\(settings.model.method.rawValue), dialect \(settings.model.dialect.rawValue)",
             "epochs": "\(facts.counters["epoch"] ?? 0) of \(run.schedule.epochs)",
             "global_batch": run.batch.global.map(String.init) ?? "\(run.batch.perRank ?? 0) per rank",

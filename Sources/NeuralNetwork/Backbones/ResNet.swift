@@ -33,6 +33,9 @@ public enum ResNetArchitecture: String, Sendable {
     /// Output channels of a stage, 1 to 4.
     public func channels(stage: Int) -> Int { width(stage: stage) * (usesBottlenecks ? 4 : 1) }
 
+    /// C5 where no stage dilates.
+    public var top: BackboneLevel { levels()[3] }
+
     /// The maps C2 to C5 where C5 has this stride.
     public func levels(outputStride: Int = 32) -> [BackboneLevel] {
         (1...4).map {

@@ -1,4 +1,3 @@
-import Evaluation
 import ImagePipeline
 import Learning
 import MessagePassing

@@ -1,7 +1,6 @@
 import Checkpointing
 import DataParallel
 import Drawing
-import Evaluation
 import Files
 import ImagePipeline
 import Learning

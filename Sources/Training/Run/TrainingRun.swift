@@ -1,12 +1,9 @@
 import Checkpointing
 import DataParallel
-import Evaluation
 import Files
 import ImagePipeline
 import Learning
 import MessagePassing
-import NeuralNetwork
-import Optimization
 import SystemPackage
 import TensorCore
 
