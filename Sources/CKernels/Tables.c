@@ -4,7 +4,7 @@
 #include "amx/Tables.h"
 #include <stddef.h>
 
-static const struct kernels model_table = {.panels = &model_panels, .tiles = &model_tiles};
+static const struct kernels model_table = {.tiles = &model_tiles};
 
 #if defined(__x86_64__)
 #include "avx512/Tables.h"
@@ -34,7 +34,7 @@ static bool has_amx(enum kernels_element element) {
     }
 
 static const struct kernels avx512_tables[] = {TABLE(avx512, kernels_float32), TABLE(avx512, kernels_bfloat16)};
-static const struct kernels amx_table = {.panels = &avx512_panels[kernels_bfloat16], .tiles = &amx_tiles};
+static const struct kernels amx_table = {.tiles = &amx_tiles};
 
 static const struct kernels *find_in_processor(enum kernels_set set, enum kernels_element element) {
     if (set == kernels_avx512) return has_avx512(element) ? &avx512_tables[element] : NULL;

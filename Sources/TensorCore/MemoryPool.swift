@@ -19,9 +19,16 @@ public final class MemoryPool: Sendable {
     static let alignment = 64
     /// What x86-64 and ARM look up at once where the kernel allows it; a look-up for each 4 KiB of a map shows.
     private static let hugePage = 2 << 20
+    /// Buffers of these sizes lie side by side in blocks of huge pages.
+    private static let sharing = 32 << 10..<hugePage
+    private static let blockSize = 32 << 20
 
     private struct State: ~Copyable {
         var free: [Int: [UInt]] = [:]
+        /// Places in blocks whose memory the system has back.
+        var emptied: [Int: [UInt]] = [:]
+        /// What is left of the last block.
+        var rest = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         var statistics = Statistics()
     }
 
@@ -41,19 +48,28 @@ public final class MemoryPool: Sendable {
 
     package func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let size = Self.sizeClass(byteCount)
-        let recycled = state.withLock { state -> UInt? in
+        return state.withLock { state in
             state.statistics.bytesInUse += size
             state.statistics.peakBytesInUse = max(state.statistics.peakBytesInUse, state.statistics.bytesInUse)
-            if let address = state.free[size]?.popLast() { return address }
+            if let address = state.free[size]?.popLast() { return UnsafeMutableRawPointer(bitPattern: address)! }
             state.statistics.systemAllocations += 1
             state.statistics.bytesHeld += size
-            return nil
+            guard Self.sharing.contains(size) else { return Self.new(size, held: state.statistics.bytesHeld) }
+            if let address = state.emptied[size]?.popLast() { return UnsafeMutableRawPointer(bitPattern: address)! }
+            if state.rest.count < size {
+                let block = Self.new(Self.blockSize, held: state.statistics.bytesHeld)
+                state.rest = UnsafeMutableRawBufferPointer(start: block, count: Self.blockSize)
+            }
+            defer { state.rest = UnsafeMutableRawBufferPointer(rebasing: state.rest[size...]) }
+            return state.rest.baseAddress!
         }
-        if let recycled { return UnsafeMutableRawPointer(bitPattern: recycled)! }
-        let isLarge = size >= Self.hugePage
-        guard let pointer = aligned_alloc(isLarge ? Self.hugePage : Self.alignment, size) else {
+    }
+
+    private static func new(_ size: Int, held: Int) -> UnsafeMutableRawPointer {
+        let isLarge = size >= hugePage
+        guard let pointer = aligned_alloc(isLarge ? hugePage : alignment, size) else {
             fatalError(
-                "out of memory: \(size) bytes asked for, \(statistics.bytesHeld) held; "
+                "out of memory: \(size) bytes asked for, \(held) held; "
                     + "use a smaller batch (batch.microBatch), smaller images or fewer ranks on this host")
         }
         // Advice: a kernel without huge pages ignores it.
@@ -73,12 +89,28 @@ public final class MemoryPool: Sendable {
     /// Gives every free buffer back to the system, for example between training and evaluation.
     public func trim() {
         let idle = state.withLock { state -> [Int: [UInt]] in
-            defer { state.free = [:] }
             state.statistics.bytesHeld -= state.free.reduce(0) { $0 + $1.key * $1.value.count }
-            return state.free
+            let idle = state.free
+            state.free = [:]
+            return idle
         }
-        for addresses in idle.values {
-            for address in addresses { free(UnsafeMutableRawPointer(bitPattern: address)) }
+        for (size, addresses) in idle {
+            for address in addresses {
+                let pointer = UnsafeMutableRawPointer(bitPattern: address)!
+                if Self.sharing.contains(size) { Self.empty(pointer, size) } else { free(pointer) }
+            }
         }
+        state.withLock { state in
+            for (size, addresses) in idle where Self.sharing.contains(size) {
+                state.emptied[size, default: []] += addresses
+            }
+        }
+    }
+
+    /// Gives the whole pages of a place in a block back; the place itself stays ours.
+    private static func empty(_ pointer: UnsafeMutableRawPointer, _ size: Int) {
+        let page = sysconf(Int32(_SC_PAGESIZE))
+        let first = pointer.alignedUp(toMultipleOf: page), end = (pointer + size).alignedDown(toMultipleOf: page)
+        if first < end { madvise(first, end - first, MADV_DONTNEED) }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TensorCore
 import TestSupport
 import Testing
@@ -26,6 +27,22 @@ import Testing
         #expect(pool.statistics.bytesHeld == 0)
         pool.release(pool.allocate(123_457), 123_457)
         #expect(pool.statistics.systemAllocations == 4)
+    }
+
+    /// Those that share a block of huge pages, too, and again once the system had their memory back.
+    @Test func buffersLieApartAndOnLines() {
+        let pool = MemoryPool(), sizes = (0..<40).map { 5_000 + 61_003 * $0 }
+        for _ in 0..<2 {
+            let buffers = sizes.map { pool.allocate($0) }
+            for (index, size) in sizes.enumerated() { memset(buffers[index], Int32(index + 1), size) }
+            for (index, size) in sizes.enumerated() {
+                let bytes = UnsafeRawBufferPointer(start: buffers[index], count: size)
+                #expect(bytes.allSatisfy { $0 == index + 1 } && UInt(bitPattern: buffers[index]) % 64 == 0)
+            }
+            for (index, size) in sizes.enumerated() { pool.release(buffers[index], size) }
+            pool.trim()
+            #expect(pool.statistics.bytesHeld == 0 && pool.statistics.bytesInUse == 0)
+        }
     }
 
     @Test(arguments: [(3, 4, 5), (1, 7, 2), (33, 17, 9)])

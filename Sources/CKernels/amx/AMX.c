@@ -25,10 +25,39 @@ FUNCTION inline __attribute__((always_inline)) __m512i load_pair(
 
 FUNCTION void pack(const struct kernels_rows *rows, void *panels, intptr_t panel_bytes) {
     for (intptr_t row = 0; row < rows->count || row % DEPTH; row += 2) {
-        char *target = (char *)panels + row / 2 * PANEL_BYTES;
-        for (intptr_t column = 0; column < rows->columns; column += 32, target += panel_bytes) {
+        char *target = (char *)panels + row / 2 * TILE_BYTES;
+        for (intptr_t column = 0; column < rows->columns; column += kernels_tile_columns, target += panel_bytes) {
             _mm512_storeu_si512(target, load_pair(rows, row, column));
-            _mm512_storeu_si512(target + TILE_BYTES, load_pair(rows, row, column + 16));
+        }
+    }
+}
+
+// Words of two rows of sixteen float32.
+FUNCTION inline __attribute__((always_inline)) __m512i round_pair(const float *first, const float *second) {
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(second), _mm512_loadu_ps(first));
+    const __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(both));
+    return _mm512_or_si512(low, _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(both, 1)), 16));
+}
+
+FUNCTION void pack_weights(const float *weights, intptr_t depth, intptr_t columns, void *panels) {
+    for (intptr_t row = 0; row < depth; row += 2, weights += 2 * columns) {
+        char *target = (char *)panels + row / 2 * TILE_BYTES;
+        for (intptr_t column = 0; column < columns; column += 16, target += depth / 2 * TILE_BYTES) {
+            _mm512_storeu_si512(target, round_pair(weights + column, weights + columns + column));
+        }
+    }
+}
+
+FUNCTION void pack_transposed(const float *weights, intptr_t depth, intptr_t columns, void *panels) {
+    float *target = panels;
+    for (intptr_t column = 0; column < columns; column += 16, weights += 16 * depth) {
+        for (intptr_t row = 0; row < depth; row += DEPTH, target += BLOCK_BYTES / sizeof *target) {
+            __m512i pairs[16];
+            UNROLL for (int i = 0; i < 16; i++) {
+                const float *source = weights + i * depth + row;
+                pairs[i] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(source + 16), _mm512_loadu_ps(source));
+            }
+            store_columns(target, TILE_BYTES / sizeof *target, pairs);
         }
     }
 }
@@ -58,5 +87,5 @@ FUNCTION void transpose(const struct kernels_rows *rows, uint16_t *target, intpt
     }
 }
 
-const struct tile_kernels amx_tiles = {multiply, gradient, pack, transpose};
+const struct tile_kernels amx_tiles = {multiply, gradient, pack_weights, pack_transposed, pack, transpose};
 #endif

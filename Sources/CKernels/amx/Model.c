@@ -13,8 +13,8 @@ static uint16_t element(const struct kernels_rows *rows, intptr_t row, intptr_t 
 }
 
 static uint16_t *place_of(void *panels, intptr_t panel_bytes, intptr_t depth, intptr_t column) {
-    char *row = (char *)panels + column / 32 * panel_bytes + depth / 2 * PANEL_BYTES;
-    return (uint16_t *)row + column % 32 * 2 + depth % 2;
+    char *row = (char *)panels + column / kernels_tile_columns * panel_bytes + depth / 2 * TILE_BYTES;
+    return (uint16_t *)row + column % kernels_tile_columns * 2 + depth % 2;
 }
 
 static void pack(const struct kernels_rows *rows, void *panels, intptr_t panel_bytes) {
@@ -29,26 +29,16 @@ static void transpose(const struct kernels_rows *rows, uint16_t *target, intptr_
             target[column * stride + row] = element(rows, row, column);
 }
 
-static void pack_matrix(const void *matrix, intptr_t depth, intptr_t columns, float *words, intptr_t panel_stride) {
-    for (intptr_t d = 0; d < depth + depth % 2; d++)
-        for (intptr_t column = 0; column < columns; column++)
-            *place_of(words, 4 * panel_stride, d, column) =
-                d < depth ? ((const uint16_t *)matrix)[d * columns + column] : 0;
-}
-
-static void pack_weights(
-    const float *weights, intptr_t depth, intptr_t columns, float *words, intptr_t panel_stride) {
+static void pack_weights(const float *weights, intptr_t depth, intptr_t columns, void *panels) {
     for (intptr_t d = 0; d < depth; d++)
         for (intptr_t column = 0; column < columns; column++)
-            *place_of(words, 4 * panel_stride, d, column) = rounded(weights[d * columns + column]);
+            *place_of(panels, depth / 2 * TILE_BYTES, d, column) = rounded(weights[d * columns + column]);
 }
 
-static void pack_transposed(
-    const float *weights, intptr_t depth, intptr_t columns, float *words, intptr_t panel_stride) {
+static void pack_transposed(const float *weights, intptr_t depth, intptr_t columns, void *panels) {
     for (intptr_t d = 0; d < depth; d++)
         for (intptr_t column = 0; column < columns; column++)
-            *place_of(words, 4 * panel_stride, d, column) = rounded(weights[column * depth + d]);
+            *place_of(panels, depth / 2 * TILE_BYTES, d, column) = rounded(weights[column * depth + d]);
 }
 
-const struct panel_kernels model_panels = {pack_matrix, pack_weights, pack_transposed};
-const struct tile_kernels model_tiles = {multiply, gradient, pack, transpose};
+const struct tile_kernels model_tiles = {multiply, gradient, pack_weights, pack_transposed, pack, transpose};

@@ -1,7 +1,7 @@
 // Products of bfloat16 matrices in tiles, for whatever stands behind the macros of Unit.h or Model.h.
 
 // Sums of 2×2 tiles of 16 rows × 16 columns take four registers, their factors the others.
-enum { ROWS = 32, DEPTH = 32, TILE_BYTES = 64, PANEL_BYTES = 128 };
+enum { ROWS = 32, DEPTH = 32, TILE_BYTES = 64, BLOCK_BYTES = DEPTH / 2 * TILE_BYTES };
 
 // Weights that stay in the second cache, and in the first, beside rows; the least rows that make a good product.
 enum { WEIGHT_BYTES = 1 << 20, NEAREST_BYTES = 32 << 10, ROW_BYTES = 16 << 10, LEAST_ROWS = 64 };
@@ -25,14 +25,14 @@ FUNCTION void tiles_zero(void) {
     TILE_ZERO(3);
 }
 
-// Adds `steps` blocks of depth, `a_step` and `b_step` bytes apart.
+// Adds `steps` blocks of depth of the rows from `a` on and of two panels from `b` on.
 FUNCTION inline __attribute__((always_inline)) void tiles_add(
-    const char *a, intptr_t a_row, intptr_t a_half, intptr_t a_step, const char *b, intptr_t b_step, intptr_t steps) {
-    for (intptr_t step = 0; step < steps; step++, a += a_step, b += b_step) {
+    const char *a, intptr_t a_row, intptr_t a_half, const char *b, intptr_t panel_bytes, intptr_t steps) {
+    for (intptr_t step = 0; step < steps; step++, a += TILE_BYTES, b += BLOCK_BYTES) {
         TILE_LOAD(4, a, a_row);
-        TILE_LOAD(6, b, PANEL_BYTES);
+        TILE_LOAD(6, b, TILE_BYTES);
         TILE_MULTIPLY(0, 4, 6);
-        TILE_LOAD(7, b + TILE_BYTES, PANEL_BYTES);
+        TILE_LOAD(7, b + panel_bytes, TILE_BYTES);
         TILE_MULTIPLY(1, 4, 7);
         TILE_LOAD(5, a + a_half, a_row);
         TILE_MULTIPLY(2, 5, 6);
@@ -40,16 +40,16 @@ FUNCTION inline __attribute__((always_inline)) void tiles_add(
     }
 }
 
-// A block of at most 32 rows from `row` on, for one panel of columns.
+// A block of at most 32 rows from `row` on, for 32 columns.
 FUNCTION void multiply_block(
-    const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t panel, float sums[ROWS][32]) {
+    const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t column, float sums[ROWS][32]) {
     const intptr_t upper = (rows + 1) / 2, half = rows > 1 ? upper : 0;
     const char *a = (const char *)p->source + row * p->row_bytes;
-    const char *b = (const char *)p->weights + panel * p->panel_bytes;
+    const char *b = (const char *)p->weights + column / kernels_tile_columns * p->panel_bytes;
     tiles_zero();
     for (intptr_t tap = 0; tap < p->taps; tap++) {
-        tiles_add(a + p->tap_bytes[tap], p->row_bytes, half * p->row_bytes, TILE_BYTES, b + p->tap_panels[tap],
-                  DEPTH / 2 * PANEL_BYTES, p->depth / DEPTH);
+        tiles_add(a + p->tap_bytes[tap], p->row_bytes, half * p->row_bytes, b + p->tap_panels[tap], p->panel_bytes,
+                  p->depth / DEPTH);
     }
     TILE_STORE(0, sums[0], sizeof *sums);
     TILE_STORE(1, sums[0] + 16, sizeof *sums);
@@ -59,15 +59,15 @@ FUNCTION void multiply_block(
 }
 
 // Has the lines brought near that the sums of these rows will be written to.
-FUNCTION inline void fetch_targets(const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t panel) {
-    const uint16_t *target = (const uint16_t *)p->target + row * p->columns + panel * 32;
+FUNCTION inline void fetch_targets(const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t column) {
+    const uint16_t *target = (const uint16_t *)p->target + row * p->columns + column;
     for (intptr_t i = 0; i < rows; i++) __builtin_prefetch(target + i * p->columns, 1);
 }
 
 // Rounds the sums of rows from `row` on into their pixels.
 FUNCTION void store_block(
-    const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t panel, const float sums[ROWS][32]) {
-    uint16_t *target = (uint16_t *)p->target + panel * 32;
+    const struct kernels_tile_product *p, intptr_t row, intptr_t rows, intptr_t column, const float sums[ROWS][32]) {
+    uint16_t *target = (uint16_t *)p->target + column;
     if (!p->pixels && !p->accumulate) {
         for (intptr_t i = 0; i < rows; i++) store_sums(target + (row + i) * p->columns, sums[i], false);
         return;
@@ -89,7 +89,7 @@ static intptr_t rows_at_once(const struct kernels_tile_product *p) {
 
 // Rows whose sums wait to be rounded.
 struct pending {
-    intptr_t row, count, panel;
+    intptr_t row, count, column;
     const float (*sums)[32];
 };
 
@@ -103,19 +103,19 @@ FUNCTION void multiply_rows(const struct kernels_tile_product *p, intptr_t first
     struct pending last = {0};
     int turn = 0;
     tiles_shape(&shapes);
-    for (intptr_t panel = 0; panel * 32 < p->columns; panel++) {
+    for (intptr_t column = 0; column < p->columns; column += 32) {
         for (intptr_t run = 0; run < p->runs; run++) {
             for (intptr_t done = 0; done < count; done += height, turn ^= 1) {
                 const intptr_t start = done + height > count ? count - height : done;
                 const intptr_t row = run * p->run_stride + first + start;
-                if (!p->pixels) fetch_targets(p, row, height, panel);
-                multiply_block(p, row, height, panel, sums[turn]);
-                store_block(p, last.row, last.count, last.panel, last.sums);
-                last = (struct pending){row + done - start, height + start - done, panel, sums[turn] + done - start};
+                if (!p->pixels) fetch_targets(p, row, height, column);
+                multiply_block(p, row, height, column, sums[turn]);
+                store_block(p, last.row, last.count, last.column, last.sums);
+                last = (struct pending){row + done - start, height + start - done, column, sums[turn] + done - start};
             }
         }
     }
-    store_block(p, last.row, last.count, last.panel, last.sums);
+    store_block(p, last.row, last.count, last.column, last.sums);
 }
 
 FUNCTION void multiply(const struct kernels_tile_product *p) {
@@ -128,8 +128,8 @@ FUNCTION void multiply(const struct kernels_tile_product *p) {
 
 // The sums of 32 × 32 weights' gradients over pixels [first, end).
 FUNCTION void gradient_block(
-    const struct kernels_tile_gradient *p, intptr_t output, intptr_t panel, intptr_t tap, intptr_t first, intptr_t end) {
-    float *target = p->target + output * p->target_stride + p->tap_columns[tap] + panel * 32;
+    const struct kernels_tile_gradient *p, intptr_t output, intptr_t column, intptr_t tap, intptr_t first, intptr_t end) {
+    float *target = p->target + output * p->target_stride + p->tap_columns[tap] + column;
     const intptr_t stride = p->target_stride * sizeof(float), below = 16 * p->target_stride;
     if (p->accumulate || first > 0) {
         TILE_LOAD(0, target, stride);
@@ -141,8 +141,8 @@ FUNCTION void gradient_block(
     }
     const intptr_t row = p->gradient_stride * sizeof(uint16_t);
     const char *a = (const char *)(p->gradients + output * p->gradient_stride + first - p->tap_pixels[tap]);
-    const char *b = (const char *)p->panels + p->tap_panels[tap] + panel * p->panel_bytes + first / 2 * PANEL_BYTES;
-    tiles_add(a, row, 16 * row, TILE_BYTES, b, DEPTH / 2 * PANEL_BYTES, (end - first) / DEPTH);
+    const char *b = (const char *)p->panels + p->tap_panels[tap] + column / kernels_tile_columns * p->panel_bytes;
+    tiles_add(a, row, 16 * row, b + first / 2 * TILE_BYTES, p->panel_bytes, (end - first) / DEPTH);
     TILE_STORE(0, target, stride);
     TILE_STORE(1, target + 16, stride);
     TILE_STORE(2, target + below, stride);
@@ -157,8 +157,8 @@ FUNCTION void gradient(const struct kernels_tile_gradient *p) {
     for (intptr_t first = 0; first < p->pixels; first += most) {
         const intptr_t end = p->pixels - first < most ? p->pixels : first + most;
         for (intptr_t output = 0; output < p->outputs; output += 32) {
-            for (intptr_t panel = 0; panel * 32 < p->columns; panel++) {
-                for (intptr_t tap = 0; tap < p->taps; tap++) gradient_block(p, output, panel, tap, first, end);
+            for (intptr_t column = 0; column < p->columns; column += 32) {
+                for (intptr_t tap = 0; tap < p->taps; tap++) gradient_block(p, output, column, tap, first, end);
             }
         }
     }

@@ -3,4 +3,3 @@
 #include "kernels.h"
 
 extern const struct tile_kernels amx_tiles, model_tiles;
-extern const struct panel_kernels model_panels;

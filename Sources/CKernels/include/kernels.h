@@ -134,6 +134,10 @@ struct pooling_kernels {
         const uint8_t *winners, void *output);
 };
 
+// Tiles read sixteen columns of the right matrix at a time: panels of so many, whose rows are words of two neighbours along
+// the depth. A tile of them is one run of a kilobyte, which the processor foresees.
+enum { kernels_tile_columns = 16 };
+
 // A product of rows of bfloat16 × weights in panels, summed over taps: each tap reads the rows elsewhere.
 struct kernels_tile_product {
     const void *source;
@@ -184,6 +188,12 @@ struct kernels_rows {
 struct tile_kernels {
     void (*multiply)(const struct kernels_tile_product *product);
     void (*gradient)(const struct kernels_tile_gradient *gradient);
+
+    // Float32 weights, depth × columns (both multiples of 32), rounded into panels one behind the other.
+    void (*pack_weights)(const float *weights, intptr_t depth, intptr_t columns, void *panels);
+
+    // The same of weights that lie transposed, columns × depth.
+    void (*pack_transposed)(const float *weights, intptr_t depth, intptr_t columns, void *panels);
 
     // Pairs of rows into panels `panel_bytes` apart, with zeros behind the last row up to a multiple of 32.
     void (*pack)(const struct kernels_rows *rows, void *panels, intptr_t panel_bytes);

@@ -4,6 +4,8 @@ import Glibc
 final class LineSocket {
     let descriptor: Int32
     private var incoming: [UInt8] = []
+    /// What one call receives into: kept, because a heartbeat comes every moment.
+    private var piece = [UInt8](repeating: 0, count: 4096)
     private var outgoing: [UInt8] = []
     private(set) var isClosed = false
 
@@ -50,7 +52,6 @@ final class LineSocket {
 
     /// The lines that have arrived, of at most a long line and a piece; an end of the connection shows in `isClosed`.
     func receive() -> [String] {
-        var piece = [UInt8](repeating: 0, count: 4096)
         while !isClosed && incoming.count <= longestLine {
             let count = recv(descriptor, &piece, piece.count, 0)
             if count < 0 && errno == EINTR { continue }

@@ -22,73 +22,41 @@ public final class BatchNormalization {
         running = scope.runningStatistics(channels: channels)
     }
 
+    var parameters: [Parameter] { [scale, shift] }
+
     /// x […, C] → rectifier(normalised x · scale + shift + residual).
     public func callAsFunction(
         _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
     ) throws -> Variable {
-        if normalizesByBatch(pass) {
-            return try train(x, moments: nil, residual: residual, rectify: rectify, into: nil, pass)
+        let map = try map(of: x.value, moments: nil, pass)
+        let output = Tensor(x.value.shape, x.value.elementType)
+        map.apply(x.value, residual: residual?.value, rectify: rectify, into: output)
+        return pass.output(output, of: [x] + (residual.map { [$0] } ?? []), parameters) { [self] dy in
+            let rectifier = map.rectifier(rectify, residual: residual, output: output)
+            x.receive(try backward(of: x.value, dy, map, rectifier, residual: residual))
         }
-        return keep(x, residual: residual, rectify: rectify, into: nil, pass)
     }
 
     /// Whether a pass takes statistics of its batch.
     func normalizesByBatch(_ pass: Pass) -> Bool { pass.mode == .training && !keepsStatistics }
 
-    /// The normalisation of a convolution's output that nobody else sees: its memory may become the result's.
-    func normalize(
-        _ x: Variable, moments: Accumulators?, residual: Variable?, rectify: Bool, _ pass: Pass
-    ) throws -> Variable {
-        let inputs = [x] + (residual.map { [$0] } ?? [])
-        let memory = pass.records(inputs, [scale, shift]) ? nil : x.value
-        return normalizesByBatch(pass)
-            ? try train(x, moments: moments, residual: residual, rectify: rectify, into: memory, pass)
-            : keep(x, residual: residual, rectify: rectify, into: memory, pass)
-    }
-
-    /// Normalises by the running statistics: constants, through which no gradient flows.
-    private func keep(
-        _ x: Variable, residual: Variable?, rectify: Bool, into memory: Tensor?, _ pass: Pass
-    ) -> Variable {
+    /// What a pass does to each channel of x, whose moments were perhaps gathered before; the running statistics move.
+    func map(of x: Tensor, moments: Accumulators?, _ pass: Pass) throws -> ChannelMap {
         let channels = scale.value.count
-        let mean = Accumulators(channels), variance = Accumulators(channels)
-        for c in 0..<channels {
-            mean[c] = Double(running.mean.floats[c])
-            variance[c] = Double(running.variance.floats[c])
+        precondition(x.shape.last == channels, "\(running.name) has \(channels) channels, input \(x.shape)")
+        guard normalizesByBatch(pass) else {
+            let mean = Accumulators(channels), variance = Accumulators(channels)
+            for c in 0..<channels {
+                mean[c] = Double(running.mean.floats[c])
+                variance[c] = Double(running.variance.floats[c])
+            }
+            // Constants, through which no gradient flows: of infinitely many rows none moves the mean.
+            return ChannelMap(
+                scale: scale, shift: shift, mean: mean, variance: variance, rows: .infinity, LocalStatistics())
         }
-        let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
-        // Of infinitely many rows none moves the mean.
-        return apply(map, rows: .infinity, LocalStatistics(), x, residual, rectify: rectify, into: memory, pass)
-    }
-
-    private func train(
-        _ x: Variable, moments: Accumulators?, residual: Variable?, rectify: Bool, into memory: Tensor?, _ pass: Pass
-    ) throws -> Variable {
-        let channels = scale.value.count
-        precondition(x.value.shape.last == channels, "\(running.name) has \(channels) channels, input \(x.value.shape)")
-        let (mean, variance, rows) = try batchStatistics(moments ?? x.value.columnMoments(), x.value, pass.statistics)
+        let (mean, variance, rows) = try batchStatistics(moments ?? x.columnMoments(), x, pass.statistics)
         moveRunning(mean: mean, variance: variance, rows: rows)
-        let map = ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance)
-        return apply(map, rows: rows, pass.statistics, x, residual, rectify: rectify, into: memory, pass)
-    }
-
-    /// The affine map with residual and rectifier, and its way back through the statistics of `rows` rows.
-    private func apply(
-        _ map: ChannelMap, rows: Double, _ statistics: any StatisticsReducing, _ x: Variable, _ residual: Variable?,
-        rectify: Bool, into memory: Tensor?, _ pass: Pass
-    ) -> Variable {
-        let output = memory ?? Tensor(x.value.shape, x.value.elementType)
-        x.value.affineColumns(
-            scale: map.scale, shift: map.shift, residual: residual?.value, rectify: rectify, into: output)
-        return pass.output(output, of: [x] + (residual.map { [$0] } ?? []), [scale, shift]) { [self] dy in
-            let cut: NormalizationRectifier =
-                !rectify ? .none : residual == nil ? .ofAffine(scale: map.scale, shift: map.shift) : .ofOutput(output)
-            // The residual takes dy over as its gradient; without one dx may lie in dy's memory.
-            let dx = residual == nil ? dy : Tensor(dy.shape, dy.elementType)
-            try writeInputGradient(x.value, dy, cut, map, rows: rows, statistics, into: dx)
-            x.receive(dx)
-            residual?.receive(dy)
-        }
+        return ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance, rows: rows, pass.statistics)
     }
 
     /// Mean and biased variance over the rows of all workers, whose number is the third value.
@@ -112,12 +80,11 @@ public final class BatchNormalization {
 
     /// With x̂ = (x − μ)/σ: dγ = Σ dy·x̂, dβ = Σ dy, dx = γ/σ · (dy − mean(dy) − x̂ · mean(dy·x̂)).
     ///
-    /// dy is what the rectifier lets through. The parameters' gradients are this worker's part (they are reduced with
-    /// all others); the means are global.
-    private func writeInputGradient(
-        _ x: Tensor, _ dy: Tensor, _ rectifier: NormalizationRectifier, _ map: ChannelMap, rows: Double,
-        _ statistics: any StatisticsReducing, into dx: Tensor
-    ) throws {
+    /// dy is what the rectifier lets through. The contributions to the parameters' gradients are this worker's part (they
+    /// are reduced with all others); the means are global. A residual gets its own.
+    func backward(
+        of x: Tensor, _ dy: Tensor, _ map: ChannelMap, _ rectifier: NormalizationRectifier, residual: Variable?
+    ) throws -> Tensor {
         let channels = map.scale.count
         let sums = x.gradientMoments(gradient: dy, rectifier: rectifier)
         for c in 0..<channels {
@@ -125,16 +92,20 @@ public final class BatchNormalization {
         }
         scale.accumulate { gradient, beta in gradient.add(sums.values[channels...], beta: beta) }
         shift.accumulate { gradient, beta in gradient.add(sums.values[..<channels], beta: beta) }
-        try statistics.sum(sums.values)
+        try map.statistics.sum(sums.values)
 
         let slope = Tensor([channels]), constant = Tensor([channels])
         for c in 0..<channels {
             let factor = Double(map.scale.floats[c])
-            let along = -factor * map.inverseDeviation[c] * sums[channels + c] / rows
+            let along = -factor * map.inverseDeviation[c] * sums[channels + c] / map.rows
             slope.floats[c] = Float(along)
-            constant.floats[c] = Float(-factor * sums[c] / rows - along * map.mean[c])
+            constant.floats[c] = Float(-factor * sums[c] / map.rows - along * map.mean[c])
         }
+        // The residual takes dy over as its gradient; without one dx may lie in dy's memory.
+        let dx = residual == nil ? dy : Tensor(dy.shape, dy.elementType)
         x.normalizationGradient(gradient: dy, rectifier: rectifier, a: map.scale, b: slope, c: constant, into: dx)
+        residual?.receive(dy)
+        return dx
     }
 
     private func moveRunning(mean: Accumulators, variance: Accumulators, rows: Double) {
@@ -147,28 +118,41 @@ public final class BatchNormalization {
         }
         running.batchesTracked += 1
     }
+}
 
-    /// Normalisation and affine map of each channel as one product and one sum.
-    private struct ChannelMap {
-        let scale: Tensor
-        let shift: Tensor
-        let mean: Accumulators
-        let inverseDeviation: Accumulators
+/// Normalisation and affine map of each channel as one product and one sum.
+struct ChannelMap {
+    let scale: Tensor
+    let shift: Tensor
+    let mean: Accumulators
+    let inverseDeviation: Accumulators
+    /// Over whose rows the statistics are, and with whom.
+    let rows: Double
+    let statistics: any StatisticsReducing
 
-        init(scale: Parameter, shift: Parameter, mean: Accumulators, variance: Accumulators) {
-            let channels = mean.count
-            self.scale = Tensor([channels])
-            self.shift = Tensor([channels])
-            self.mean = mean
-            inverseDeviation = Accumulators(channels)
-            for c in 0..<channels {
-                let inverse = 1 / (variance[c] + BatchNormalization.epsilon).squareRoot()
-                let gamma = Double(scale.value.floats[c])
-                inverseDeviation[c] = inverse
-                self.scale.floats[c] = Float(gamma * inverse)
-                self.shift.floats[c] = Float(Double(shift.value.floats[c]) - mean[c] * gamma * inverse)
-            }
+    init(
+        scale: Parameter, shift: Parameter, mean: Accumulators, variance: Accumulators, rows: Double,
+        _ statistics: any StatisticsReducing
+    ) {
+        let channels = mean.count
+        (self.scale, self.shift, self.mean) = (Tensor([channels]), Tensor([channels]), mean)
+        (self.rows, self.statistics) = (rows, statistics)
+        inverseDeviation = Accumulators(channels)
+        for c in 0..<channels {
+            let inverse = 1 / (variance[c] + BatchNormalization.epsilon).squareRoot()
+            let gamma = Double(scale.value.floats[c])
+            inverseDeviation[c] = inverse
+            self.scale.floats[c] = Float(gamma * inverse)
+            self.shift.floats[c] = Float(Double(shift.value.floats[c]) - mean[c] * gamma * inverse)
         }
+    }
+
+    func apply(_ x: Tensor, residual: Tensor?, rectify: Bool, into output: Tensor) {
+        x.affineColumns(scale: scale, shift: shift, residual: residual, rectify: rectify, into: output)
+    }
+
+    func rectifier(_ rectify: Bool, residual: Variable?, output: Tensor) -> NormalizationRectifier {
+        !rectify ? .none : residual == nil ? .ofAffine(scale: scale, shift: shift) : .ofOutput(output)
     }
 }
 

@@ -26,30 +26,34 @@ public final class Convolution2D {
 
     /// y = x ∗ w + b: x [N, H, W, inputs] → [N, H', W', outputs].
     public func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-        run(x, gatherMoments: false, pass).output
+        let (output, _) = run(x.value, gatherMoments: false, pass)
+        if let bias { output.addToRows(bias.value) }
+        return pass.output(output, of: [x], [weight] + (bias.map { [$0] } ?? [])) { [self] dy in
+            bias?.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
+            backward(x, outputGradient: dy, pass)
+        }
     }
 
-    /// The same with the moments of the output's columns (as `Tensor.columnMoments`), gathered while it is in cache: for
-    /// the normalisation that follows.
-    func run(_ x: Variable, gatherMoments: Bool, _ pass: Pass) -> (output: Variable, moments: Accumulators?) {
-        let geometry = geometry(of: x.value.shape)
-        let output = Tensor(geometry.outputShape, x.value.elementType)
+    /// x ∗ w, with the moments of its columns (as `Tensor.columnMoments`) gathered while it is in cache, if asked for.
+    func run(_ x: Tensor, gatherMoments: Bool, _ pass: Pass) -> (output: Tensor, moments: Accumulators?) {
+        let geometry = geometry(of: x.shape)
+        let output = Tensor(geometry.outputShape, x.elementType)
         let moments = pass.convolutions.forward(
-            geometry, input: x.value, weight: weight.value, output: output, gatherMoments: gatherMoments)
-        if let bias { output.addToRows(bias.value) }
-        let y = pass.output(output, of: [x], [weight] + (bias.map { [$0] } ?? [])) { [weight, bias] dy in
-            weight.accumulate { gradient, beta in
-                pass.convolutions.backwardWeights(
-                    geometry, input: x.value, outputGradient: dy, weightGradient: gradient, accumulate: beta == 1)
-            }
-            bias?.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
-            x.accumulate { gradient, accumulate in
-                pass.convolutions.backwardData(
-                    geometry, outputGradient: dy, weight: weight.value, inputGradient: gradient,
-                    accumulate: accumulate)
-            }
+            geometry, input: x, weight: weight.value, output: output, gatherMoments: gatherMoments)
+        return (output, moments)
+    }
+
+    /// Gives weights and input their contributions.
+    func backward(_ x: Variable, outputGradient dy: Tensor, _ pass: Pass) {
+        let geometry = geometry(of: x.value.shape)
+        weight.accumulate { gradient, beta in
+            pass.convolutions.backwardWeights(
+                geometry, input: x.value, outputGradient: dy, weightGradient: gradient, accumulate: beta == 1)
         }
-        return (y, moments)
+        x.accumulate { gradient, accumulate in
+            pass.convolutions.backwardData(
+                geometry, outputGradient: dy, weight: weight.value, inputGradient: gradient, accumulate: accumulate)
+        }
     }
 
     private func geometry(of shape: [Int]) -> ConvolutionGeometry {

@@ -17,7 +17,15 @@ public struct NormalizedConvolution {
     public func callAsFunction(
         _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
     ) throws -> Variable {
-        let (inner, moments) = convolution.run(x, gatherMoments: normalization.normalizesByBatch(pass), pass)
-        return try normalization.normalize(inner, moments: moments, residual: residual, rectify: rectify, pass)
+        let inputs = [x] + (residual.map { [$0] } ?? []), parameters = normalization.parameters + [convolution.weight]
+        let (inner, moments) = convolution.run(x.value, gatherMoments: normalization.normalizesByBatch(pass), pass)
+        let map = try normalization.map(of: inner, moments: moments, pass)
+        let output = pass.records(inputs, parameters) ? Tensor(inner.shape, inner.elementType) : inner
+        map.apply(inner, residual: residual?.value, rectify: rectify, into: output)
+        return pass.output(output, of: inputs, parameters) { [self] dy in
+            let inner = try normalization.backward(
+                of: inner, dy, map, map.rectifier(rectify, residual: residual, output: output), residual: residual)
+            convolution.backward(x, outputGradient: inner, pass)
+        }
     }
 }

@@ -29,7 +29,7 @@ struct LoweredTileProducts: ConvolutionKernels {
     }
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
-        let weights = packs.packed(weight, layout: .loweredPanels) {
+        let weights = packs.packed(weight, layout: .loweredTiles) {
             let wide = Tensor.zeros([outputs, kernel, room])
             for row in 0..<outputs * kernel {
                 (wide.pointer + row * room).update(from: weight.pointer + row * width, count: width)

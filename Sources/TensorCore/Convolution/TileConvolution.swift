@@ -33,22 +33,21 @@ public struct TileConvolution: KernelEngine {
     }
 }
 
-/// The tables behind tiles.
+/// The table behind tiles.
 struct TileTable: @unchecked Sendable {
-    // @unchecked: they never change.
+    // @unchecked: it never changes.
     let tiles: tile_kernels
-    let panels: panel_kernels
 
     init?(_ set: kernels_set) {
         guard let table = kernels_find(set, kernels_bfloat16)?.pointee else { return nil }
-        (tiles, panels) = (table.tiles.pointee, table.panels.pointee)
+        tiles = table.tiles.pointee
     }
 
     /// `weights`, float32 depth × columns or transposed, in panels of bfloat16.
     func packed(_ weights: Tensor, depth: Int, columns: Int, isTransposed: Bool) -> Tensor {
         let target = Tensor([depth / 2 * columns])
-        let pack = isTransposed ? panels.pack_transposed : panels.pack_weights
-        pack!(weights.pointer, depth, columns, target.pointer, depth / 2 * panelColumns)
+        let pack = isTransposed ? tiles.pack_transposed : tiles.pack_weights
+        pack!(weights.pointer, depth, columns, target.bytes)
         return target
     }
 
@@ -83,7 +82,7 @@ private struct TileProducts: ConvolutionKernels {
     init(_ geometry: ConvolutionGeometry, _ table: TileTable) { (self.geometry, self.table) = (geometry, table) }
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
-        let weights = packs.packed(weight, layout: .panels(.bfloat16)) {
+        let weights = packs.packed(weight, layout: .tiles) {
             table.packed(weight, depth: taps * inputs, columns: outputs, isTransposed: true)
         }
         let bytes = inputs / 2 * tilePanelBytes
@@ -95,7 +94,7 @@ private struct TileProducts: ConvolutionKernels {
     func backwardData(
         _ outputGradient: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ inputGradient: Tensor, accumulate: Bool
     ) {
-        let weights = packs.packed(weight, layout: .transposedPanels(.bfloat16)) {
+        let weights = packs.packed(weight, layout: .transposedTiles) {
             table.packed(weight, depth: outputs, columns: taps * inputs, isTransposed: false)
         }
         let plan = TilePlan.gradient(geometry), bytes = outputs / 2 * tilePanelBytes
@@ -104,7 +103,7 @@ private struct TileProducts: ConvolutionKernels {
             inputGradient.elements(BFloat16.self).update(repeating: BFloat16(bits: 0), count: inputGradient.count)
         }
         multiply(
-            plan, outputGradient, outputs, weights, panelBytes: bytes, tapBytes: inputs / panelColumns * bytes,
+            plan, outputGradient, outputs, weights, panelBytes: bytes, tapBytes: inputs / tileColumns * bytes,
             inputGradient, inputs, accumulate: accumulate)
     }
 
@@ -154,6 +153,7 @@ private struct TileProducts: ConvolutionKernels {
     }
 }
 
-/// Bytes of a panel's rows, and pixels whose factors stay in cache.
-let tilePanelBytes = 4 * panelColumns
+/// Columns and bytes of a panel's rows, and pixels whose factors stay in cache.
+let tileColumns = Int(kernels_tile_columns)
+let tilePanelBytes = 4 * tileColumns
 let tilePixelsAtOnce = 1024

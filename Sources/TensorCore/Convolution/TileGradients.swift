@@ -46,7 +46,7 @@ struct TileGradients {
         }
         let start = UnsafeMutableRawPointer(first + before).assumingMemoryBound(to: UInt16.self)
         gradient.with(count, outputs) { table.tiles.transpose($0, start, stride) }
-        let panelBytes = whole / 2 * tilePanelBytes, phaseBytes = columns / panelColumns * panelBytes
+        let panelBytes = whole / 2 * tilePanelBytes, phaseBytes = columns / tileColumns * panelBytes
         let panels = Tensor([sources.count * phaseBytes / 4])
         for (phase, source) in sources.enumerated() {
             source.with(count, columns) { table.tiles.pack($0, panels.bytes + phase * phaseBytes, panelBytes) }

@@ -12,8 +12,10 @@ public final class WeightPacks: @unchecked Sendable {
         /// The sixteen places of transformed 3×3 kernels in the same panels.
         case winograd(ElementType)
         case winogradTurned(ElementType)
-        /// Panels of first layers: a row of taps is padded to the depth of a tile.
-        case loweredPanels
+        /// Panels that tiles read; those of first layers, where a row of taps is padded to the depth of a tile.
+        case tiles
+        case transposedTiles
+        case loweredTiles
     }
 
     private struct Key: Hashable {
