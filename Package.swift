@@ -2,15 +2,22 @@
 import Foundation
 import PackageDescription
 
+// Declarations are `package` and imports `internal` unless they say otherwise, and a member is seen only where its module
+// is imported: the compiler keeps the layers. Those of TensorCore are `public`: the compiler gives other modules the
+// bodies of `public` functions to inline, but not of `package` ones (seen with Swift 6.3 in the symbols that modules call:
+// `Tensor.floats`, `KeyedGenerator.uniform`), and every loop over a tensor above it needs them.
+let features: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
 // Kernels are plain loops over raw pointers. On x86-64 they need AVX2 and FMA to reach memory bandwidth; the flag goes
 // to Clang's importer, from which the Swift compiler takes its target features.
 #if arch(x86_64)
-    let swiftSettings: [SwiftSetting] = [
-        .unsafeFlags(["-Xcc", "-march=x86-64-v3"]),
-        .enableUpcomingFeature("ExistentialAny"),
-    ]
+    let swiftSettings = features + [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]
 #else
-    let swiftSettings: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
+    let swiftSettings = features
 #endif
 
 // oneDNN is used where it is installed; `PIXPRO_ONEDNN=0 swift build` leaves it out.

@@ -1,22 +1,22 @@
-import Files
+package import Files
 
 /// The Castagnoli checksum (polynomial 0x1EDC6F41, reflected), as used by iSCSI, ext4 and TensorFlow's files.
 ///
 /// Eight bytes per round over eight tables ("slicing by 8", Kounavis and Berry 2005).
-public struct CRC32C: Sendable, Equatable {
+package struct CRC32C: Sendable, Equatable {
     private var state: UInt32 = ~0
 
-    public init() {}
+    package init() {}
 
-    public var value: UInt32 { ~state }
+    package var value: UInt32 { ~state }
 
     /// Eight lower-case hexadecimal digits.
-    public var text: String {
+    package var text: String {
         let digits = String(value, radix: 16)
         return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
-    public static func of(_ bytes: some Sequence<UInt8>) -> CRC32C {
+    package static func of(_ bytes: some Sequence<UInt8>) -> CRC32C {
         var checksum = CRC32C()
         let all = Array(bytes)
         all.withUnsafeBytes { checksum.add($0) }
@@ -24,7 +24,7 @@ public struct CRC32C: Sendable, Equatable {
     }
 
     /// Of a whole file, read in pieces.
-    public init(of file: any ReadableFile) throws {
+    package init(of file: any ReadableFile) throws {
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(max(file.size, 1), 1 << 22), alignment: 64)
         defer { piece.deallocate() }
         for start in stride(from: 0, to: file.size, by: piece.count) {
@@ -34,7 +34,7 @@ public struct CRC32C: Sendable, Equatable {
         }
     }
 
-    public mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func add(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         let table = Self.tables.base
         var crc = state

@@ -1,24 +1,24 @@
-import Files
-import SystemPackage
+package import Files
+package import SystemPackage
 
 /// The checkpoints of a run directory: `<run>/checkpoints/step-00001200/`.
 ///
 /// Names that end in `.partial` are unfinished, in `.superseded` set aside because the run went on from an earlier
 /// step, and those that begin with `.trash-` are being deleted: none of them is a checkpoint.
-public enum CheckpointCatalog {
-    public struct Entry {
-        public let step: Int
-        public let directory: FilePath
+package enum CheckpointCatalog {
+    package struct Entry {
+        package let step: Int
+        package let directory: FilePath
         /// The manifest, or what makes this no checkpoint. Checksums of shards are not computed here (see `verify`).
-        public let manifest: Result<CheckpointManifest, any Error>
+        package let manifest: Result<CheckpointManifest, any Error>
 
-        public var isValid: Bool {
+        package var isValid: Bool {
             if case .success = manifest { true } else { false }
         }
     }
 
     /// What looks like a checkpoint in `runDirectory`, newest first; none when the directory does not exist.
-    public static func list(runDirectory: FilePath, files: any FileOperations = SystemFiles()) throws -> [Entry] {
+    package static func list(runDirectory: FilePath, files: any FileOperations = SystemFiles()) throws -> [Entry] {
         try directories(runDirectory: runDirectory, files: files).map { step, directory in
             Entry(
                 step: step, directory: directory,
@@ -42,7 +42,7 @@ public enum CheckpointCatalog {
     }
 
     /// The step of the newest checkpoint that is complete, and of the newest that was set aside; 0 for none.
-    public static func newestSteps(
+    package static func newestSteps(
         runDirectory: FilePath, files: any FileOperations = SystemFiles()
     ) throws -> (complete: Int, setAside: Int) {
         let parent = checkpointsDirectory(runDirectory)
@@ -61,7 +61,7 @@ public enum CheckpointCatalog {
 
     /// Reads every byte of a checkpoint and throws a `CheckpointError` that lists everything wrong with it.
     @discardableResult
-    public static func verify(
+    package static func verify(
         _ directory: FilePath, files: any FileOperations = SystemFiles()
     ) throws -> CheckpointManifest {
         let manifest = try readManifest(directory, files: files).manifest
@@ -75,17 +75,17 @@ public enum CheckpointCatalog {
         return manifest
     }
 
-    public static func checkpointsDirectory(_ runDirectory: FilePath) -> FilePath {
+    package static func checkpointsDirectory(_ runDirectory: FilePath) -> FilePath {
         runDirectory.appending("checkpoints")
     }
 
     /// Where the checkpoint of a step is, or would be.
-    public static func directory(runDirectory: FilePath, step: Int) -> FilePath {
+    package static func directory(runDirectory: FilePath, step: Int) -> FilePath {
         checkpointsDirectory(runDirectory).appending(name(ofStep: step))
     }
 
     /// Where the checkpoint of a step is; throws a `CheckpointError` that lists those that are, where it is not one of them.
-    public static func find(step: Int, runDirectory: FilePath) throws -> FilePath {
+    package static func find(step: Int, runDirectory: FilePath) throws -> FilePath {
         let found = try directories(runDirectory: runDirectory)
         if let entry = found.first(where: { $0.step == step }) { return entry.directory }
         let parent = checkpointsDirectory(runDirectory)

@@ -1,20 +1,20 @@
 import Files
 
 /// What a training run must know, beside its tensors, to go on where it stopped.
-public struct CheckpointFacts: Sendable, Equatable {
+package struct CheckpointFacts: Sendable, Equatable {
     /// Optimizer steps done.
-    public var step: Int
+    package var step: Int
     /// Images seen by all ranks together: what schedules and the order of samples depend on.
-    public var samplesSeen: Int
-    public var seed: UInt64
+    package var samplesSeen: Int
+    package var seed: UInt64
     /// The resolved configuration as text (YAML), for people and for comparison.
-    public var configuration: String
+    package var configuration: String
     /// What decides which tensors there are, for example `["architecture": "resnet50"]`.
-    public var architecture: [String: String]
+    package var architecture: [String: String]
     /// Further counts to restore, at most `CheckpointManifest.largestCount`.
-    public var counters: [String: Int]
+    package var counters: [String: Int]
 
-    public init(
+    package init(
         step: Int, samplesSeen: Int, seed: UInt64, configuration: String = "", architecture: [String: String] = [:],
         counters: [String: Int] = [:]
     ) {
@@ -31,31 +31,31 @@ public struct CheckpointFacts: Sendable, Equatable {
 ///
 /// The last member of the JSON object, `crc32c`, is the checksum of all text before the comma in front of it. It is
 /// written last, so a checkpoint whose manifest is valid is complete.
-public struct CheckpointManifest: Sendable, Equatable {
-    public struct Shard: Sendable, Equatable {
-        public let file: String
-        public let byteCount: Int
+package struct CheckpointManifest: Sendable, Equatable {
+    package struct Shard: Sendable, Equatable {
+        package let file: String
+        package let byteCount: Int
         /// Eight hexadecimal digits.
-        public let checksum: String
+        package let checksum: String
 
         package init(file: String, byteCount: Int, checksum: String) {
             (self.file, self.byteCount, self.checksum) = (file, byteCount, checksum)
         }
     }
 
-    public struct StoredTensor: Sendable, Equatable {
-        public let name: String
-        public let elementType: StoredElementType
-        public let shape: [Int]
+    package struct StoredTensor: Sendable, Equatable {
+        package let name: String
+        package let elementType: StoredElementType
+        package let shape: [Int]
         /// Index into `shards`.
-        public let shard: Int
+        package let shard: Int
 
         package init(name: String, elementType: StoredElementType, shape: [Int], shard: Int) {
             (self.name, self.elementType, self.shape, self.shard) = (name, elementType, shape, shard)
         }
     }
 
-    public static let fileName = "manifest.json"
+    package static let fileName = "manifest.json"
     static let format = "pixpro-checkpoint"
     static let formatVersion = 1
     /// Larger manifests are refused before they are read.
@@ -64,11 +64,11 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let largestCount = 1 << 53
     static let largestShard = 1 << 42
 
-    public let facts: CheckpointFacts
-    public let shards: [Shard]
-    public let tensors: [StoredTensor]
+    package let facts: CheckpointFacts
+    package let shards: [Shard]
+    package let tensors: [StoredTensor]
 
-    public var byteCount: Int { shards.reduce(0) { $0 + $1.byteCount } }
+    package var byteCount: Int { shards.reduce(0) { $0 + $1.byteCount } }
 
     // MARK: Writing
 

@@ -1,15 +1,15 @@
-import Files
-import MessagePassing
-import SystemPackage
-import Threads
+package import Files
+package import MessagePassing
+package import SystemPackage
+package import Threads
 
 /// A checkpoint that all ranks, however many there are, have opened together and found sound.
 ///
 /// Shard s is checked and read by rank s mod N, and its tensors are broadcast: every byte is read from disk once.
-public final class CheckpointReader {
-    public let directory: FilePath
-    public let manifest: CheckpointManifest
-    public let communicator: any Collective
+package final class CheckpointReader {
+    package let directory: FilePath
+    package let manifest: CheckpointManifest
+    package let communicator: any Collective
     /// The shards that this rank reads, by index.
     private let shards: [Int: SafetensorsFile]
 
@@ -24,14 +24,14 @@ public final class CheckpointReader {
     }
 
     /// Seconds that a rank waits for files that it does not see in full: a shared file system may show them late.
-    public static let visibilityLimit = 10.0
+    package static let visibilityLimit = 10.0
 
     /// Opens the newest sound checkpoint of a run; nil when the run has none yet. Collective.
     ///
     /// Rank zero alone looks into the directory and tells the others. `report` hears on rank zero about each damaged
     /// checkpoint that is passed over, and about files that are waited for. A run whose checkpoints are all damaged is
     /// a `CheckpointError`: starting over silently would be worse.
-    public static func openNewest(
+    package static func openNewest(
         runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
         files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(), report: (String) -> Void
     ) throws -> CheckpointReader? {
@@ -99,7 +99,7 @@ public final class CheckpointReader {
     ///   - step: what rank zero expects it to hold; nil for any.
     ///   - visibilityLimit: seconds that each rank waits for a file that is not there, or not whole yet.
     ///   - report: hears on rank zero about such waiting when it begins.
-    public static func open(
+    package static func open(
         directory: FilePath, step: Int? = nil, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
         files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(),
         report: (String) -> Void = { _ in }
@@ -140,7 +140,7 @@ public final class CheckpointReader {
     /// Fills the memory of `targets`, the same list on every rank, with the tensors of their names. Collective.
     ///
     /// The checkpoint must hold exactly these tensors, in these shapes and types; when `partially`, it may hold more.
-    public func read(into targets: [NamedTensor], partially: Bool = false) throws {
+    package func read(into targets: [NamedTensor], partially: Bool = false) throws {
         let stored = Dictionary(uniqueKeysWithValues: manifest.tensors.map { ($0.name, $0) })
         try communicator.agree(on: "loading checkpoint \(directory.shown)") {
             try compare(targets, with: stored, partially: partially)
@@ -156,7 +156,7 @@ public final class CheckpointReader {
     }
 
     /// All tensors, in new memory, by name. Collective.
-    public func readAll() throws -> [String: NamedTensor] {
+    package func readAll() throws -> [String: NamedTensor] {
         let targets = manifest.tensors.map {
             NamedTensor(name: $0.name, elementType: $0.elementType, shape: $0.shape)
         }

@@ -1,11 +1,11 @@
-import Files
+package import Files
 import Glibc
-import MessagePassing
-import SystemPackage
-import Threads
+package import MessagePassing
+package import SystemPackage
+package import Threads
 
 /// How a save ended, the same on every rank.
-public enum SaveOutcome: Sendable {
+package enum SaveOutcome: Sendable {
     /// The checkpoint exists. `seconds` are those of the slowest rank's copying and writing and of the commit, without what
     /// training or an evaluation did meanwhile; `warnings` (on rank zero) tell of old checkpoints that could not be removed
     /// and the like.
@@ -21,8 +21,8 @@ public enum SaveOutcome: Sendable {
 /// shard in `step-….partial`, a thread of rank zero commits: checks sizes, writes the manifest, synchronizes it, renames
 /// the directory, and removes old checkpoints; a later `poll` tells all. `finishSave` waits for that. However slow the
 /// disk, no rank waits for it elsewhere. All of these are collective.
-public final class CheckpointSaver {
-    public let runDirectory: FilePath
+package final class CheckpointSaver {
+    package let runDirectory: FilePath
     private let parent: FilePath
     private let communicator: any Collective
     private let keep: Int
@@ -68,7 +68,7 @@ public final class CheckpointSaver {
     ///   - keep: how many checkpoints remain after each commit, at least one.
     ///   - visibilityLimit: seconds that rank zero waits for shards of other hosts to appear on a network file system.
     ///   - observer: is told of every point of every save, for tests.
-    public init(
+    package init(
         runDirectory: FilePath, communicator: any Collective, keep: Int, visibilityLimit: Double = 60,
         files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(),
         observer: @escaping SaveObserver = { _, _ in }
@@ -96,7 +96,7 @@ public final class CheckpointSaver {
     }
 
     /// Whether a save is under way, the same on every rank.
-    public var isSaving: Bool { current != nil }
+    package var isSaving: Bool { current != nil }
 
     private var rank: Int { communicator.rank }
 
@@ -106,7 +106,7 @@ public final class CheckpointSaver {
 
     /// Copies this rank's share of `tensors`, which all ranks hold alike, and starts writing it. No save may be under
     /// way. Does not communicate; the copies take 1/N of the tensors' memory until the share is written.
-    public func beginSave(_ tensors: [SavedTensor], facts: CheckpointFacts) {
+    package func beginSave(_ tensors: [SavedTensor], facts: CheckpointFacts) {
         precondition(current == nil, "a save is under way; call finishSave first")
         let start = clock.seconds
         observer(.begun, rank)
@@ -166,7 +166,7 @@ public final class CheckpointSaver {
     /// Moves the save under way on if all ranks are done with their part of it, and returns its outcome at the end; nil
     /// while anyone still works, or when there is no save. Only MPI's failures are thrown: a save that fails is an
     /// outcome, and training may go on.
-    public func poll() throws -> SaveOutcome? {
+    package func poll() throws -> SaveOutcome? {
         guard let save = current else { return nil }
         let (isDone, failure) = save.progress
         let state: Int64 = !isDone ? 0 : failure == nil ? 1 : 2
@@ -190,7 +190,7 @@ public final class CheckpointSaver {
     }
 
     /// Waits until the save under way, if any, has been written by all ranks and committed.
-    public func finishSave() throws -> SaveOutcome? {
+    package func finishSave() throws -> SaveOutcome? {
         while let save = current {
             save.wait()
             if let outcome = try poll() { return outcome }

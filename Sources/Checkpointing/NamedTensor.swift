@@ -1,7 +1,7 @@
-import TensorCore
+package import TensorCore
 
 /// How the numbers of a stored tensor are encoded, by their names in safetensors. All are little-endian.
-public enum StoredElementType: String, Sendable, CaseIterable {
+package enum StoredElementType: String, Sendable, CaseIterable {
     case bool = "BOOL"
     case uint8 = "U8"
     case int8 = "I8"
@@ -16,7 +16,7 @@ public enum StoredElementType: String, Sendable, CaseIterable {
     case uint64 = "U64"
     case float64 = "F64"
 
-    public var byteCount: Int {
+    package var byteCount: Int {
         switch self {
         case .bool, .uint8, .int8: 1
         case .int16, .uint16, .float16, .bfloat16: 2
@@ -29,36 +29,36 @@ public enum StoredElementType: String, Sendable, CaseIterable {
 /// A block of numbers with a name, as it is stored: what checkpoints are made of.
 ///
 /// It refers to memory and does not copy it: a record made from a `Tensor` reads and writes that tensor.
-public struct NamedTensor {
-    public let name: String
-    public let elementType: StoredElementType
+package struct NamedTensor {
+    package let name: String
+    package let elementType: StoredElementType
     /// Dimensions, outermost first.
-    public let shape: [Int]
+    package let shape: [Int]
     /// The raw numbers; valid while this record or the tensor lives.
     let bytes: UnsafeMutableRawBufferPointer
     private let owner: AnyObject
 
     /// The float32 numbers of `tensor`, sharing its memory.
-    public init(name: String, tensor: Tensor) {
+    package init(name: String, tensor: Tensor) {
         self.init(
             name: name, elementType: .float32, shape: tensor.shape,
             bytes: UnsafeMutableRawBufferPointer(tensor.floats), owner: tensor)
     }
 
     /// A vector of integers, for counters.
-    public init(name: String, integers: [Int64]) {
+    package init(name: String, integers: [Int64]) {
         self.init(name: name, elementType: .int64, shape: [integers.count])
         integers.withUnsafeBytes { bytes.copyMemory(from: $0) }
     }
 
     /// One integer without dimensions, as PyTorch stores `num_batches_tracked`.
-    public init(name: String, scalar: Int64) {
+    package init(name: String, scalar: Int64) {
         self.init(name: name, elementType: .int64, shape: [])
         withUnsafeBytes(of: scalar) { bytes.copyMemory(from: $0) }
     }
 
     /// Memory of its own, all zero.
-    public init(name: String, elementType: StoredElementType, shape: [Int]) {
+    package init(name: String, elementType: StoredElementType, shape: [Int]) {
         let memory = OwnedMemory(byteCount: shape.reduce(elementType.byteCount, *))
         self.init(name: name, elementType: elementType, shape: shape, bytes: memory.bytes, owner: memory)
     }
@@ -75,18 +75,18 @@ public struct NamedTensor {
     }
 
     /// The same memory under another name.
-    public func renamed(_ name: String) -> NamedTensor {
+    package func renamed(_ name: String) -> NamedTensor {
         NamedTensor(name: name, elementType: elementType, shape: shape, bytes: bytes, owner: owner)
     }
 
-    public var byteCount: Int { bytes.count }
-    public var count: Int { shape.reduce(1, *) }
+    package var byteCount: Int { bytes.count }
+    package var count: Int { shape.reduce(1, *) }
 
-    public func withBytes<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
+    package func withBytes<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
         try withExtendedLifetime(owner) { try body(UnsafeRawBufferPointer(bytes)) }
     }
 
-    public func withMutableBytes<Value>(_ body: (UnsafeMutableRawBufferPointer) throws -> Value) rethrows -> Value {
+    package func withMutableBytes<Value>(_ body: (UnsafeMutableRawBufferPointer) throws -> Value) rethrows -> Value {
         try withExtendedLifetime(owner) { try body(bytes) }
     }
 
@@ -99,7 +99,7 @@ public struct NamedTensor {
     }
 
     /// The numbers as float32; nil for integers.
-    public var floats: [Float]? {
+    package var floats: [Float]? {
         withBytes { bytes in
             switch elementType {
             case .float32: Array(bytes.bindMemory(to: Float.self))
@@ -112,7 +112,7 @@ public struct NamedTensor {
     }
 
     /// The numbers as 64-bit integers; nil for other types.
-    public var integers: [Int64]? {
+    package var integers: [Int64]? {
         withBytes { bytes in
             switch elementType {
             case .int64: Array(bytes.bindMemory(to: Int64.self))
@@ -128,7 +128,7 @@ public struct NamedTensor {
     }
 
     /// The numbers as a new tensor of the same shape; nil for integers.
-    public var tensor: Tensor? { floats.map { count > 0 ? Tensor(shape, $0) : Tensor(shape) } }
+    package var tensor: Tensor? { floats.map { count > 0 ? Tensor(shape, $0) : Tensor(shape) } }
 
     /// IEEE 754 binary16 to binary32, exactly; in integers, because Swift has no Float16 on every processor.
     static func float(half: UInt16) -> Float {

@@ -1,27 +1,27 @@
-import Files
-import SystemPackage
-import TensorCore
+package import Files
+package import SystemPackage
+package import TensorCore
 
 /// A safetensors file opened for reading: its header is checked, its tensors are read one by one when asked for.
-public final class SafetensorsFile {
+package final class SafetensorsFile {
     /// What is known of a tensor before it is read.
-    public struct Description: Sendable, Equatable {
-        public let name: String
-        public let elementType: StoredElementType
-        public let shape: [Int]
+    package struct Description: Sendable, Equatable {
+        package let name: String
+        package let elementType: StoredElementType
+        package let shape: [Int]
     }
 
-    public let path: FilePath
+    package let path: FilePath
     /// The free-form texts of the header.
-    public let metadata: [String: String]
+    package let metadata: [String: String]
     /// In the order of the data.
-    public let tensors: [Description]
+    package let tensors: [Description]
     private let file: any ReadableFile
     private let ranges: [String: Range<Int>]
     private let indices: [String: Int]
 
     /// Opens `path`. A header that lies about the file is a `FileError` that says in what.
-    public init(path: FilePath, files: any FileOperations = SystemFiles()) throws {
+    package init(path: FilePath, files: any FileOperations = SystemFiles()) throws {
         self.path = path
         let file = try files.open(path)
         self.file = file
@@ -55,10 +55,10 @@ public final class SafetensorsFile {
     }
 
     /// nil when there is no tensor of that name.
-    public func description(of name: String) -> Description? { indices[name].map { tensors[$0] } }
+    package func description(of name: String) -> Description? { indices[name].map { tensors[$0] } }
 
     /// Reads one tensor into new memory.
-    public func read(_ name: String) throws -> NamedTensor {
+    package func read(_ name: String) throws -> NamedTensor {
         guard let description = description(of: name) else { throw missing(name) }
         let tensor = NamedTensor(name: name, elementType: description.elementType, shape: description.shape)
         try read(into: tensor)
@@ -66,7 +66,7 @@ public final class SafetensorsFile {
     }
 
     /// Reads a tensor of floating-point numbers, converted to float32.
-    public func readTensor(_ name: String) throws -> Tensor {
+    package func readTensor(_ name: String) throws -> Tensor {
         let stored = try read(name)
         guard let tensor = stored.tensor else {
             throw FileError(
@@ -76,7 +76,7 @@ public final class SafetensorsFile {
     }
 
     /// Reads the tensor of the record's name into the record's memory; type and shape must be the record's.
-    public func read(into target: NamedTensor) throws {
+    package func read(into target: NamedTensor) throws {
         guard let description = description(of: target.name), let range = ranges[target.name] else {
             throw missing(target.name)
         }
@@ -94,7 +94,7 @@ public final class SafetensorsFile {
     }
 
     /// Writes `tensors` so that `path` holds either its old contents or all of the new ones, also after a crash.
-    public static func write(_ tensors: [NamedTensor], metadata: [String: String] = [:], to path: FilePath) throws {
+    package static func write(_ tensors: [NamedTensor], metadata: [String: String] = [:], to path: FilePath) throws {
         try WholeFile.write(to: path) { file in
             try write(tensors, metadata: metadata) { try file.append($0) }
         }

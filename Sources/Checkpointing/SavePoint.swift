@@ -1,6 +1,6 @@
 /// The moments of a save, in order. Whatever dies at any of them, a sound checkpoint remains: before `renamed` the
 /// previous one, from then on the new one. Tests stop processes at each.
-public enum SavePoint: Int, Sendable, CaseIterable {
+package enum SavePoint: Int, Sendable, CaseIterable {
     /// `beginSave` was called.
     case begun = 1
     /// This rank's tensors are copied; training may change them.
@@ -42,4 +42,4 @@ public enum SavePoint: Int, Sendable, CaseIterable {
 }
 
 /// Is told of each point as it is reached, on the thread that reaches it.
-public typealias SaveObserver = @Sendable (_ point: SavePoint, _ rank: Int) -> Void
+package typealias SaveObserver = @Sendable (_ point: SavePoint, _ rank: Int) -> Void

@@ -2,14 +2,14 @@
 ///
 /// A micro-batch is what shares batch statistics and negatives, and so what decides the numbers: the same images at any
 /// number of ranks. Both cuts are contiguous, and parts differ by one image at most, the larger ones first.
-public struct BatchPlan: Sendable, Equatable {
+package struct BatchPlan: Sendable, Equatable {
     /// Images of one update over all ranks.
-    public let global: Int
-    public let ranks: Int
+    package let global: Int
+    package let ranks: Int
     /// Micro-batches whose gradients are summed into one update.
-    public let microBatches: Int
+    package let microBatches: Int
 
-    public init(global: Int, ranks: Int, microBatches: Int = 1) {
+    package init(global: Int, ranks: Int, microBatches: Int = 1) {
         precondition(
             ranks >= 1 && microBatches >= 1 && Self.fits(global: global, ranks: ranks, microBatches: microBatches),
             "\(global) images in \(microBatches) micro-batches for \(ranks) ranks")
@@ -17,24 +17,24 @@ public struct BatchPlan: Sendable, Equatable {
     }
 
     /// Whether every rank gets an image of every micro-batch.
-    public static func fits(global: Int, ranks: Int, microBatches: Int) -> Bool { global / microBatches >= ranks }
+    package static func fits(global: Int, ranks: Int, microBatches: Int) -> Bool { global / microBatches >= ranks }
 
     /// The images of a micro-batch, counted from the first of the update.
-    public func images(ofMicroBatch index: Int) -> Range<Int> {
+    package func images(ofMicroBatch index: Int) -> Range<Int> {
         Self.part(index, of: microBatches, count: global)
     }
 
     /// The images that a rank has of a micro-batch, counted from the first of the update.
-    public func images(ofMicroBatch index: Int, rank: Int) -> Range<Int> {
+    package func images(ofMicroBatch index: Int, rank: Int) -> Range<Int> {
         let all = images(ofMicroBatch: index), part = Self.part(rank, of: ranks, count: all.count)
         return all.lowerBound + part.lowerBound..<all.lowerBound + part.upperBound
     }
 
     /// The most images that a rank holds at once.
-    public var mostImagesAtOnce: Int { images(ofMicroBatch: 0, rank: 0).count }
+    package var mostImagesAtOnce: Int { images(ofMicroBatch: 0, rank: 0).count }
 
     /// "2 ranks × 16 images × 1 micro-batch = global batch 32", or "12 or 13" images where parts differ.
-    public var summary: String {
+    package var summary: String {
         let least = images(ofMicroBatch: microBatches - 1, rank: ranks - 1).count, most = mostImagesAtOnce
         let images = least == most ? "\(most)" : most == least + 1 ? "\(least) or \(most)" : "\(least) to \(most)"
         return "\(ranks) rank\(ranks == 1 ? "" : "s") × \(images) images × \(microBatches) "

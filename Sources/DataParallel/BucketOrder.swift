@@ -5,9 +5,9 @@
 /// reducer waits until those before it have handed on all of theirs: which ones that takes is the same everywhere, even
 /// where a rank's pictures give some parameters no gradient. So reducers whose backward passes overlap begin in the order
 /// in which these complete, and finish in that order too. Used by the compute thread alone.
-public final class BucketOrder {
+package final class BucketOrder {
     /// How buckets travel, for all reducers of this order.
-    public let mode: GradientReducer.Mode
+    package let mode: GradientReducer.Mode
     private let thread: CommunicationThread?
     private var failure: (any Error)?
     /// Those that have begun and not handed on all, with what waits of each.
@@ -16,7 +16,7 @@ public final class BucketOrder {
     private var last: [ObjectIdentifier: Int] = [:]
 
     /// - Parameter ranks: one has nobody to talk to, and needs no thread.
-    public init(mode: GradientReducer.Mode, ranks: Int) throws {
+    package init(mode: GradientReducer.Mode, ranks: Int) throws {
         self.mode = mode
         thread = mode == .overlapped && ranks > 1 ? try CommunicationThread() : nil
     }

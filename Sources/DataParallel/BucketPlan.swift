@@ -3,27 +3,27 @@
 /// Backward passes complete gradients in about the reverse order of the parameters, so buckets are filled in that
 /// order. The first is small, so that communication starts early; the others are large enough for bandwidth (Li et al.
 /// 2020, "PyTorch Distributed", uses 1 and 25 MiB).
-public struct BucketPlan: Sendable, Equatable {
+package struct BucketPlan: Sendable, Equatable {
     /// Where one parameter's gradient lies in its bucket.
-    public struct Slot: Sendable, Equatable {
+    package struct Slot: Sendable, Equatable {
         /// The parameter's index in the order given.
-        public let parameter: Int
+        package let parameter: Int
         /// In elements from the start of the bucket; a multiple of 16 (64 bytes).
-        public let offset: Int
+        package let offset: Int
         /// In elements.
-        public let count: Int
+        package let count: Int
     }
 
-    public struct Bucket: Sendable, Equatable {
-        public let slots: [Slot]
+    package struct Bucket: Sendable, Equatable {
+        package let slots: [Slot]
         /// In elements, with the padding that alignment needs.
-        public let count: Int
+        package let count: Int
     }
 
     /// In the order in which they are reduced.
-    public let buckets: [Bucket]
+    package let buckets: [Bucket]
     /// A hash of names, sizes and places, equal on all ranks that can work together.
-    public let hash: UInt64
+    package let hash: UInt64
 
     static let alignment = 16
 
@@ -31,7 +31,7 @@ public struct BucketPlan: Sendable, Equatable {
     ///   - parameters: names and element counts, in the model's order.
     ///   - firstBucketBytes: a bucket is closed once it holds this much; applies to the first.
     ///   - bucketBytes: the same for all others.
-    public init(
+    package init(
         parameters: [(name: String, count: Int)], firstBucketBytes: Int = 2 << 20, bucketBytes: Int = 16 << 20
     ) {
         var buckets: [Bucket] = []

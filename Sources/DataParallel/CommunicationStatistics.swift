@@ -1,15 +1,15 @@
 /// What exchanging messages cost since the start of the run. Counts are exact and equal on all ranks; times are this
 /// rank's.
-public struct CommunicationStatistics: Sendable, Equatable {
+package struct CommunicationStatistics: Sendable, Equatable {
     /// Bytes handed to collectives by this rank. An all-reduce of n bytes over N ranks sends at least 2·(N−1)/N·n.
-    public var bytes = 0
-    public var collectives = 0
+    package var bytes = 0
+    package var collectives = 0
     /// Seconds inside collectives, waiting for slower ranks included.
-    public var seconds = 0.0
+    package var seconds = 0.0
     /// The part of `seconds` during which the compute thread could do nothing else.
-    public var exposedSeconds = 0.0
+    package var exposedSeconds = 0.0
 
-    public init() {}
+    package init() {}
 }
 
 /// Seconds that `body` took.

@@ -1,11 +1,11 @@
-import NeuralNetwork
-import TensorCore
+package import NeuralNetwork
+package import TensorCore
 
 /// One message's worth of gradients: the parameters' gradients are slices of its memory, so nothing is copied.
-public final class GradientBucket {
+package final class GradientBucket {
     /// All gradients of the bucket one after another; the padding between them stays zero.
-    public let gradients: Tensor
-    public let parameters: [Parameter]
+    package let gradients: Tensor
+    package let parameters: [Parameter]
     private var complete = 0
 
     /// Binds the gradients of `parameters` (in the plan's slots) to new memory.

@@ -1,5 +1,5 @@
-import MessagePassing
-import NeuralNetwork
+package import MessagePassing
+package import NeuralNetwork
 import TensorCore
 
 /// Sums every parameter's gradient over all ranks while the backward pass still runs.
@@ -7,8 +7,8 @@ import TensorCore
 /// A step is `begin()`, any number of backward passes of which the last reports each complete gradient to `markReady`,
 /// and `finish()`. A bucket is all-reduced the moment its last gradient is complete, in the plan's order on every rank,
 /// so that results do not depend on timing. Gradients are summed, not averaged: the loss is scaled by the global batch.
-public final class GradientReducer {
-    public enum Mode: String, Sendable, CaseIterable {
+package final class GradientReducer {
+    package enum Mode: String, Sendable, CaseIterable {
         /// All-reduce on the compute thread: the bitwise reference, and best where no core is free for a thread.
         case inline
         /// All-reduce on a communication thread, hidden behind the rest of the backward pass.
@@ -16,15 +16,15 @@ public final class GradientReducer {
     }
 
     /// What gradients are sent as.
-    public enum Wire: String, Sendable, CaseIterable {
+    package enum Wire: String, Sendable, CaseIterable {
         case float32
         /// Half the bytes; rounded once before and once after the sum, which is float32 in rank order.
         case bfloat16
     }
 
-    public let mode: Mode
-    public let plan: BucketPlan
-    public let buckets: [GradientBucket]
+    package let mode: Mode
+    package let plan: BucketPlan
+    package let buckets: [GradientBucket]
     private let communicator: any Collective
     private let halved: HalvedSum?
     private let order: BucketOrder
@@ -44,7 +44,7 @@ public final class GradientReducer {
     /// Gives the parameters' gradients their memory. Collective: checks that all ranks planned the same buckets.
     ///
     /// - Parameter order: what several reducers share, so that one thread sends the buckets of all; its own if nil.
-    public init(
+    package init(
         parameters: [Parameter], communicator: any Collective, mode: Mode, wire: Wire = .float32,
         order: BucketOrder? = nil, firstBucketBytes: Int = 2 << 20, bucketBytes: Int = 16 << 20
     ) throws {
@@ -69,14 +69,14 @@ public final class GradientReducer {
     }
 
     /// What the all-reduces cost so far; to be read between `finish()` and the next `begin()`.
-    public var statistics: CommunicationStatistics {
+    package var statistics: CommunicationStatistics {
         var statistics = timings.reduced
         statistics.exposedSeconds = timings.exposedSeconds
         return statistics
     }
 
     /// Starts a step: all gradients become empty.
-    public func begin() {
+    package func begin() {
         next = 0
         readyParameters.removeAll(keepingCapacity: true)
         for bucket in buckets { bucket.begin() }
@@ -85,7 +85,7 @@ public final class GradientReducer {
 
     /// Says that nothing will be added to this parameter's gradient in this step. Never throws: a failed all-reduce is
     /// reported by `finish()`.
-    public func markReady(_ parameter: Parameter) {
+    package func markReady(_ parameter: Parameter) {
         let key = ObjectIdentifier(parameter)
         guard let index = bucketOfParameter[key] else {
             preconditionFailure("parameter \(parameter.name) is in no gradient bucket")
@@ -102,7 +102,7 @@ public final class GradientReducer {
 
     /// Reduces what is left (parameters that took no part count as zero), waits for every bucket, and throws the first
     /// error of any. Afterwards every rank holds the same gradients.
-    public func finish() throws {
+    package func finish() throws {
         for bucket in buckets {
             for parameter in bucket.parameters where !readyParameters.contains(ObjectIdentifier(parameter)) {
                 markReady(parameter)

@@ -1,19 +1,20 @@
-import MessagePassing
-import TensorCore
+package import MessagePassing
+package import TensorCore
 
 /// Ranks that should hold the same do not.
-public struct ReplicaMismatchError: SharedError, CustomStringConvertible {
-    public let description: String
+package struct ReplicaMismatchError: SharedError, CustomStringConvertible {
+    package let description: String
 }
 
 /// Overwrites the tensors of every rank by rank zero's. Collective; the shapes must agree.
-public func broadcastParameters(_ tensors: [Tensor], over communicator: any Collective) throws {
+package func broadcastParameters(_ tensors: [Tensor], over communicator: any Collective) throws {
     for tensor in tensors { try communicator.broadcast(tensor.floats, from: 0) }
 }
 
 /// Throws on every rank, naming the first tensor and the ranks that differ from the others with their hosts, unless all
 /// ranks hold the same bits. Collective; one small all-reduce when all is well.
-public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], over communicator: any Collective) throws {
+package func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], over communicator: any Collective) throws
+{
     guard communicator.size > 1 else { return }
     var names = BitHash()
     let hashes = tensors.map { name, tensor in
@@ -33,7 +34,7 @@ public func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], ove
 
 /// Throws the same error on every rank, naming those outside the majority, unless all hold the same `text`: for example
 /// the resolved configuration or the program's version. Collective.
-public func verifyRanksAgree(
+package func verifyRanksAgree(
     onText text: String, subject: String, remedy: String, over communicator: any Collective
 ) throws {
     var hash = BitHash()

@@ -1,19 +1,19 @@
-import MessagePassing
+package import MessagePassing
 import NeuralNetwork
 import TensorCore
 
 /// Sums batch statistics over all ranks, on a communicator of its own so that gradients may travel at the same time.
-public final class SynchronizedStatistics: StatisticsReducing {
+package final class SynchronizedStatistics: StatisticsReducing {
     private let communicator: any Collective
     /// What the sums cost so far; all of it is exposed, because a layer cannot go on without its statistics.
-    public private(set) var statistics = CommunicationStatistics()
+    package private(set) var statistics = CommunicationStatistics()
 
     /// Collective.
-    public init(communicator: any Collective) throws {
+    package init(communicator: any Collective) throws {
         self.communicator = try communicator.duplicated(name: "statistics")
     }
 
-    public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
+    package func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
         guard communicator.size > 1 else { return }
         let seconds = try measured { try Trace.span("statistics") { try communicator.sum(values) } }
         statistics.seconds += seconds

@@ -1,33 +1,33 @@
 /// A colour of 8 bits per channel.
-public struct Color: Sendable, Equatable {
-    public var red: UInt8
-    public var green: UInt8
-    public var blue: UInt8
+package struct Color: Sendable, Equatable {
+    package var red: UInt8
+    package var green: UInt8
+    package var blue: UInt8
 
     /// From 0xRRGGBB.
-    public init(_ hexadecimal: UInt32) {
+    package init(_ hexadecimal: UInt32) {
         red = UInt8(hexadecimal >> 16 & 0xff)
         green = UInt8(hexadecimal >> 8 & 0xff)
         blue = UInt8(hexadecimal & 0xff)
     }
 
-    public static let white = Color(0xffffff)
-    public static let ink = Color(0x262b33)
-    public static let faintInk = Color(0x6b7280)
-    public static let grid = Color(0xe5e7eb)
+    package static let white = Color(0xffffff)
+    package static let ink = Color(0x262b33)
+    package static let faintInk = Color(0x6b7280)
+    package static let grid = Color(0xe5e7eb)
 
     /// Distinguishable lines, also for most colour-blind readers (after Okabe and Ito).
-    public static let series = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9].map { Color($0) }
+    package static let series = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9].map { Color($0) }
 }
 
 /// A picture of RGB pixels, row after row from the top left.
-public struct Canvas: Sendable, Equatable {
-    public let width: Int
-    public let height: Int
+package struct Canvas: Sendable, Equatable {
+    package let width: Int
+    package let height: Int
     /// width · height · 3 bytes.
-    public private(set) var pixels: [UInt8]
+    package private(set) var pixels: [UInt8]
 
-    public init(width: Int, height: Int, background: Color = .white) {
+    package init(width: Int, height: Int, background: Color = .white) {
         precondition(width > 0 && height > 0, "a canvas of \(width) x \(height)")
         self.width = width
         self.height = height
@@ -36,13 +36,13 @@ public struct Canvas: Sendable, Equatable {
         for _ in 0..<width * height { pixels += [background.red, background.green, background.blue] }
     }
 
-    public subscript(x: Int, y: Int) -> Color {
+    package subscript(x: Int, y: Int) -> Color {
         let offset = (y * width + x) * 3
         return Color(UInt32(pixels[offset]) << 16 | UInt32(pixels[offset + 1]) << 8 | UInt32(pixels[offset + 2]))
     }
 
     /// Mixes a colour in; `opacity` 1 replaces the pixel. Outside the canvas nothing happens.
-    public mutating func blend(_ color: Color, _ x: Int, _ y: Int, opacity: Float = 1) {
+    package mutating func blend(_ color: Color, _ x: Int, _ y: Int, opacity: Float = 1) {
         guard x >= 0, y >= 0, x < width, y < height, opacity > 0 else { return }
         let offset = (y * width + x) * 3
         func mix(_ old: UInt8, _ new: UInt8) -> UInt8 {
@@ -53,24 +53,24 @@ public struct Canvas: Sendable, Equatable {
         pixels[offset + 2] = mix(pixels[offset + 2], color.blue)
     }
 
-    public mutating func fill(_ color: Color, x: Range<Int>, y: Range<Int>, opacity: Float = 1) {
+    package mutating func fill(_ color: Color, x: Range<Int>, y: Range<Int>, opacity: Float = 1) {
         for row in y { for column in x { blend(color, column, row, opacity: opacity) } }
     }
 }
 
 /// A place on a canvas; pixel (i, j) covers i..<i+1 and j..<j+1.
-public struct Point: Sendable, Equatable {
-    public var x: Double
-    public var y: Double
+package struct Point: Sendable, Equatable {
+    package var x: Double
+    package var y: Double
 
-    public init(_ x: Double, _ y: Double) { (self.x, self.y) = (x, y) }
+    package init(_ x: Double, _ y: Double) { (self.x, self.y) = (x, y) }
 }
 
 extension Canvas {
     /// Draws an anti-aliased line through the points, `thickness` pixels wide, with round joints.
     ///
     /// - Parameter dash: lengths in pixels drawn and left out in turn along the line; empty for a whole line.
-    public mutating func polyline(
+    package mutating func polyline(
         _ points: [Point], _ color: Color, thickness: Double = 2, dash: [Double] = [], opacity: Float = 1
     ) {
         // Coverage is collected first and blended once: joints and overlaps must not come out darker.
@@ -84,7 +84,7 @@ extension Canvas {
     }
 
     /// A filled circle.
-    public mutating func dot(_ center: Point, _ color: Color, radius: Double) {
+    package mutating func dot(_ center: Point, _ color: Color, radius: Double) {
         polyline([center, center], color, thickness: 2 * radius)
     }
 

@@ -1,35 +1,35 @@
 /// Curves over a common axis, with everything a reader needs to read them alone.
-public struct LineChart: Sendable {
-    public struct Series: Sendable {
-        public var name: String
+package struct LineChart: Sendable {
+    package struct Series: Sendable {
+        package var name: String
         /// In ascending x; a value that is not finite leaves a gap.
-        public var points: [Point]
+        package var points: [Point]
         /// Marks each point, for curves of few.
-        public var hasDots: Bool
+        package var hasDots: Bool
 
-        public init(_ name: String, _ points: [Point], hasDots: Bool = false) {
+        package init(_ name: String, _ points: [Point], hasDots: Bool = false) {
             (self.name, self.points, self.hasDots) = (name, points, hasDots)
         }
     }
 
-    public var title: String
-    public var xLabel: String
-    public var series: [Series]
+    package var title: String
+    package var xLabel: String
+    package var series: [Series]
     /// Dashed horizontal lines to compare with, such as the scores of random weights: each in the colour of the series
     /// at its place in the list; none where the value is not finite.
-    public var references: [Double] = []
+    package var references: [Double] = []
     /// What all dashed lines are, for the legend.
-    public var referencesName = ""
+    package var referencesName = ""
     /// Places on the x axis where a run was resumed.
-    public var restarts: [Double] = []
+    package var restarts: [Double] = []
 
-    public init(title: String, xLabel: String, series: [Series]) {
+    package init(title: String, xLabel: String, series: [Series]) {
         (self.title, self.xLabel, self.series) = (title, xLabel, series)
     }
 
     /// Draws the chart. Where several points share a pixel column, the line is their mean and a lighter band spans
     /// their minimum and maximum, so that spikes survive.
-    public func draw(width: Int = 960, height: Int = 600) -> Canvas {
+    package func draw(width: Int = 960, height: Int = 600) -> Canvas {
         var canvas = Canvas(width: width, height: height)
         let legend = legendEntries
         let frame = Frame(chart: self, width: width, height: height, legendRows: legendRows(legend, width: width))

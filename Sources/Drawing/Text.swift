@@ -1,20 +1,20 @@
 extension Canvas {
     /// Side of a font pixel; `scale` 2 is the size for labels.
-    public static func textWidth(_ text: String, scale: Int = 2) -> Int {
+    package static func textWidth(_ text: String, scale: Int = 2) -> Int {
         max(0, text.unicodeScalars.count * 6 - 1) * scale
     }
 
     /// Height of capital letters in pixels.
-    public static func textHeight(scale: Int = 2) -> Int { 7 * scale }
+    package static func textHeight(scale: Int = 2) -> Int { 7 * scale }
 
-    public enum Alignment: Sendable {
+    package enum Alignment: Sendable {
         case left, center, right
     }
 
     /// Writes printable ASCII (others come out as "?"); `y` is the top of the capitals.
     ///
     /// - Parameter alignment: whether the text starts at `x`, has its middle there, or ends there.
-    public mutating func text(
+    package mutating func text(
         _ text: String, x: Int, y: Int, _ color: Color = .ink, scale: Int = 2, alignment: Alignment = .left
     ) {
         var left = x

@@ -1,12 +1,12 @@
 import Glibc
 
 /// Round numbers along an axis.
-public struct Ticks: Sendable, Equatable {
-    public let values: [Double]
-    public let labels: [String]
+package struct Ticks: Sendable, Equatable {
+    package let values: [Double]
+    package let labels: [String]
 
     /// About `count` multiples of 1, 2 or 5 times a power of ten inside `range`.
-    public init(_ range: ClosedRange<Double>, count: Int) {
+    package init(_ range: ClosedRange<Double>, count: Int) {
         let step = Ticks.step(range, count: count)
         let first = (range.lowerBound / step - 1e-9).rounded(.up)
         let last = (range.upperBound / step + 1e-9).rounded(.down)
@@ -44,7 +44,7 @@ public struct Ticks: Sendable, Equatable {
     }
 
     /// A number with `digits` digits after the point.
-    public static func fixed(_ value: Double, digits: Int) -> String {
+    package static func fixed(_ value: Double, digits: Int) -> String {
         guard value.isFinite else { return "\(value)" }
         let scale = pow(10, Double(digits))
         let rounded = (abs(value) * scale).rounded()

@@ -1,20 +1,20 @@
 /// How often each class was taken for each: the one matrix of a whole data set, from which segmentation is scored.
-public struct ConfusionMatrix: Sendable, Equatable {
-    public let classes: Int
+package struct ConfusionMatrix: Sendable, Equatable {
+    package let classes: Int
     /// Pixels by [label][prediction], row-major.
-    public var counts: [Int64]
+    package var counts: [Int64]
 
-    public init(classes: Int) {
+    package init(classes: Int) {
         self.classes = classes
         counts = [Int64](repeating: 0, count: classes * classes)
     }
 
-    public mutating func add(label: Int, prediction: Int, pixels: Int = 1) {
+    package mutating func add(label: Int, prediction: Int, pixels: Int = 1) {
         counts[label * classes + prediction] += Int64(pixels)
     }
 
     /// Intersection over union of each class; nil for a class that neither labels nor predictions have.
-    public var intersectionOverUnion: [Double?] {
+    package var intersectionOverUnion: [Double?] {
         (0..<classes).map { c in
             let labelled = (0..<classes).reduce(Int64(0)) { $0 + counts[c * classes + $1] }
             let predicted = (0..<classes).reduce(Int64(0)) { $0 + counts[$1 * classes + c] }
@@ -25,18 +25,18 @@ public struct ConfusionMatrix: Sendable, Equatable {
     }
 
     /// The mean over the classes that labels or predictions have; nil without a pixel.
-    public var meanIntersectionOverUnion: Double? {
+    package var meanIntersectionOverUnion: Double? {
         let present = intersectionOverUnion.compactMap { $0 }
         return present.isEmpty ? nil : present.reduce(0, +) / Double(present.count)
     }
 
     /// Pixels of each class in the labels.
-    public var labelled: [Int] {
+    package var labelled: [Int] {
         (0..<classes).map { label in (0..<classes).reduce(0) { $0 + Int(counts[label * classes + $1]) } }
     }
 
     /// The share of pixels that got their own class; nil without a pixel.
-    public var pixelAccuracy: Double? {
+    package var pixelAccuracy: Double? {
         let all = counts.reduce(0, +)
         let right = (0..<classes).reduce(Int64(0)) { $0 + counts[$1 * classes + $1] }
         return all == 0 ? nil : Double(right) / Double(all)

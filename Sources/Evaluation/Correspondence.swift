@@ -1,16 +1,17 @@
 import ImagePipeline
 import Learning
 import MessagePassing
-import TensorCore
+import NeuralNetwork
+package import TensorCore
 
 /// Two known crops of each of a number of pictures.
-public struct ViewPairSource {
+package struct ViewPairSource {
     /// Views [S, S, 3] and their boxes (x0, y0, x1, y1) in the picture.
-    public struct Pair {
-        public let view1, view2: Tensor
-        public let box1, box2: [Float]
+    package struct Pair {
+        package let view1, view2: Tensor
+        package let box1, box2: [Float]
 
-        public init(view1: Tensor, view2: Tensor, box1: [Float], box2: [Float]) {
+        package init(view1: Tensor, view2: Tensor, box1: [Float], box2: [Float]) {
             self.view1 = view1
             self.view2 = view2
             self.box1 = box1
@@ -18,12 +19,12 @@ public struct ViewPairSource {
         }
     }
 
-    public let count: Int
-    public let name: (Int) -> String
+    package let count: Int
+    package let name: (Int) -> String
     /// Several threads call it at once; what it throws is the reason for which the picture is skipped.
-    public let load: (Int) throws -> Pair
+    package let load: (Int) throws -> Pair
 
-    public init(count: Int, name: @escaping (Int) -> String, load: @escaping (Int) throws -> Pair) {
+    package init(count: Int, name: @escaping (Int) -> String, load: @escaping (Int) throws -> Pair) {
         self.count = count
         self.name = name
         self.load = load
@@ -34,29 +35,29 @@ public struct ViewPairSource {
 ///
 /// A cell of view 1 counts if some cell of view 2 is within PixPro's threshold of it; it is right if its most similar
 /// cell (cosine of C5 features) is one of these.
-public struct Correspondence: Sendable, Equatable {
-    public internal(set) var hits = 0
+package struct Correspondence: Sendable, Equatable {
+    package internal(set) var hits = 0
     /// Cells that have a match.
-    public internal(set) var cells = 0
+    package internal(set) var cells = 0
     /// Matches of all these cells together, and the cells among which they were sought.
-    public internal(set) var matches = 0
-    public internal(set) var candidates = 0
-    public internal(set) var pictures = 0
+    package internal(set) var matches = 0
+    package internal(set) var candidates = 0
+    package internal(set) var pictures = 0
     /// Σ and Σ² of each channel over unit features, and their number.
     var sums: [Double] = []
     var features = 0.0
 
     /// Of no pictures yet.
-    public init() {}
+    package init() {}
 
-    public var accuracy: Double { Double(hits) / Double(max(cells, 1)) }
+    package var accuracy: Double { Double(hits) / Double(max(cells, 1)) }
 
     /// What guessing gives: matches over candidates.
-    public var chance: Double { Double(matches) / Double(max(candidates, 1)) }
+    package var chance: Double { Double(matches) / Double(max(candidates, 1)) }
 
     /// √C times the mean standard deviation of a channel over unit features: 0 where all features are one (collapse), 1
     /// where they point anywhere.
-    public var featureSpread: Double {
+    package var featureSpread: Double {
         let channels = sums.count / 2
         guard features > 0, channels > 0 else { return 0 }
         let deviations = (0..<channels).map { c in
@@ -67,7 +68,7 @@ public struct Correspondence: Sendable, Equatable {
     }
 
     /// Adds pictures by the C5 maps [N, h, w, C] of their views and the views' boxes [N, 4].
-    public mutating func add(map1: Tensor, map2: Tensor, box1: Tensor, box2: Tensor, threshold: Double = 0.7) {
+    package mutating func add(map1: Tensor, map2: Tensor, box1: Tensor, box2: Tensor, threshold: Double = 0.7) {
         precondition(map1.shape == map2.shape, "maps \(map1.shape) and \(map2.shape)")
         let (count, rows, columns, channels) = (map1.shape[0], map1.shape[1], map1.shape[2], map1.shape[3])
         let size = rows * columns

@@ -1,18 +1,18 @@
-import Learning
-import MessagePassing
-import NeuralNetwork
+package import Learning
+package import MessagePassing
+package import NeuralNetwork
 import TensorCore
 
 /// What an encoder is scored on; a part that is nil is left out. The same on every rank.
-public struct EvaluationPlan {
+package struct EvaluationPlan {
     /// Pictures with classes: nearest neighbours and a linear probe, trained on one set and scored on another.
-    public struct Classification {
-        public let training, validation: PictureSource
+    package struct Classification {
+        package let training, validation: PictureSource
         /// The class of each picture, 0..<classes.
-        public let trainingLabels, validationLabels: [Int]
-        public let classes: Int
+        package let trainingLabels, validationLabels: [Int]
+        package let classes: Int
 
-        public init(
+        package init(
             training: PictureSource, trainingLabels: [Int], validation: PictureSource, validationLabels: [Int],
             classes: Int
         ) {
@@ -29,31 +29,31 @@ public struct EvaluationPlan {
     }
 
     /// Pictures with a label for every pixel.
-    public struct Segmentation {
-        public let training, validation: LabelledPictureSource
-        public let scheme: LabelScheme
+    package struct Segmentation {
+        package let training, validation: LabelledPictureSource
+        package let scheme: LabelScheme
 
-        public init(training: LabelledPictureSource, validation: LabelledPictureSource, scheme: LabelScheme) {
+        package init(training: LabelledPictureSource, validation: LabelledPictureSource, scheme: LabelScheme) {
             self.training = training
             self.validation = validation
             self.scheme = scheme
         }
     }
 
-    public var classification: Classification?
-    public var segmentation: Segmentation?
-    public var correspondence: ViewPairSource?
+    package var classification: Classification?
+    package var segmentation: Segmentation?
+    package var correspondence: ViewPairSource?
     /// Pictures that were left out when the sets were listed.
-    public var unlisted: [SkippedPicture] = []
+    package var unlisted: [SkippedPicture] = []
     /// Keys the order in which probes see their samples.
-    public var seed: UInt64 = 1
+    package var seed: UInt64 = 1
     /// Bytes that features of training pictures may take, for classification on rank zero, for segmentation on all ranks
     /// together; of more pictures an evenly spread part is used.
-    public var memory = 2 << 30
+    package var memory = 2 << 30
     /// Pictures of which two crops are compared, evenly spread.
-    public var correspondencePictures = 512
+    package var correspondencePictures = 512
 
-    public init() {}
+    package init() {}
 }
 
 /// Scores a frozen encoder. Collective: all ranks extract features, rank zero trains the linear probe, all ranks that of
@@ -61,7 +61,7 @@ public struct EvaluationPlan {
 ///
 /// `progress` hears of this rank's part; where rank zero works alone, only there. An error that it throws on any rank
 /// ends the evaluation on all, as an `AgreedError`.
-public func evaluateEncoder(
+package func evaluateEncoder(
     _ encoder: any Backbone, plan: EvaluationPlan, communicator: any Collective,
     progress: EvaluationProgress = { _, _, _ in }
 ) throws -> EvaluationReport {

@@ -1,42 +1,42 @@
-import Learning
-import MessagePassing
-import NeuralNetwork
-import TensorCore
+package import Learning
+package import MessagePassing
+package import NeuralNetwork
+package import TensorCore
 
 /// C5 features of pictures by a frozen encoder: its weights do not change and its running statistics normalise.
 ///
 /// All ranks extract, each for its part of the pictures; a picture that cannot be read is skipped and named.
-public struct FeatureExtractor {
-    public let encoder: any Backbone
+package struct FeatureExtractor {
+    package let encoder: any Backbone
     let communicator: any Collective
     /// Pictures in a forward pass.
     let batchSize: Int
     /// Keeps the weights as kernels want them.
     private let convolutions = Convolutions()
 
-    public init(encoder: any Backbone, communicator: any Collective, batchSize: Int = 32) {
+    package init(encoder: any Backbone, communicator: any Collective, batchSize: Int = 32) {
         self.encoder = encoder
         self.communicator = communicator
         self.batchSize = batchSize
     }
 
     /// Mean C5 features on rank zero; the other ranks have no rows.
-    public struct Pooled {
+    package struct Pooled {
         /// [pictures, C]
-        public let features: Tensor
+        package let features: Tensor
         /// Which picture each row is of, ascending.
-        public let indices: [Int]
+        package let indices: [Int]
         /// Known to every rank.
-        public let skipped: [SkippedPicture]
+        package let skipped: [SkippedPicture]
     }
 
     /// Images [N, H, W, 3] → C5 [N, ⌈H/32⌉, ⌈W/32⌉, C].
-    public func map(_ images: Tensor) throws -> Tensor {
+    package func map(_ images: Tensor) throws -> Tensor {
         try encoder(Variable(images), Pass(mode: .evaluation, convolutions: convolutions)).value
     }
 
     /// The mean C5 feature of each of the pictures `indices`, gathered on rank zero. Collective.
-    public func pooled(
+    package func pooled(
         _ pictures: PictureSource, indices: [Int], progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) throws -> Pooled {
         let channels = encoder.top.channels

@@ -1,5 +1,5 @@
 /// How many pixels of each class a set of labelled pictures has: what a segmentation score can tell anything about.
-public struct LabelCounts: Sendable, Equatable {
+package struct LabelCounts: Sendable, Equatable {
     /// What the set is for: "training" or "validation".
     private let part: String
     private let void: Int?
@@ -9,7 +9,7 @@ public struct LabelCounts: Sendable, Equatable {
     private let voidPixels: Int?
 
     /// `ids` are the pixels of each label id, the first of them those of the classes.
-    public init(part: String, ids: [Int], scheme: LabelScheme) {
+    package init(part: String, ids: [Int], scheme: LabelScheme) {
         self.part = part
         void = scheme.void
         let pixels = (0..<scheme.classes).map { scheme.isClass[$0] && ids.indices.contains($0) ? ids[$0] : 0 }
@@ -19,10 +19,10 @@ public struct LabelCounts: Sendable, Equatable {
     }
 
     /// The classes that no pixel has.
-    public let absent: [Int]
+    package let absent: [Int]
 
     /// Throws unless two classes at least have a pixel: of less there is nothing to score.
-    public func check() throws {
+    package func check() throws {
         let present = pixels.indices.filter { pixels[$0] > 0 }
         guard present.count < 2 else { return }
         let voids =
@@ -36,7 +36,7 @@ public struct LabelCounts: Sendable, Equatable {
     }
 
     /// What a reader of the score must know; nil where every class has a pixel.
-    public var note: String? {
+    package var note: String? {
         guard !absent.isEmpty else { return nil }
         let listed = absent.prefix(20).map(String.init).joined(separator: ", ") + (absent.count > 20 ? ", …" : "")
         return "no pixel of the \(part) labels has class \(listed)"

@@ -1,18 +1,18 @@
 import Glibc
-import TensorCore
+package import TensorCore
 
 /// Softmax regression: logits = features · weightᵀ + bias, learnt from zero.
 ///
 /// The problem is convex, so that the result does not hang on a start; zero is the same for every encoder.
-public final class LinearClassifier {
+package final class LinearClassifier {
     /// [classes, C]
-    public let weight: Tensor
+    package let weight: Tensor
     /// [classes]
-    public let bias: Tensor
+    package let bias: Tensor
     private let weightVelocity, biasVelocity, weightGradient, biasGradient: Tensor
     private var gradientIsEmpty = true
 
-    public init(classes: Int, channels: Int) {
+    package init(classes: Int, channels: Int) {
         weight = .zeros([classes, channels])
         bias = .zeros([classes])
         weightVelocity = .zeros([classes, channels])
@@ -21,10 +21,10 @@ public final class LinearClassifier {
         biasGradient = Tensor([classes])
     }
 
-    public var classes: Int { bias.count }
+    package var classes: Int { bias.count }
 
     /// Features [n, C] → [n, classes].
-    public func logits(_ features: Tensor) -> Tensor {
+    package func logits(_ features: Tensor) -> Tensor {
         let logits = Tensor([features.shape[0], classes])
         logits.product(features, weight, transposeB: true)
         logits.addToRows(bias)

@@ -1,10 +1,10 @@
-import TensorCore
+package import TensorCore
 
 /// How well a linear classifier reads classes from frozen, pooled features: softmax regression by momentum SGD with a
 /// cosine, its learning rate chosen on a tenth of the training set and then trained on all of it.
-public struct LinearProbe {
-    public let classifier: LinearClassifier
-    public let learningRate: Double
+package struct LinearProbe {
+    package let classifier: LinearClassifier
+    package let learningRate: Double
 
     static let batchSize = 256
 
@@ -12,7 +12,7 @@ public struct LinearProbe {
     static func steps(_ count: Int) -> Int { max(1, min(50 * count / batchSize, 4000)) }
 
     /// Trains on features [n, C], n ≥ 2, and their classes.
-    public init(
+    package init(
         features: Tensor, labels: [Int], classes: Int, seed: UInt64,
         progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) rethrows {
@@ -40,7 +40,7 @@ public struct LinearProbe {
     }
 
     /// The share of features [m, C] that get their own class.
-    public func accuracy(of features: Tensor, labels: [Int]) -> Double {
+    package func accuracy(of features: Tensor, labels: [Int]) -> Double {
         Self.accuracy(classifier, features, labels)
     }
 

@@ -1,17 +1,17 @@
 import Glibc
-import TensorCore
+package import TensorCore
 
 /// Classification of pooled features by their most similar known neighbours, weighted as in DINO (Caron et al. 2021):
 /// each of the k neighbours of highest cosine votes for its class with exp(cosine / temperature).
-public struct NearestNeighbours {
-    public let neighbours: Int
-    public let temperature: Double
+package struct NearestNeighbours {
+    package let neighbours: Int
+    package let temperature: Double
     private let known: Tensor
     private let labels: [Int]
     private let classes: Int
 
     /// Features [n, C] of any length and their classes 0..<classes.
-    public init(features: Tensor, labels: [Int], classes: Int, neighbours: Int = 20, temperature: Double = 0.07) {
+    package init(features: Tensor, labels: [Int], classes: Int, neighbours: Int = 20, temperature: Double = 0.07) {
         precondition(features.shape[0] == labels.count, "\(labels.count) labels for features \(features.shape)")
         known = features.normalizedRows().unit
         self.labels = labels
@@ -21,7 +21,7 @@ public struct NearestNeighbours {
     }
 
     /// The class of each of the features [m, C]. Works through blocks of queries in bounded memory.
-    public func classify(
+    package func classify(
         _ features: Tensor, progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) rethrows -> [Int] {
         let count = features.shape[0]
@@ -44,7 +44,7 @@ public struct NearestNeighbours {
     }
 
     /// The share of features [m, C] that get their own class.
-    public func accuracy(
+    package func accuracy(
         of features: Tensor, labels: [Int], progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
     ) rethrows -> Double {
         let hits = zip(try classify(features, progress: progress), labels).count { $0 == $1 }

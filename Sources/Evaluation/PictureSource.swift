@@ -1,15 +1,15 @@
-import TensorCore
+package import TensorCore
 
 /// Numbered pictures that any rank can load one at a time.
-public struct PictureSource {
-    public let count: Int
+package struct PictureSource {
+    package let count: Int
     /// What people call a picture: its path.
-    public let name: (Int) -> String
+    package let name: (Int) -> String
     /// One picture [H, W, 3], normalised as in training. Several threads call it at once; what it throws is the reason
     /// for which the picture is skipped.
-    public let load: (Int) throws -> Tensor
+    package let load: (Int) throws -> Tensor
 
-    public init(count: Int, name: @escaping (Int) -> String, load: @escaping (Int) throws -> Tensor) {
+    package init(count: Int, name: @escaping (Int) -> String, load: @escaping (Int) throws -> Tensor) {
         self.count = count
         self.name = name
         self.load = load
@@ -17,10 +17,10 @@ public struct PictureSource {
 }
 
 /// The evaluation cannot be done as asked.
-public struct EvaluationError: Error, CustomStringConvertible {
-    public let description: String
+package struct EvaluationError: Error, CustomStringConvertible {
+    package let description: String
 
-    public init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }
 
 /// At most `limit` of 0..<count, evenly spread and ascending.

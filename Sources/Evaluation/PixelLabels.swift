@@ -1,11 +1,11 @@
 /// A class id for every pixel of a picture.
-public struct PixelLabels: Sendable {
-    public let width: Int
-    public let height: Int
+package struct PixelLabels: Sendable {
+    package let width: Int
+    package let height: Int
     /// Row by row.
-    public let ids: [UInt8]
+    package let ids: [UInt8]
 
-    public init(width: Int, height: Int, ids: [UInt8]) {
+    package init(width: Int, height: Int, ids: [UInt8]) {
         precondition(ids.count == width * height, "\(ids.count) labels for \(width) × \(height) pixels")
         self.width = width
         self.height = height
@@ -46,13 +46,13 @@ public struct PixelLabels: Sendable {
 }
 
 /// What label ids mean: 0..<classes are classes, except `void`, which is no label at all.
-public struct LabelScheme: Sendable {
-    public let classes: Int
-    public let void: Int?
+package struct LabelScheme: Sendable {
+    package let classes: Int
+    package let void: Int?
     /// Whether each of the 256 ids is a class.
     let isClass: [Bool]
 
-    public init(classes: Int, void: Int?) {
+    package init(classes: Int, void: Int?) {
         precondition((2...256).contains(classes), "\(classes) classes; label PNGs hold 2 to 256")
         self.classes = classes
         self.void = void

@@ -1,6 +1,6 @@
 import DataParallel
-import MessagePassing
-import NeuralNetwork
+package import MessagePassing
+package import NeuralNetwork
 import TensorCore
 
 /// An encoder with the initial weights of `seed`: what every score is to be compared with.
@@ -9,7 +9,7 @@ import TensorCore
 /// from, features of random weights would be scaled out of any use, and every trained encoder would look good beside
 /// them. Each of 64 batches moves them by a tenth; of the start 0.1 % is left. Pictures [S, S, 3] have one size; those
 /// that cannot be read give their place to the next. Collective; the same on all ranks.
-public func makeRandomEncoder(
+package func makeRandomEncoder(
     _ architecture: ResNetArchitecture, seed: UInt64, pictures: PictureSource, communicator: any Collective,
     progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
 ) throws -> ResNet {

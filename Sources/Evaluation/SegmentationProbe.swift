@@ -1,5 +1,5 @@
-import MessagePassing
-import TensorCore
+package import MessagePassing
+package import TensorCore
 
 /// How well a linear classifier of single C5 cells segments: a 1×1 convolution on frozen features, upsampled
 /// bilinearly, trained until pictures that it does not see, a tenth, are predicted no better.

@@ -1,16 +1,17 @@
 import Learning
 import MessagePassing
-import TensorCore
+import NeuralNetwork
+package import TensorCore
 
 /// Numbered pictures with a label for every pixel.
-public struct LabelledPictureSource {
-    public let count: Int
-    public let name: (Int) -> String
+package struct LabelledPictureSource {
+    package let count: Int
+    package let name: (Int) -> String
     /// A picture [H, W, 3], normalised as in training, and its labels at their own resolution. Several threads call it
     /// at once; what it throws is the reason for which the picture is skipped.
-    public let load: (Int) throws -> (image: Tensor, labels: PixelLabels)
+    package let load: (Int) throws -> (image: Tensor, labels: PixelLabels)
 
-    public init(
+    package init(
         count: Int, name: @escaping (Int) -> String,
         load: @escaping (Int) throws -> (image: Tensor, labels: PixelLabels)
     ) {

@@ -1,5 +1,5 @@
 import Glibc
-import TensorCore
+package import TensorCore
 
 extension Tensor {
     /// Turns logits [rows, K, W] into the gradient of Σ −counts · log softmax_K(logits): softmax · Σ_K counts − counts;

@@ -1,13 +1,13 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A file that grows at its end: a log, or records that others read while they are written.
-public final class AppendedFile: Sendable {
-    public let path: FilePath
+package final class AppendedFile: Sendable {
+    package let path: FilePath
     private let descriptor: Int32
 
     /// Opens a file, or makes it; `isNew` refuses one that is there. A pipe or terminal takes the bytes too.
-    public init(path: FilePath, isNew: Bool = false) throws {
+    package init(path: FilePath, isNew: Bool = false) throws {
         self.path = path
         let flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (isNew ? O_EXCL : 0)
         descriptor = path.withPlatformString { open($0, flags, 0o666) }
@@ -19,7 +19,7 @@ public final class AppendedFile: Sendable {
     deinit { close(descriptor) }
 
     /// One write(2), so that readers see whole records; returns how many bytes the system took, at least one.
-    public func appendSome(_ bytes: [UInt8]) throws -> Int {
+    package func appendSome(_ bytes: [UInt8]) throws -> Int {
         while true {
             let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
@@ -29,7 +29,7 @@ public final class AppendedFile: Sendable {
     }
 
     /// All bytes: more than one write(2) only where the system took a part.
-    public func append(_ bytes: [UInt8]) throws {
+    package func append(_ bytes: [UInt8]) throws {
         var rest = bytes
         while !rest.isEmpty { rest.removeFirst(try appendSome(rest)) }
     }

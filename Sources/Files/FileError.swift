@@ -1,28 +1,28 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A file that cannot be read or written, or is not what it should be.
-public struct FileError: Error, CustomStringConvertible {
+package struct FileError: Error, CustomStringConvertible {
     /// The file or directory.
-    public let path: FilePath
+    package let path: FilePath
     /// What went wrong.
-    public let cause: String
+    package let cause: String
     /// What to do about it, after a semicolon; empty where there is nothing to say.
     private let remedy: String
     /// The system's code, where a system call failed.
-    public let code: Int32?
+    package let code: Int32?
 
     /// What went wrong, and what to do about it.
-    public var reason: String { cause + remedy }
+    package var reason: String { cause + remedy }
 
-    public var description: String { "\(path.shown): \(reason)" }
+    package var description: String { "\(path.shown): \(reason)" }
 
-    public init(path: FilePath, reason: String) {
+    package init(path: FilePath, reason: String) {
         (self.path, cause, remedy, code) = (path, reason, "", nil)
     }
 
     /// A failed system call: the one place where `errno` becomes an error.
-    public init(path: FilePath, doing action: String, code: Int32 = errno) {
+    package init(path: FilePath, doing action: String, code: Int32 = errno) {
         self.path = path
         self.code = code
         cause = "cannot \(action): \(String(cString: strerror(code)))"
@@ -34,7 +34,7 @@ public struct FileError: Error, CustomStringConvertible {
     }
 
     /// The same with more advice.
-    public func advising(_ advice: String) -> FileError { FileError(self, remedy: "\(remedy) \(advice)") }
+    package func advising(_ advice: String) -> FileError { FileError(self, remedy: "\(remedy) \(advice)") }
 
     private static func remedy(for code: Int32) -> String {
         switch code {

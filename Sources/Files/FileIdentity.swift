@@ -1,13 +1,13 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Which file this is, whatever its paths.
-public struct FileIdentity: Hashable, Sendable {
+package struct FileIdentity: Hashable, Sendable {
     private let device: UInt
     private let number: UInt
 
     /// nil where there is nothing at the path.
-    public init?(of path: FilePath) {
+    package init?(of path: FilePath) {
         var status = stat()
         guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
         (device, number) = (UInt(status.st_dev), UInt(status.st_ino))

@@ -1,12 +1,12 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// What lies under a name.
-public enum FileKind: Sendable, Equatable {
+package enum FileKind: Sendable, Equatable {
     case regular, directory, pipe, socket, device, nothing
 
     /// In words that follow "is".
-    public var words: String {
+    package var words: String {
         switch self {
         case .regular: "a file"
         case .directory: "a folder"
@@ -18,7 +18,7 @@ public enum FileKind: Sendable, Equatable {
     }
 
     /// Of what `path` leads to, links followed.
-    public init(of path: FilePath) throws {
+    package init(of path: FilePath) throws {
         var status = stat()
         guard path.withPlatformString({ stat($0, &status) }) == 0 else {
             guard errno == ENOENT || errno == ELOOP || errno == ENOTDIR else {

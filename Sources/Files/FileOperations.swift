@@ -1,8 +1,8 @@
-public import SystemPackage
+package import SystemPackage
 
 /// What programs do with files that must outlive a crash: by the system's own (`SystemFiles`), or by those of a test,
 /// which can lose what was not synchronized.
-public protocol FileOperations: Sendable {
+package protocol FileOperations: Sendable {
     /// Creates a directory and those above it; one that exists is fine, whoever made it.
     func makeDirectories(_ path: FilePath) throws
     /// What is in a directory, ordered by bytes.
@@ -24,7 +24,7 @@ public protocol FileOperations: Sendable {
 }
 
 /// A file that is read at given places, by several threads at once.
-public protocol ReadableFile: AnyObject, Sendable {
+package protocol ReadableFile: AnyObject, Sendable {
     var path: FilePath { get }
     var size: Int { get }
     /// Fills `target` with the bytes from `offset` on; too few of them are an error.
@@ -33,7 +33,7 @@ public protocol ReadableFile: AnyObject, Sendable {
 
 extension ReadableFile {
     /// The bytes of a range, which must lie in the file.
-    public func bytes(_ range: Range<Int>) throws -> [UInt8] {
+    package func bytes(_ range: Range<Int>) throws -> [UInt8] {
         guard range.lowerBound >= 0, range.upperBound <= size else {
             throw FileError(
                 path: path,
@@ -47,7 +47,7 @@ extension ReadableFile {
 }
 
 /// A file that is written from its start to its end.
-public protocol WritableFile: AnyObject {
+package protocol WritableFile: AnyObject {
     var path: FilePath { get }
     var size: Int { get }
     func append(_ bytes: UnsafeRawBufferPointer) throws
@@ -58,22 +58,22 @@ public protocol WritableFile: AnyObject {
 }
 
 extension WritableFile {
-    public func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
+    package func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
 }
 
 /// The system's files.
-public struct SystemFiles: FileOperations {
-    public init() {}
+package struct SystemFiles: FileOperations {
+    package init() {}
 
-    public func makeDirectories(_ path: FilePath) throws { try FileSystem.makeDirectories(path) }
-    public func names(in directory: FilePath) throws -> [FilePath.Component] { try FileSystem.names(in: directory) }
-    public func exists(_ path: FilePath) -> Bool { FileSystem.exists(path) }
-    public func holds(_ path: FilePath, byteCount: Int) -> Bool { FileSystem.holds(path, byteCount: byteCount) }
-    public func size(_ path: FilePath) throws -> Int { try FileSystem.size(path) }
-    public func lookAnew(at directory: FilePath) { FileSystem.lookAnew(at: directory) }
-    public func open(_ path: FilePath) throws -> any ReadableFile { try InputFile(path: path) }
-    public func create(_ path: FilePath) throws -> any WritableFile { try OutputFile(path: path) }
-    public func removeTree(_ path: FilePath) throws { try FileSystem.removeTree(path) }
-    public func move(_ old: FilePath, to new: FilePath) throws { try FileSystem.move(old, to: new) }
-    public func synchronize(directory: FilePath) throws { try FileSystem.synchronize(directory: directory) }
+    package func makeDirectories(_ path: FilePath) throws { try FileSystem.makeDirectories(path) }
+    package func names(in directory: FilePath) throws -> [FilePath.Component] { try FileSystem.names(in: directory) }
+    package func exists(_ path: FilePath) -> Bool { FileSystem.exists(path) }
+    package func holds(_ path: FilePath, byteCount: Int) -> Bool { FileSystem.holds(path, byteCount: byteCount) }
+    package func size(_ path: FilePath) throws -> Int { try FileSystem.size(path) }
+    package func lookAnew(at directory: FilePath) { FileSystem.lookAnew(at: directory) }
+    package func open(_ path: FilePath) throws -> any ReadableFile { try InputFile(path: path) }
+    package func create(_ path: FilePath) throws -> any WritableFile { try OutputFile(path: path) }
+    package func removeTree(_ path: FilePath) throws { try FileSystem.removeTree(path) }
+    package func move(_ old: FilePath, to new: FilePath) throws { try FileSystem.move(old, to: new) }
+    package func synchronize(directory: FilePath) throws { try FileSystem.synchronize(directory: directory) }
 }

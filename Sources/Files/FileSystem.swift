@@ -1,10 +1,10 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Directories and names by system calls, whose failures become errors that name the path.
-public enum FileSystem {
+package enum FileSystem {
     /// Creates a directory and those above it; one that exists is fine, whoever made it.
-    public static func makeDirectories(_ path: FilePath) throws {
+    package static func makeDirectories(_ path: FilePath) throws {
         guard !path.isEmpty else { return }
         if make(path) == 0 { return }
         let code = errno
@@ -20,43 +20,43 @@ public enum FileSystem {
     private static func make(_ path: FilePath) -> Int32 { path.withPlatformString { mkdir($0, 0o777) } }
 
     /// The directory that holds `path`.
-    public static func parent(of path: FilePath) -> FilePath {
+    package static func parent(of path: FilePath) -> FilePath {
         let parent = path.removingLastComponent()
         return parent.isEmpty ? "." : parent
     }
 
     /// The path from the root, from where this process is.
-    public static func absolute(_ path: FilePath) -> FilePath {
+    package static func absolute(_ path: FilePath) -> FilePath {
         guard path.isRelative, let directory = getcwd(nil, 0) else { return path }
         defer { free(directory) }
         return FilePath(platformString: directory).pushing(path).lexicallyNormalized()
     }
 
-    public static func isDirectory(_ path: FilePath) -> Bool {
+    package static func isDirectory(_ path: FilePath) -> Bool {
         var status = stat()
         return path.withPlatformString { stat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// The path without links and detours; as it is where it leads nowhere.
-    public static func canonical(_ path: FilePath) -> FilePath {
+    package static func canonical(_ path: FilePath) -> FilePath {
         guard let resolved = path.withPlatformString({ realpath($0, nil) }) else { return path }
         defer { free(resolved) }
         return FilePath(platformString: resolved)
     }
 
     /// Whether there is something of that name, be it a link to nothing.
-    public static func exists(_ path: FilePath) -> Bool {
+    package static func exists(_ path: FilePath) -> Bool {
         var status = stat()
         return path.withPlatformString { lstat($0, &status) } == 0
     }
 
     /// Whether `path` is there with at least so many bytes.
-    public static func holds(_ path: FilePath, byteCount: Int) -> Bool {
+    package static func holds(_ path: FilePath, byteCount: Int) -> Bool {
         var status = stat()
         return path.withPlatformString { stat($0, &status) } == 0 && status.st_size >= byteCount
     }
 
-    public static func size(_ path: FilePath) throws -> Int {
+    package static func size(_ path: FilePath) throws -> Int {
         var status = stat()
         guard path.withPlatformString({ stat($0, &status) }) == 0 else {
             throw FileError(path: path, doing: "find its size")
@@ -65,14 +65,14 @@ public enum FileSystem {
     }
 
     /// Network file systems remember for a while which names a directory lacks; opening it makes them ask again.
-    public static func lookAnew(at directory: FilePath) {
+    package static func lookAnew(at directory: FilePath) {
         guard let stream = directory.withPlatformString({ opendir($0) }) else { return }
         while readdir(stream) != nil {}
         closedir(stream)
     }
 
     /// Whether a directory holds nothing; reads no more of it than its first entry.
-    public static func isEmpty(_ path: FilePath) throws -> Bool {
+    package static func isEmpty(_ path: FilePath) throws -> Bool {
         guard let directory = path.withPlatformString({ opendir($0) }) else {
             throw FileError(path: path, doing: "list the directory")
         }
@@ -90,14 +90,14 @@ public enum FileSystem {
     }
 
     /// What a directory lists: a name, and its kind where the file system tells it for nothing.
-    public struct Entry: Sendable {
-        public let name: FilePath.Component
+    package struct Entry: Sendable {
+        package let name: FilePath.Component
         /// nil for links and where it is unknown: ask `FileKind(of:)`.
-        public let kind: FileKind?
+        package let kind: FileKind?
     }
 
     /// What is in a directory, ordered by the bytes of its names, without `.` and `..`.
-    public static func entries(in path: FilePath) throws -> [Entry] {
+    package static func entries(in path: FilePath) throws -> [Entry] {
         guard let directory = path.withPlatformString({ opendir($0) }) else {
             throw FileError(path: path, doing: "list the directory")
         }
@@ -128,10 +128,10 @@ public enum FileSystem {
         }
     }
 
-    public static func names(in path: FilePath) throws -> [FilePath.Component] { try entries(in: path).map(\.name) }
+    package static func names(in path: FilePath) throws -> [FilePath.Component] { try entries(in: path).map(\.name) }
 
     /// Removes a file, or a directory with all that is in it; symbolic links are not followed.
-    public static func removeTree(_ path: FilePath) throws {
+    package static func removeTree(_ path: FilePath) throws {
         var status = stat()
         guard path.withPlatformString({ lstat($0, &status) }) == 0 else {
             if errno == ENOENT { return }
@@ -145,19 +145,19 @@ public enum FileSystem {
     }
 
     /// Removes a file; one that is not there is fine.
-    public static func remove(_ path: FilePath) throws {
+    package static func remove(_ path: FilePath) throws {
         guard path.withPlatformString({ unlink($0) }) == 0 || errno == ENOENT else {
             throw FileError(path: path, doing: "remove the file")
         }
     }
 
-    public static func move(_ old: FilePath, to new: FilePath) throws {
+    package static func move(_ old: FilePath, to new: FilePath) throws {
         let code = old.withPlatformString { old in new.withPlatformString { rename(old, $0) } }
         guard code == 0 else { throw FileError(path: old, doing: "rename it to \(new.shown)") }
     }
 
     /// Makes names created in, renamed into or removed from a directory survive a loss of power.
-    public static func synchronize(directory path: FilePath) throws {
+    package static func synchronize(directory path: FilePath) throws {
         let descriptor = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open the directory") }
         defer { close(descriptor) }

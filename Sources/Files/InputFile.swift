@@ -1,14 +1,14 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// An open file that is read at given places. Safe to read from several threads.
-public final class InputFile: ReadableFile {
-    public let path: FilePath
-    public let size: Int
+package final class InputFile: ReadableFile {
+    package let path: FilePath
+    package let size: Int
     private let descriptor: Int32
 
     /// Opens a regular file; anything else is a `FileError` at once: a pipe or device is not waited for.
-    public init(path: FilePath) throws {
+    package init(path: FilePath) throws {
         self.path = path
         descriptor = try TransientErrors.retry { _ in try Self.open(path) }
         var status = stat()
@@ -34,7 +34,7 @@ public final class InputFile: ReadableFile {
     }
 
     /// Fills `target` with the bytes from `offset` on; too few of them are an error.
-    public func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    package func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
         let count = try readAvailable(into: target, at: offset)
         guard count == target.count else {
             throw FileError(
@@ -46,7 +46,7 @@ public final class InputFile: ReadableFile {
     /// Fills `target` with the bytes from `offset` on as far as the file goes; returns their number.
     ///
     /// What fails for a moment is tried again, from a file opened anew: a stale handle stays stale.
-    public func readAvailable(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+    package func readAvailable(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
         try TransientErrors.retry { isFirst in
             if isFirst { return try read(descriptor, into: target, at: offset) }
             let anew = try Self.open(path)

@@ -1,14 +1,14 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A file that is written from its start to its end.
-public final class OutputFile: WritableFile {
-    public let path: FilePath
-    public private(set) var size = 0
+package final class OutputFile: WritableFile {
+    package let path: FilePath
+    package private(set) var size = 0
     private var descriptor: Int32
 
     /// Creates a regular file, or empties the one that is there; nothing else is written to.
-    public convenience init(path: FilePath) throws {
+    package convenience init(path: FilePath) throws {
         try self.init(path: path, flags: O_WRONLY | O_CREAT | O_TRUNC, accepting: [.regular])
     }
 
@@ -32,7 +32,7 @@ public final class OutputFile: WritableFile {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    public func append(_ bytes: UnsafeRawBufferPointer) throws {
+    package func append(_ bytes: UnsafeRawBufferPointer) throws {
         var done = 0
         while done < bytes.count {
             let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<min(done + 1 << 22, bytes.count)])
@@ -45,7 +45,7 @@ public final class OutputFile: WritableFile {
     }
 
     /// For what writes to a descriptor by itself.
-    public func withDescriptor<Value>(_ body: (Int32) throws -> Value) rethrows -> Value { try body(descriptor) }
+    package func withDescriptor<Value>(_ body: (Int32) throws -> Value) rethrows -> Value { try body(descriptor) }
 
     /// Takes over the rights of the file that this one replaces.
     func takeRights(of other: FilePath) throws {
@@ -60,12 +60,12 @@ public final class OutputFile: WritableFile {
     }
 
     /// Returns when the contents are on the disk.
-    public func synchronize() throws {
+    package func synchronize() throws {
         guard fsync(descriptor) == 0 else { throw FileError(path: path, doing: "write the file to disk (fsync)") }
     }
 
     /// Closes the file; network file systems report a full disk only here.
-    public func finish() throws {
+    package func finish() throws {
         let code = close(descriptor)
         descriptor = -1
         guard code == 0 else { throw FileError(path: path, doing: "close the file") }

@@ -4,7 +4,7 @@ import SystemPackage
 ///
 /// Control characters, marks that turn the direction of writing, backslashes and bytes that are no UTF-8 become
 /// escapes as in C: `\n`, `\x1B`, `\xE9`, `\u{202E}`.
-public func shownText(_ bytes: some Collection<UInt8>) -> String {
+package func shownText(_ bytes: some Collection<UInt8>) -> String {
     var shown = ""
     forEachScalar(bytes) { scalar, invalid in
         if let scalar { shown += escaped(scalar) }
@@ -14,7 +14,7 @@ public func shownText(_ bytes: some Collection<UInt8>) -> String {
 }
 
 /// The same of a text that came from outside: a member's name, a class, a `FilePath.text`.
-public func shownText(_ text: String) -> String { shownText(FilePath.bytes(ofText: text)) }
+package func shownText(_ text: String) -> String { shownText(FilePath.bytes(ofText: text)) }
 
 private func escaped(_ scalar: Unicode.Scalar) -> String {
     switch scalar {

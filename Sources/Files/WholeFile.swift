@@ -1,15 +1,15 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Files that are read or replaced as a whole.
-public enum WholeFile {
+package enum WholeFile {
     /// More than this is no configuration, list or index that a person or this program made.
-    public static let limit = 1 << 30
+    package static let limit = 1 << 30
 
     /// All bytes of a file; also of a pipe, so that `--config <(…)` works.
     ///
     /// What fails for a moment is tried again.
-    public static func bytes(of path: FilePath, limit: Int = limit) throws -> [UInt8] {
+    package static func bytes(of path: FilePath, limit: Int = limit) throws -> [UInt8] {
         try TransientErrors.retry { _ in try bytesOnce(of: path, limit: limit) }
     }
 
@@ -31,13 +31,13 @@ public enum WholeFile {
     }
 
     /// The text of a file in UTF-8; bytes that are no UTF-8 become replacement characters.
-    public static func text(of path: FilePath, limit: Int = limit) throws -> String {
+    package static func text(of path: FilePath, limit: Int = limit) throws -> String {
         String(decoding: try bytes(of: path, limit: limit), as: UTF8.self)
     }
 
-    public static func write(_ text: String, to path: FilePath) throws { try write(Array(text.utf8), to: path) }
+    package static func write(_ text: String, to path: FilePath) throws { try write(Array(text.utf8), to: path) }
 
-    public static func write(_ bytes: [UInt8], to path: FilePath, isDurable: Bool = true) throws {
+    package static func write(_ bytes: [UInt8], to path: FilePath, isDurable: Bool = true) throws {
         try write(to: path, isDurable: isDurable) { try $0.append(bytes) }
     }
 
@@ -45,7 +45,7 @@ public enum WholeFile {
     ///
     /// Links are written through, and the file keeps its rights. A pipe or a terminal gets the bytes as they come, also
     /// through `/dev/stdout` or `>(…)`. `isDurable` waits for the disk.
-    public static func write(
+    package static func write(
         to path: FilePath, isDurable: Bool = true, _ body: (OutputFile) throws -> Void
     ) throws {
         // Asked of the path itself: the links in /proc to a pipe lead to it, but spell no path.

@@ -2,22 +2,22 @@ import TensorCore
 import Threads
 
 /// One batch that is wanted: the epoch that keys its samples, and its pictures in order.
-public typealias BatchRequest = (epoch: Int, samples: [Int])
+package typealias BatchRequest = (epoch: Int, samples: [Int])
 
 /// Batches in the order of their requests, prepared ahead by threads of its own.
 ///
 /// Without threads a batch is made when it is asked for, on the compute threads. What a batch holds is the same.
-public final class BatchLoader<Samples: SampleLoading> {
+package final class BatchLoader<Samples: SampleLoading> {
     private let samples: SampleLoader<Samples>
     private let requests: () -> BatchRequest?
     private let queue: BatchQueue<Samples>?
     private var threads: [SystemThread] = []
     /// Seconds that `next` had to wait for, or make, its batches.
-    public private(set) var secondsWaited = 0.0
+    package private(set) var secondsWaited = 0.0
 
     /// `requests` gives batch after batch, nil at the end; at most `prefetch` batches are made ahead. Throws if the
     /// system does not give that many threads.
-    public init(
+    package init(
         index: ImageIndex, samples loading: Samples, threads count: Int, prefetch: Int,
         requests: @escaping () -> BatchRequest?
     ) throws {
@@ -31,7 +31,7 @@ public final class BatchLoader<Samples: SampleLoading> {
     deinit { stop() }
 
     /// The next batch, nil after the last. Throws what a thread met.
-    public func next() throws -> Samples.Batch? {
+    package func next() throws -> Samples.Batch? {
         let clock = ContinuousClock(), start = clock.now
         defer {
             let waited = clock.now - start
@@ -43,10 +43,10 @@ public final class BatchLoader<Samples: SampleLoading> {
     }
 
     /// Images that could not be read since the last call, each named once.
-    public func takeFailures() -> [(description: String, reason: String)] { samples.takeFailures() }
+    package func takeFailures() -> [(description: String, reason: String)] { samples.takeFailures() }
 
     /// Ends the threads; batches that were prepared are dropped.
-    public func stop() {
+    package func stop() {
         queue?.stop()
         for thread in threads { thread.join() }
         threads = []

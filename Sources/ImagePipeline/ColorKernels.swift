@@ -109,7 +109,7 @@ func interleave(_ colors: ColorRuns, into target: UnsafeMutablePointer<Float>) {
 }
 
 /// ImageNet's statistics of RGB in 0…1.
-public enum PixelNormalization {
-    public static let mean: [Float] = [0.485, 0.456, 0.406]
-    public static let deviation: [Float] = [0.229, 0.224, 0.225]
+package enum PixelNormalization {
+    package static let mean: [Float] = [0.485, 0.456, 0.406]
+    package static let deviation: [Float] = [0.229, 0.224, 0.225]
 }

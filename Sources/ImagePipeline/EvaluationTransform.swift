@@ -1,9 +1,9 @@
-import TensorCore
+package import TensorCore
 
 /// Views without chance, for evaluation: normalised [H, W, 3].
-public enum EvaluationTransform {
+package enum EvaluationTransform {
     /// The short side resized to imageSize · 256/224, then the centre square (the usual validation view).
-    public static func centerView(_ bytes: [UInt8], imageSize: Int) throws -> Tensor {
+    package static func centerView(_ bytes: [UInt8], imageSize: Int) throws -> Tensor {
         let size = try ImageDecoder.size(of: bytes)
         let side = Int((Double(min(size.width, size.height)) * 224 / 256).rounded())
         let crop = PixelRegion(
@@ -12,7 +12,7 @@ public enum EvaluationTransform {
     }
 
     /// The whole picture at the given size.
-    public static func plainView(_ bytes: [UInt8], height: Int, width: Int) throws -> Tensor {
+    package static func plainView(_ bytes: [UInt8], height: Int, width: Int) throws -> Tensor {
         let size = try ImageDecoder.size(of: bytes)
         return try view(
             bytes, PixelRegion(x: 0, y: 0, width: size.width, height: size.height), width: width, height: height)

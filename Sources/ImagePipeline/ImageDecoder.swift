@@ -1,7 +1,7 @@
 /// Pictures from bytes, whatever the file is called.
-public enum ImageDecoder {
+package enum ImageDecoder {
     /// Larger pictures are refused before any memory is taken (Pillow's limit against decompression bombs).
-    public static let maximumPixels = 178_956_970
+    package static let maximumPixels = 178_956_970
 
     /// A picture whose header has been read and whose pixels have not.
     package struct Picture: ~Copyable {
@@ -35,12 +35,12 @@ public enum ImageDecoder {
     }
 
     /// The upright size of a picture, from its header alone.
-    public static func size(of bytes: [UInt8]) throws -> (width: Int, height: Int) {
+    package static func size(of bytes: [UInt8]) throws -> (width: Int, height: Int) {
         try open(bytes) { picture in (picture.width, picture.height) }
     }
 
     /// The whole picture, upright.
-    public static func decode(_ bytes: [UInt8]) throws -> RGBImage {
+    package static func decode(_ bytes: [UInt8]) throws -> RGBImage {
         try open(bytes) { picture in
             let whole = PixelRegion(x: 0, y: 0, width: picture.width, height: picture.height)
             return try picture.decode(region: whole, minimumScale: 1).image
@@ -53,7 +53,7 @@ public enum ImageDecoder {
     /// At full size the region's pixels are exactly those of decoding everything. A fraction is made by the JPEG's own
     /// transform, which averages blocks of pixels; over the pictures of the tests it differs from such averages of the
     /// whole by less than one level in 255 in the mean.
-    public static func decode(_ bytes: [UInt8], region: PixelRegion, minimumScale: Double) throws -> DecodedRegion {
+    package static func decode(_ bytes: [UInt8], region: PixelRegion, minimumScale: Double) throws -> DecodedRegion {
         try open(bytes) { picture in try picture.decode(region: region, minimumScale: minimumScale) }
     }
 

@@ -123,11 +123,11 @@ enum JPEG {
 }
 
 /// A JPEG of RGB bytes.
-public func encodeJPEG(rgb: [UInt8], width: Int, height: Int, quality: Int = 90) throws -> [UInt8] {
+package func encodeJPEG(rgb: [UInt8], width: Int, height: Int, quality: Int = 90) throws -> [UInt8] {
     try JPEG.encode(rgb, width: width, height: height, channels: 3, quality: quality)
 }
 
 /// A JPEG of gray bytes.
-public func encodeJPEG(gray: [UInt8], width: Int, height: Int, quality: Int = 90) throws -> [UInt8] {
+package func encodeJPEG(gray: [UInt8], width: Int, height: Int, quality: Int = 90) throws -> [UInt8] {
     try JPEG.encode(gray, width: width, height: height, channels: 1, quality: quality)
 }

@@ -69,19 +69,19 @@ enum PNG {
 }
 
 /// A PNG of RGB bytes.
-public func encodePNG(rgb: [UInt8], width: Int, height: Int) throws -> [UInt8] {
+package func encodePNG(rgb: [UInt8], width: Int, height: Int) throws -> [UInt8] {
     try PNG.encode(rgb, width: width, height: height, channels: 3)
 }
 
 /// A PNG of gray bytes.
-public func encodePNG(gray: [UInt8], width: Int, height: Int) throws -> [UInt8] {
+package func encodePNG(gray: [UInt8], width: Int, height: Int) throws -> [UInt8] {
     try PNG.encode(gray, width: width, height: height, channels: 1)
 }
 
 /// The class id of every pixel of a label map: its gray value or palette index as stored, in 1 to 16 bits.
 ///
 /// Throws an `ImageError` for a picture with colours or transparency and for ids above 255.
-public func decodeLabelMap(_ bytes: [UInt8]) throws -> (width: Int, height: Int, ids: [UInt8]) {
+package func decodeLabelMap(_ bytes: [UInt8]) throws -> (width: Int, height: Int, ids: [UInt8]) {
     try bytes.withUnsafeBufferPointer { bytes in
         guard try ImageDecoder.format(of: bytes) == .png else { throw ImageError("is a JPEG; label maps must be PNGs") }
         return try PNG.classIDs(bytes)

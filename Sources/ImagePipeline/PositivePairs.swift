@@ -1,17 +1,17 @@
-import TensorCore
+package import TensorCore
 
 /// Which cells of two views of one image show the same place (PixPro, Eq. 1).
-public struct PositivePairs {
+package struct PositivePairs {
     /// For each image a matrix [cells of the query, cells of the key] of 1 and 0: [N, P, P].
-    public let mask: Tensor
+    package let mask: Tensor
     /// Positive pairs of each image.
-    public let counts: [Int]
+    package let counts: [Int]
 
     /// Boxes [N, 4] are (x0, y0, x1, y1) in the image, x0 > x1 where the view is flipped; both maps are rows × columns.
     ///
     /// Cells match when their centres' distance, divided by the larger of the two views' cell diagonals, is under
     /// `threshold`.
-    public init(
+    package init(
         query: Tensor, key: Tensor, rows: Int, columns: Int, threshold: Double, inclusive: Bool
     ) {
         precondition(

@@ -2,8 +2,8 @@ import Synchronization
 import TensorCore
 
 /// The images of a run cannot be loaded.
-public struct LoaderError: Error, Sendable, CustomStringConvertible {
-    public let description: String
+package struct LoaderError: Error, Sendable, CustomStringConvertible {
+    package let description: String
 }
 
 /// Loads single samples, replaces those that cannot be read, and remembers their names.

@@ -1,14 +1,14 @@
 /// Which sample is wanted: what keys every draw of chance, so that samples depend on neither ranks, threads nor order.
-public struct SampleKey: Sendable, Equatable {
-    public let epoch: Int
+package struct SampleKey: Sendable, Equatable {
+    package let epoch: Int
     /// Its number in the list of pictures.
-    public let sample: Int
+    package let sample: Int
 
-    public init(epoch: Int, sample: Int) { (self.epoch, self.sample) = (epoch, sample) }
+    package init(epoch: Int, sample: Int) { (self.epoch, self.sample) = (epoch, sample) }
 }
 
 /// How pictures become samples, and samples a batch: a task's part of a loader.
-public protocol SampleLoading: Sendable {
+package protocol SampleLoading: Sendable {
     /// What a step eats. Its places are filled by several threads at once, each place by one.
     associatedtype Batch: AnyObject
     /// The working memory of one thread.
@@ -30,11 +30,11 @@ public protocol SampleLoading: Sendable {
 }
 
 extension TwoViewTransform: SampleLoading {
-    public func makeWorkspace() -> ViewRenderer { ViewRenderer(imageSize: imageSize) }
+    package func makeWorkspace() -> ViewRenderer { ViewRenderer(imageSize: imageSize) }
 
-    public func makeBatch(count: Int) -> TwoViewBatch { TwoViewBatch(count: count, imageSize: imageSize) }
+    package func makeBatch(count: Int) -> TwoViewBatch { TwoViewBatch(count: count, imageSize: imageSize) }
 
-    public func load(
+    package func load(
         _ bytes: [UInt8], picture: Int, key: SampleKey, into batch: TwoViewBatch, position: Int, workspace: ViewRenderer
     ) throws {
         try apply(bytes, epoch: key.epoch, sample: key.sample, into: batch, position: position, renderer: workspace)

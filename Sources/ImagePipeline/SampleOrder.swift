@@ -2,18 +2,18 @@ import Synchronization
 import TensorCore
 
 /// The order in which an epoch sees the images: a permutation that is a function of (seed, epoch, count) alone.
-public final class SampleOrder: Sendable {
-    public let seed: UInt64
-    public let count: Int
+package final class SampleOrder: Sendable {
+    package let seed: UInt64
+    package let count: Int
     private let last = Mutex<(epoch: Int, order: [Int])?>(nil)
 
-    public init(seed: UInt64, count: Int) {
+    package init(seed: UInt64, count: Int) {
         self.seed = seed
         self.count = count
     }
 
     /// The images of an epoch in order; the last one asked for is kept. Safe to call from several threads.
-    public func permutation(epoch: Int) -> [Int] {
+    package func permutation(epoch: Int) -> [Int] {
         last.withLock { last in
             if let last, last.epoch == epoch { return last.order }
             let order = shuffled(epoch: epoch)

@@ -1,16 +1,16 @@
 import Files
 import Glibc
-import SystemPackage
+package import SystemPackage
 import TensorCore
 
 /// Drawn pictures to try everything with: classes of shape and texture, and pictures with a label for every pixel.
 ///
 /// A class is a shape filled with a texture. Colours, light, size, place, angle, background, clutter and noise are
 /// random, so that no colour or mean tells a class: features matter.
-public enum SyntheticImages {
+package enum SyntheticImages {
     /// Writes `images/{train,val}/<class>/NNNN.jpg`, `segmentation/{train,val}/{images,labels}/NNNN.{jpg,png}` (label 0
     /// is background, class k is k + 1) and `classes.txt`. The same seed draws the same files.
-    public static func write(
+    package static func write(
         to folder: FilePath, classes: Int, trainPerClass: Int, validationPerClass: Int, segmentationTrain: Int,
         segmentationValidation: Int, imageSize: Int, seed: UInt64,
         progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }

@@ -1,13 +1,13 @@
-import TensorCore
+package import TensorCore
 
 /// Two views of each image with their boxes: what a training step eats.
-public final class TwoViewBatch {
+package final class TwoViewBatch {
     /// [N, S, S, 3], normalised.
-    public let view1, view2: Tensor
+    package let view1, view2: Tensor
     /// [N, 4]: (x0, y0, x1, y1) in the image, each axis in 0…1; x0 > x1 where the view is flipped.
-    public let box1, box2: Tensor
+    package let box1, box2: Tensor
 
-    public init(view1: Tensor, view2: Tensor, box1: Tensor, box2: Tensor) {
+    package init(view1: Tensor, view2: Tensor, box1: Tensor, box2: Tensor) {
         precondition(
             view1.shape == view2.shape && box1.shape == [view1.shape[0], 4] && box2.shape == box1.shape,
             "views \(view1.shape) and \(view2.shape), boxes \(box1.shape) and \(box2.shape)")

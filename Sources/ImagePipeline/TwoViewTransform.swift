@@ -1,16 +1,16 @@
-import TensorCore
+package import TensorCore
 
 /// An image's bytes to its two views: crop, resize, flip, colour, blur, solarise, normalise.
 ///
 /// Every draw is keyed by (seed, epoch, sample, view): views do not depend on ranks, threads or order.
-public struct TwoViewTransform: Sendable {
-    public let imageSize: Int
-    public let seed: UInt64
+package struct TwoViewTransform: Sendable {
+    package let imageSize: Int
+    package let seed: UInt64
     private let augmentation: Augmentation
     private let sampler: CropSampler
 
     /// - Parameter minimumCrop: least area of a crop as a share of the image.
-    public init(imageSize: Int, minimumCrop: Double, augmentation: Augmentation = Augmentation(), seed: UInt64) {
+    package init(imageSize: Int, minimumCrop: Double, augmentation: Augmentation = Augmentation(), seed: UInt64) {
         self.imageSize = imageSize
         self.seed = seed
         self.augmentation = augmentation
@@ -78,27 +78,27 @@ extension ViewDraw {
 }
 
 /// One picture after another to its two views, with memory that is kept: what a loader's thread does.
-public final class PictureViews {
+package final class PictureViews {
     private let transform: TwoViewTransform
     private let renderer: ViewRenderer
     /// The views of the last picture.
-    public let batch: TwoViewBatch
+    package let batch: TwoViewBatch
 
-    public init(_ transform: TwoViewTransform) {
+    package init(_ transform: TwoViewTransform) {
         self.transform = transform
         renderer = ViewRenderer(imageSize: transform.imageSize)
         batch = TwoViewBatch(count: 1, imageSize: transform.imageSize)
     }
 
     /// Fills `batch`.
-    public func load(_ bytes: [UInt8], epoch: Int, sample: Int) throws {
+    package func load(_ bytes: [UInt8], epoch: Int, sample: Int) throws {
         try transform.apply(bytes, epoch: epoch, sample: sample, into: batch, position: 0, renderer: renderer)
     }
 }
 
 extension TwoViewTransform {
     /// The two views of one picture, as a batch of one.
-    public func views(of bytes: [UInt8], epoch: Int, sample: Int) throws -> TwoViewBatch {
+    package func views(of bytes: [UInt8], epoch: Int, sample: Int) throws -> TwoViewBatch {
         let views = PictureViews(self)
         try views.load(bytes, epoch: epoch, sample: sample)
         return views.batch

@@ -2,7 +2,7 @@
 ///
 /// A view is worked on row by row, so that most work finds its numbers in the first-level cache: resized and coloured up to
 /// the contrast, which needs the mean of the whole view, then coloured to the end, blurred and normalised.
-public final class ViewRenderer {
+package final class ViewRenderer {
     private let size: Int
     private let resizer = Resizer()
     private let blur: Blur

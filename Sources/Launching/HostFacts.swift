@@ -1,47 +1,47 @@
 import Checkpointing
 import Files
 import Glibc
-public import SystemPackage
+package import SystemPackage
 import Training
 
 /// What a host is asked before a job starts there.
-public struct HostQuestion: Sendable {
+package struct HostQuestion: Sendable {
     /// nil where nobody wants to know.
-    public var runDirectory: FilePath?
-    public var mark: String?
+    package var runDirectory: FilePath?
+    package var mark: String?
     /// Folders and files of pictures.
-    public var roots: [FilePath]
+    package var roots: [FilePath]
 
-    public init(runDirectory: FilePath? = nil, mark: String? = nil, roots: [FilePath] = []) {
+    package init(runDirectory: FilePath? = nil, mark: String? = nil, roots: [FilePath] = []) {
         (self.runDirectory, self.mark, self.roots) = (runDirectory, mark, roots)
     }
 }
 
 /// What a host tells of itself: by `pixpro host-report`, which the launcher starts there, in lines `pixpro: key value`.
-public struct HostFacts: Sendable, Equatable {
+package struct HostFacts: Sendable, Equatable {
     /// The checksum of the program there.
-    public var build = ""
+    package var build = ""
     /// Sockets and logical processors that a process there may use.
-    public var sockets = 1, cores = 1
+    package var sockets = 1, cores = 1
     /// Bytes of memory that it may use.
-    public var memory = 0
+    package var memory = 0
     /// Processes that its control group lost for lack of memory.
-    public var memoryKills = 0
+    package var memoryKills = 0
     /// Where Open MPI keeps its files, bytes free there, and why none can be written.
-    public var temporary = "", temporarySpace = 0, temporaryProblem = ""
+    package var temporary = "", temporarySpace = 0, temporaryProblem = ""
     /// Seconds since 1970.
-    public var clock = 0.0
+    package var clock = 0.0
     /// What it sees of the run's directory: "" for as it should be.
-    public var runProblem = ""
-    public var newestStep = 0
+    package var runProblem = ""
+    package var newestStep = 0
     /// Roots without pictures, each with the reason.
-    public var rootProblems: [String] = []
+    package var rootProblems: [String] = []
 
-    public init() {}
+    package init() {}
 
     private static let prefix = "pixpro: "
 
-    public var lines: String {
+    package var lines: String {
         var lines = [
             "build \(build)", "sockets \(sockets)", "cores \(cores)", "memory \(memory)", "memoryKills \(memoryKills)",
             "temporary \(temporary)", "temporarySpace \(temporarySpace)", "temporaryProblem \(temporaryProblem)",
@@ -52,7 +52,7 @@ public struct HostFacts: Sendable, Equatable {
     }
 
     /// Reads what `lines` wrote, among whatever a login shell says; nil where it is not all there.
-    public init?(lines text: String) {
+    package init?(lines text: String) {
         var isWhole = false
         for line in text.split(whereSeparator: \.isNewline) where line.hasPrefix(Self.prefix) {
             let parts = line.dropFirst(Self.prefix.count).split(
@@ -83,7 +83,7 @@ public struct HostFacts: Sendable, Equatable {
 
 extension HostFacts {
     /// Of the host that this process is on.
-    public static func ofThisHost(_ question: HostQuestion) throws -> HostFacts {
+    package static func ofThisHost(_ question: HostQuestion) throws -> HostFacts {
         var facts = HostFacts()
         var checksum = CRC32C()
         try WholeFile.bytes(of: "/proc/self/exe").withUnsafeBytes { checksum.add($0) }

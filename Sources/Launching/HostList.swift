@@ -1,16 +1,16 @@
 import Files
 
 /// A host of the list, with the ranks that it takes.
-public struct ListedHost: Sendable, Hashable {
-    public let name: String
+package struct ListedHost: Sendable, Hashable {
+    package let name: String
     /// Ranks on it; nil for one a socket.
-    public let slots: Int?
+    package let slots: Int?
 
-    public init(name: String, slots: Int? = nil) { (self.name, self.slots) = (name, slots) }
+    package init(name: String, slots: Int? = nil) { (self.name, self.slots) = (name, slots) }
 }
 
 /// Host files as Open MPI, PBS and people write them.
-public enum HostList {
+package enum HostList {
     /// More ranks on one host are a slip of the pen.
     static let mostSlots = 4096
 
@@ -21,7 +21,7 @@ public enum HostList {
     ///
     /// - Parameter source: the file's name in errors.
     /// - Throws: `LaunchError` that names the line, with the status of wrong options.
-    public static func parse(_ text: String, source: String) throws -> [ListedHost] {
+    package static func parse(_ text: String, source: String) throws -> [ListedHost] {
         var order: [String] = [], slots: [String: [Int?]] = [:]
         let lines = text.drop { $0 == "\u{FEFF}" }.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (number, line) in lines.enumerated() {
@@ -82,9 +82,9 @@ public enum HostList {
 }
 
 /// What ends the launcher before or between jobs.
-public struct LaunchError: Error, CustomStringConvertible, Sendable {
+package struct LaunchError: Error, CustomStringConvertible, Sendable {
     /// The exit statuses of the launcher's own.
-    public enum Status: Int32, Sendable {
+    package enum Status: Int32, Sendable {
         /// Wrong options or a wrong host file.
         case usage = 64
         /// Too few hosts, or no progress.
@@ -93,8 +93,8 @@ public struct LaunchError: Error, CustomStringConvertible, Sendable {
         case configuration = 78
     }
 
-    public let status: Status
-    public let description: String
+    package let status: Status
+    package let description: String
 
     init(_ status: Status, _ description: String) { (self.status, self.description) = (status, description) }
 }

@@ -1,8 +1,8 @@
 import Files
-public import SystemPackage
+package import SystemPackage
 
 /// Where the list of hosts comes from: a file, or a scheduler's own list.
-public enum HostSource: Sendable, Equatable {
+package enum HostSource: Sendable, Equatable {
     case file(FilePath)
     case slurm(nodes: String, slots: Int?)
     case pbs(FilePath)
@@ -11,7 +11,7 @@ public enum HostSource: Sendable, Equatable {
     case thisMachine
 
     /// - Parameter file: what the command line says; it goes before any scheduler.
-    public init(file: FilePath?, environment: [String: String]) throws {
+    package init(file: FilePath?, environment: [String: String]) throws {
         func path(_ name: String) -> FilePath? {
             environment[name].flatMap { $0.isEmpty ? nil : FilePath(text: $0) }.flatMap {
                 FileSystem.exists($0) ? $0 : nil
@@ -30,10 +30,10 @@ public enum HostSource: Sendable, Equatable {
         }
     }
 
-    public var isSlurm: Bool { if case .slurm = self { true } else { false } }
+    package var isSlurm: Bool { if case .slurm = self { true } else { false } }
 
     /// The hosts, in the list's order.
-    public func hosts() async throws -> [ListedHost] {
+    package func hosts() async throws -> [ListedHost] {
         let hosts =
             switch self {
             case .file(let path), .openMPI(let path): try Self.read(path)

@@ -2,27 +2,27 @@ import Glibc
 import MessagePassing
 
 /// How a job ended, and how far it had come.
-public struct JobEnd: Sendable, Equatable {
+package struct JobEnd: Sendable, Equatable {
     /// mpirun's exit status, or the program's own where mpirun lost a host; 128 and the number for a signal.
-    public var status: Int32
+    package var status: Int32
     /// Whether the program began a run: its ranks had found each other, the pictures and the checkpoint.
-    public var began: Bool
+    package var began: Bool
     /// The last step that it trained; nil for none.
-    public var lastStep: Int?
+    package var lastStep: Int?
     /// The newest checkpoint that was seen while it ran; 0 for none.
-    public var newestStep: Int
-    public var seconds: Double
+    package var newestStep: Int
+    package var seconds: Double
 
-    public init(status: Int32, began: Bool, lastStep: Int? = nil, newestStep: Int = 0, seconds: Double = 0) {
+    package init(status: Int32, began: Bool, lastStep: Int? = nil, newestStep: Int = 0, seconds: Double = 0) {
         (self.status, self.began, self.lastStep) = (status, began, lastStep)
         (self.newestStep, self.seconds) = (newestStep, seconds)
     }
 
     /// Whether the program itself took part: a job that could not be started is not one that ran.
-    public var ran: Bool { began || [errorExitStatus, hungExitStatus].contains(status) }
+    package var ran: Bool { began || [errorExitStatus, hungExitStatus].contains(status) }
 
     /// What the status means.
-    public var meaning: String {
+    package var meaning: String {
         switch status {
         case 0: return "the schedule is done"
         case stoppedExitStatus: return "stopped by a signal and saved"

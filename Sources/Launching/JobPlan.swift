@@ -1,22 +1,23 @@
-public import SystemPackage
+import Files
+package import SystemPackage
 import Training
 
 /// Ranks, their places, and the mpirun line of one start.
-public struct JobPlan: Sendable, Equatable {
+package struct JobPlan: Sendable, Equatable {
     /// The hosts of the job with their ranks, none nil.
-    public let hosts: [ListedHost]
-    public let ranks: Int
+    package let hosts: [ListedHost]
+    package let ranks: Int
     /// Whether each socket of each host has one rank, which keeps to it.
-    public let isBySocket: Bool
+    package let isBySocket: Bool
     /// Ranks that the hosts could take.
-    public let available: Int
+    package let available: Int
 
     /// Plans for the hosts that are ready.
     ///
     /// - Parameters:
     ///   - perHost: ranks on every host, over what the list says.
     ///   - mostRanks: how many of so many ranks can share the global batch.
-    public init(
+    package init(
         ready: [Preflight.Finding], perHost: Int?, mostRanks: (_ available: Int) throws -> Int
     ) rethrows {
         // Each host's own sockets: hosts differ, and the launcher may run on none of them.
@@ -30,26 +31,26 @@ public struct JobPlan: Sendable, Equatable {
     }
 
     /// Open MPI's host file.
-    public var hostFile: String { hosts.map { "\($0.name) slots=\($0.slots!)\n" }.joined() }
+    package var hostFile: String { hosts.map { "\($0.name) slots=\($0.slots!)\n" }.joined() }
 
     /// Names and ranks for people: "node1 (2 ranks), node2 (2 ranks)".
-    public var summary: String {
+    package var summary: String {
         hosts.map { "\($0.name) (\($0.slots!) rank\($0.slots == 1 ? "" : "s"))" }.joined(separator: ", ")
     }
 
     /// How mpirun is called.
-    public struct Line: Sendable {
-        public var hostFile: FilePath
+    package struct Line: Sendable {
+        package var hostFile: FilePath
         /// Reaches a host; nil where the scheduler does.
-        public var agent: String?
+        package var agent: String?
         /// The network between hosts, as 10.0.0.0/16 or eth0.
-        public var interface: String?
-        public var hasLibraryPath: Bool
-        public var program: FilePath
+        package var interface: String?
+        package var hasLibraryPath: Bool
+        package var program: FilePath
         /// What `pixpro train` is given.
-        public var arguments: [String]
+        package var arguments: [String]
 
-        public init(
+        package init(
             hostFile: FilePath, agent: String? = nil, interface: String? = nil, hasLibraryPath: Bool = false,
             program: FilePath, arguments: [String]
         ) {
@@ -59,7 +60,7 @@ public struct JobPlan: Sendable, Equatable {
     }
 
     /// The words of the mpirun line.
-    public func words(_ line: Line) -> [String] {
+    package func words(_ line: Line) -> [String] {
         var words = ["mpirun", "--hostfile", line.hostFile.text, "-n", "\(ranks)"]
         // One rank a socket keeps to it. Otherwise hosts take turns, so that with fewer ranks than slots each still takes
         // part, and the program shares a host's cores among its ranks by itself.

@@ -1,23 +1,23 @@
 import DataParallel
 import Files
 import MessagePassing
-public import SystemPackage
-import Training
+package import SystemPackage
+package import Training
 
 /// Starts a run on the hosts of a list and keeps it going: looks, asks the policy, obeys.
-public final class Launcher: Sendable {
-    public struct Options: Sendable {
-        public var hosts: FilePath?
-        public var ranksPerHost: Int?
-        public var interface: String?
-        public var restart: RestartPolicy.Limits
-        public var agent: String
+package final class Launcher: Sendable {
+    package struct Options: Sendable {
+        package var hosts: FilePath?
+        package var ranksPerHost: Int?
+        package var interface: String?
+        package var restart: RestartPolicy.Limits
+        package var agent: String
         /// The program on every host.
-        public var program: FilePath
-        public var isDryRun: Bool
+        package var program: FilePath
+        package var isDryRun: Bool
 
         /// - Parameter program: nil for this program.
-        public init(
+        package init(
             hosts: FilePath?, ranksPerHost: Int?, interface: String?, restart: RestartPolicy.Limits, agent: String,
             program: FilePath?, isDryRun: Bool
         ) {
@@ -37,19 +37,19 @@ public final class Launcher: Sendable {
     /// Begins to listen to signals; to be called on the main thread, before any other is there.
     ///
     /// - Parameter arguments: what `pixpro train` is given, from which `configuration` was read.
-    public init(_ options: Options, configuration: RunConfiguration, arguments: [String]) {
+    package init(_ options: Options, configuration: RunConfiguration, arguments: [String]) {
         (self.options, self.configuration, self.arguments) = (options, configuration, arguments)
         directory = FileSystem.absolute(FilePath(text: configuration.run.directory))
         if !options.isDryRun { StopSignals.install() }
     }
 
     /// Until the schedule is done, the run was asked to stop, or nothing more can be done; returns the exit status.
-    public func run() async -> Int32 {
+    package func run() async -> Int32 {
         do { return try await supervise() } catch { return Self.refuse(error) }
     }
 
     /// Says why nothing can be started; returns the exit status.
-    public static func refuse(_ error: any Error) -> Int32 {
+    package static func refuse(_ error: any Error) -> Int32 {
         LauncherLog.print("\(error)")
         return ((error as? LaunchError)?.status ?? .configuration).rawValue
     }

@@ -1,18 +1,18 @@
 import Files
-public import SystemPackage
+package import SystemPackage
 import Training
 
 /// What the end of metrics.jsonl tells of the latest start of a run.
-public struct MetricsGlance: Sendable, Equatable {
+package struct MetricsGlance: Sendable, Equatable {
     /// When the program last began or resumed, in seconds since 1970; nil for never.
-    public var start: Double?
+    package var start: Double?
     /// The last step since; nil for none.
-    public var lastStep: Int?
+    package var lastStep: Int?
 
-    public init(start: Double? = nil, lastStep: Int? = nil) { (self.start, self.lastStep) = (start, lastStep) }
+    package init(start: Double? = nil, lastStep: Int? = nil) { (self.start, self.lastStep) = (start, lastStep) }
 
     /// Reads from the end to the latest start. A file that is not there, or cannot be read, tells nothing.
-    public init(_ path: FilePath) {
+    package init(_ path: FilePath) {
         guard let bytes = try? WholeFile.bytes(of: path) else { return }
         for line in bytes.split(separator: UInt8(ascii: "\n")).reversed() {
             guard let record = MetricRecord(json: String(decoding: line, as: UTF8.self)) else { continue }
@@ -29,5 +29,5 @@ public struct MetricsGlance: Sendable, Equatable {
     }
 
     /// What of it belongs to a job before which `earlier` was seen.
-    public func since(_ earlier: MetricsGlance) -> MetricsGlance { start == earlier.start ? MetricsGlance() : self }
+    package func since(_ earlier: MetricsGlance) -> MetricsGlance { start == earlier.start ? MetricsGlance() : self }
 }

@@ -1,5 +1,5 @@
 /// What keeps a host out of a job.
-public enum Lack: Sendable, Hashable {
+package enum Lack: Sendable, Hashable {
     case answer(String)
     case daemon
     case program(String)
@@ -11,7 +11,7 @@ public enum Lack: Sendable, Hashable {
     case temporaryFolder(String)
 
     /// What follows the host's name.
-    public var description: String {
+    package var description: String {
         switch self {
         case .answer(let reason): "does not answer: \(reason)"
         case .daemon:
@@ -42,40 +42,40 @@ public enum Lack: Sendable, Hashable {
 }
 
 /// What was found when the hosts of the list were asked.
-public struct Preflight: Sendable {
-    public struct Finding: Sendable {
-        public let host: ListedHost
+package struct Preflight: Sendable {
+    package struct Finding: Sendable {
+        package let host: ListedHost
         /// nil where it did not tell, and of a host whose scheduler vouches for it.
-        public let facts: HostFacts?
+        package let facts: HostFacts?
         /// Empty for a host that can take part.
-        public let lacks: [Lack]
+        package let lacks: [Lack]
 
-        public init(host: ListedHost, facts: HostFacts?, lacks: [Lack]) {
+        package init(host: ListedHost, facts: HostFacts?, lacks: [Lack]) {
             (self.host, self.facts, self.lacks) = (host, facts, lacks)
         }
     }
 
-    public let findings: [Finding]
+    package let findings: [Finding]
 
-    public init(_ findings: [Finding]) { self.findings = findings }
+    package init(_ findings: [Finding]) { self.findings = findings }
 
-    public var ready: [Finding] { findings.filter(\.lacks.isEmpty) }
-    public var missing: [Finding] { findings.filter { !$0.lacks.isEmpty } }
+    package var ready: [Finding] { findings.filter(\.lacks.isEmpty) }
+    package var missing: [Finding] { findings.filter { !$0.lacks.isEmpty } }
 
     /// A piece that every host of the list lacks, though all of them answer: nothing that a host alone has lost.
-    public var lackOfAll: Lack? {
+    package var lackOfAll: Lack? {
         findings.first?.lacks.first { lack in
             lack.piece != "answer" && findings.allSatisfy { $0.lacks.contains { $0.piece == lack.piece } }
         }
     }
 
     /// One line for each host that is left out.
-    public var reasons: [String] {
+    package var reasons: [String] {
         missing.map { "host \($0.host.name) " + $0.lacks.map(\.description).joined(separator: "; it ") }
     }
 
     /// Hosts whose control group has lost processes for lack of memory since an earlier look.
-    public func memoryNotes(since earlier: Preflight) -> [String] {
+    package func memoryNotes(since earlier: Preflight) -> [String] {
         let before = Dictionary(
             earlier.findings.compactMap { finding in finding.facts.map { (finding.host.name, $0.memoryKills) } },
             uniquingKeysWith: max)
@@ -91,7 +91,7 @@ public struct Preflight: Sendable {
     /// Clocks far from the launcher's: nothing depends on them, but logs mislead.
     ///
     /// - Parameter tolerance: seconds, beyond those that the answers took.
-    public func clockNotes(now: Double, tolerance: Double = 30) -> [String] {
+    package func clockNotes(now: Double, tolerance: Double = 30) -> [String] {
         ready.compactMap { finding in
             guard let facts = finding.facts, abs(facts.clock - now) > tolerance else { return nil }
             let seconds = Int(abs(facts.clock - now).rounded())
@@ -102,7 +102,7 @@ public struct Preflight: Sendable {
 
 extension Preflight.Finding {
     /// What the host has, for people: "node1: 2 sockets, 56 cores, 251 GiB"; nil where it did not tell.
-    public var equipment: String? {
+    package var equipment: String? {
         facts.map {
             "\(host.name): \($0.sockets) socket\($0.sockets == 1 ? "" : "s"), \($0.cores) core\($0.cores == 1 ? "" : "s"), "
                 + "\($0.memory >> 30) GiB"
@@ -119,7 +119,7 @@ extension Preflight.Finding {
     ///   - silence: why nothing came; nil where the command there ended.
     ///   - build: the program's here.
     ///   - newestStep: of the checkpoints that the launcher sees.
-    public init(
+    package init(
         host: ListedHost, text: String, silence: String?, lastWords: String, program: String, build: String,
         newestStep: Int
     ) {

@@ -6,37 +6,37 @@ import MessagePassing
 /// The launcher looks at the hosts and the run's directory, asks `decide`, obeys, and tells `ended` of each job. What
 /// cannot be cured is not tried again; what may come back is waited for with growing pauses, for `patience` in all; the
 /// newest step never goes back unnoticed.
-public struct RestartPolicy: Sendable {
-    public struct Limits: Sendable {
+package struct RestartPolicy: Sendable {
+    package struct Limits: Sendable {
         /// Starts after a job that ran; jobs that could not be started cost none.
-        public var restarts: Int
+        package var restarts: Int
         /// Seconds before the first restart.
-        public var backoff: Double
+        package var backoff: Double
         /// Seconds of waiting without progress, in all, before giving up.
-        public var patience: Double
+        package var patience: Double
         /// Hosts without which a run is not begun or gone on with.
-        public var minimumHosts: Int
+        package var minimumHosts: Int
 
-        public init(restarts: Int, backoff: Double = 5, patience: Double = 600, minimumHosts: Int = 1) {
+        package init(restarts: Int, backoff: Double = 5, patience: Double = 600, minimumHosts: Int = 1) {
             (self.restarts, self.backoff, self.patience) = (restarts, backoff, patience)
             self.minimumHosts = minimumHosts
         }
     }
 
     /// What the launcher sees before a start.
-    public struct View: Sendable {
+    package struct View: Sendable {
         /// Seconds that only ever grow.
-        public var time: Double
-        public var run: RunSight
+        package var time: Double
+        package var run: RunSight
         /// Another job that trains in the directory.
-        public var owner: String?
+        package var owner: String?
         /// Names of hosts that can take part, and how many are listed.
-        public var ready: [String]
-        public var listed: Int
+        package var ready: [String]
+        package var listed: Int
         /// A piece that all hosts lack, though all answer.
-        public var lackOfAll: String?
+        package var lackOfAll: String?
 
-        public init(
+        package init(
             time: Double, run: RunSight, owner: String? = nil, ready: [String], listed: Int, lackOfAll: String? = nil
         ) {
             (self.time, self.run, self.owner) = (time, run, owner)
@@ -44,7 +44,7 @@ public struct RestartPolicy: Sendable {
         }
     }
 
-    public enum Decision: Sendable, Equatable {
+    package enum Decision: Sendable, Equatable {
         case start
         /// Look at everything again after so many seconds.
         case look(after: Double, because: String)
@@ -58,9 +58,9 @@ public struct RestartPolicy: Sendable {
 
     private let limits: Limits
     /// Restarts that were used.
-    public private(set) var restarts = 0
+    package private(set) var restarts = 0
     /// The newest checkpoint's step, as far as is known.
-    public private(set) var newestStep = 0
+    package private(set) var newestStep = 0
     private var hasRun = false
     private var furthestStep = 0
     private var barren = 0
@@ -72,13 +72,13 @@ public struct RestartPolicy: Sendable {
     private var waited = 0.0
     private var waitingSince: Double?
 
-    public init(_ limits: Limits) {
+    package init(_ limits: Limits) {
         self.limits = limits
         (lookPause, startPause) = (limits.backoff, limits.backoff)
     }
 
     /// What to do now.
-    public mutating func decide(_ view: View) -> Decision {
+    package mutating func decide(_ view: View) -> Decision {
         if waitingSince == nil { waitingSince = view.time }
         if let trouble = trouble(with: view.run) { return wait(view, trouble) }
         if let owner = view.owner { return wait(view, "another job trains in the run's directory (\(owner))") }
@@ -127,7 +127,7 @@ public struct RestartPolicy: Sendable {
     }
 
     /// How the job ended that was started last, and what the directory holds since.
-    public mutating func ended(_ end: JobEnd, _ run: RunSight, time: Double) -> Decision {
+    package mutating func ended(_ end: JobEnd, _ run: RunSight, time: Double) -> Decision {
         waitingSince = time
         lastEnd = end
         hasRun = hasRun || end.began

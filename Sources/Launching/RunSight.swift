@@ -1,11 +1,11 @@
 import Checkpointing
 import Files
-public import SystemPackage
+package import SystemPackage
 import Training
 
 /// What a host sees of a run's directory.
-public struct RunSight: Sendable, Equatable {
-    public enum Place: Sendable, Equatable {
+package struct RunSight: Sendable, Equatable {
+    package enum Place: Sendable, Equatable {
         /// There, and the one that this run began in.
         case there
         /// Not made yet.
@@ -18,20 +18,20 @@ public struct RunSight: Sendable, Equatable {
         case failing(String)
     }
 
-    public var place: Place
+    package var place: Place
     /// The step of the newest complete checkpoint; 0 without one.
-    public var newestStep = 0
+    package var newestStep = 0
     /// The last step of a checkpoint that a run which went on from an earlier one has set aside; 0 without one.
-    public var setAsideStep = 0
+    package var setAsideStep = 0
 
-    public init(place: Place, newestStep: Int = 0, setAsideStep: Int = 0) {
+    package init(place: Place, newestStep: Int = 0, setAsideStep: Int = 0) {
         (self.place, self.newestStep, self.setAsideStep) = (place, newestStep, setAsideStep)
     }
 
     /// Looks at a directory.
     ///
     /// - Parameter mark: what its file `launcher/mark` holds; nil where nobody has marked it.
-    public init(_ directory: FilePath, mark: String?) {
+    package init(_ directory: FilePath, mark: String?) {
         self.init(place: .there)
         let folder = CheckpointCatalog.checkpointsDirectory(directory)
         do {

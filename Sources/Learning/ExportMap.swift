@@ -1,16 +1,16 @@
 /// Which tensors of a checkpoint a file for others holds, and what they are called there.
-public struct ExportMap: Sendable {
+package struct ExportMap: Sendable {
     /// What a user calls it: `online`.
-    public let name: String
+    package let name: String
     /// The name in the file of a tensor of the checkpoint; nil for what is left out.
-    public let fileName: @Sendable (_ name: String) -> String?
+    package let fileName: @Sendable (_ name: String) -> String?
 
-    public init(name: String, fileName: @escaping @Sendable (_ name: String) -> String?) {
+    package init(name: String, fileName: @escaping @Sendable (_ name: String) -> String?) {
         (self.name, self.fileName) = (name, fileName)
     }
 
     /// Takes the tensors whose names begin with `prefix`, without it.
-    public init(name: String, withoutPrefix prefix: String) {
+    package init(name: String, withoutPrefix prefix: String) {
         self.init(name: name) { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : nil }
     }
 }

@@ -1,11 +1,11 @@
-import MessagePassing
+package import MessagePassing
 
 /// What one rank has to say of a step, by name: parts of sums, means and maxima, and values of which every rank's is
 /// wanted.
 ///
 /// What is added under a name twice adds up: micro-batches of a step. All ranks bring the same names. One message adds them up; maxima and single values travel in it as a place for each
 /// rank, because a second message would cost every step another round trip.
-public struct Figures: Sendable {
+package struct Figures: Sendable {
     fileprivate enum Kind: UInt8 { case sum, mean, maximum, each }
 
     fileprivate struct Entry: Sendable {
@@ -33,22 +33,22 @@ public struct Figures: Sendable {
 
     private var entries: [String: Entry] = [:]
 
-    public init() {}
+    package init() {}
 
     /// Over ranks, the sum.
-    public mutating func add(_ name: String, sum value: Double) { add(name, .sum, [value]) }
+    package mutating func add(_ name: String, sum value: Double) { add(name, .sum, [value]) }
 
     /// Over ranks, the sum of each element.
-    public mutating func add(_ name: String, sums values: [Double]) { add(name, .sum, values) }
+    package mutating func add(_ name: String, sums values: [Double]) { add(name, .sum, values) }
 
     /// Over ranks, the mean: `total` of `count` things on this rank.
-    public mutating func add(_ name: String, total: Double, of count: Double) { add(name, .mean, [total, count]) }
+    package mutating func add(_ name: String, total: Double, of count: Double) { add(name, .mean, [total, count]) }
 
     /// Over ranks, the largest.
-    public mutating func add(_ name: String, maximum value: Double) { add(name, .maximum, [value]) }
+    package mutating func add(_ name: String, maximum value: Double) { add(name, .maximum, [value]) }
 
     /// Every rank's value, by rank.
-    public mutating func add(_ name: String, each value: Double) { add(name, .each, [value]) }
+    package mutating func add(_ name: String, each value: Double) { add(name, .each, [value]) }
 
     private mutating func add(_ name: String, _ kind: Kind, _ values: [Double]) {
         let entry = Entry(kind: kind, values: values)
@@ -63,12 +63,12 @@ public struct Figures: Sendable {
     }
 
     /// Adds all figures of another part of the step.
-    public mutating func add(_ other: Figures) {
+    package mutating func add(_ other: Figures) {
         for (name, entry) in other.entries { add(name, entry.kind, entry.values) }
     }
 
     /// What all ranks together make of the figures. Collective.
-    public func reduced(over communicator: any Collective) throws -> Totals {
+    package func reduced(over communicator: any Collective) throws -> Totals {
         let message = self.message(rank: communicator.rank, ranks: communicator.size)
         return try totals(of: try communicator.sum(message), ranks: communicator.size)
     }
@@ -91,12 +91,12 @@ public struct Figures: Sendable {
     }
 
     /// The numbers whose sums over ranks `totals` understands.
-    public func message(rank: Int, ranks: Int) -> [Double] {
+    package func message(rank: Int, ranks: Int) -> [Double] {
         [layout] + ordered.flatMap { $0.entry.places(rank: rank, ranks: ranks) }
     }
 
     /// - Throws: `FiguresError` where ranks brought different names.
-    public func totals(of sums: [Double], ranks: Int) throws -> Totals {
+    package func totals(of sums: [Double], ranks: Int) throws -> Totals {
         guard sums[0] == layout * Double(ranks) else {
             throw FiguresError(
                 description: "ranks report different figures; here they are "
@@ -112,16 +112,16 @@ public struct Figures: Sendable {
     }
 
     /// The figures of all ranks.
-    public struct Totals: Sendable {
+    package struct Totals: Sendable {
         fileprivate let values: [String: (Kind, [Double])]
 
-        public func sum(_ name: String) -> Double { find(name, .sum)[0] }
-        public func sums(_ name: String) -> [Double] { find(name, .sum) }
-        public func maximum(_ name: String) -> Double { find(name, .maximum).max()! }
+        package func sum(_ name: String) -> Double { find(name, .sum)[0] }
+        package func sums(_ name: String) -> [Double] { find(name, .sum) }
+        package func maximum(_ name: String) -> Double { find(name, .maximum).max()! }
         /// By rank.
-        public func each(_ name: String) -> [Double] { find(name, .each) }
+        package func each(_ name: String) -> [Double] { find(name, .each) }
         /// Not a number where no rank counted anything.
-        public func mean(_ name: String) -> Double {
+        package func mean(_ name: String) -> Double {
             let parts = find(name, .mean)
             return parts[0] / parts[1]
         }
@@ -136,6 +136,6 @@ public struct Figures: Sendable {
 }
 
 /// Ranks that do not report the same figures cannot be added up.
-public struct FiguresError: Error, CustomStringConvertible {
-    public let description: String
+package struct FiguresError: Error, CustomStringConvertible {
+    package let description: String
 }

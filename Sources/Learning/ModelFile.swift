@@ -1,12 +1,12 @@
-import NeuralNetwork
-import TensorCore
+package import NeuralNetwork
+package import TensorCore
 
 /// A model's weights and statistics from the named tensors of a file, which references and exports have in common.
-public enum ModelFile {
+package enum ModelFile {
     /// Fills `state` from the tensors that `read` finds under `prefix` and each entry's name.
     ///
     /// A missing tensor is `read`'s error; a wrong shape is thrown with both shapes.
-    public static func load(_ state: ModelState, prefix: String = "", read: (String) throws -> Tensor) throws {
+    package static func load(_ state: ModelState, prefix: String = "", read: (String) throws -> Tensor) throws {
         for entry in StateDictionary(state).entries {
             let tensor = try read(prefix + entry.name)
             guard tensor.shape == entry.shape else {
@@ -19,6 +19,6 @@ public enum ModelFile {
     }
 }
 
-public struct ModelFileError: Error, CustomStringConvertible {
-    public let description: String
+package struct ModelFileError: Error, CustomStringConvertible {
+    package let description: String
 }

@@ -1,20 +1,20 @@
-import DataParallel
-import ImagePipeline
-import MessagePassing
+package import DataParallel
+package import ImagePipeline
+package import MessagePassing
 import NeuralNetwork
-import Optimization
+package import Optimization
 import TensorCore
 
 /// The updates of a task on all ranks: from batches to new weights.
-public final class TrainingStep<Task: TrainingTask> {
-    public let task: Task
+package final class TrainingStep<Task: TrainingTask> {
+    package let task: Task
     /// One for each module.
-    public let reducers: [GradientReducer]
-    public let statistics: SynchronizedStatistics
+    package let reducers: [GradientReducer]
+    package let statistics: SynchronizedStatistics
     private let communicator: any Collective
 
     /// Collective.
-    public init(
+    package init(
         _ task: Task, communicator: any Collective, mode: GradientReducer.Mode, wire: GradientReducer.Wire = .float32
     ) throws {
         self.task = task
@@ -28,15 +28,15 @@ public final class TrainingStep<Task: TrainingTask> {
     }
 
     /// What one rank knows of a phase.
-    public struct Outcome: Sendable {
+    package struct Outcome: Sendable {
         /// This rank's part of the loss, by micro-batch.
-        public var losses: [Double] = []
-        public var figures = Figures()
-        public var loss: Double { losses.reduce(0, +) }
+        package var losses: [Double] = []
+        package var figures = Figures()
+        package var loss: Double { losses.reduce(0, +) }
     }
 
     /// Moves what follows by averaging: the beginning of a step.
-    public func moveAverages(_ progress: ScheduleProgress) {
+    package func moveAverages(_ progress: ScheduleProgress) {
         for average in task.averages {
             Trace.span("momentum update") { average.move(by: average.coefficient.momentum(at: progress)) }
         }
@@ -45,7 +45,7 @@ public final class TrainingStep<Task: TrainingTask> {
     /// Leaves in every parameter of a phase's module its gradient, summed over all ranks and micro-batches.
     ///
     /// `next` gives this rank's part of each micro-batch of `plan`. Collective.
-    public func computeGradients(
+    package func computeGradients(
         _ phase: TrainingPhase, _ plan: BatchPlan, next: () throws -> Task.Samples.Batch
     ) throws -> Outcome {
         for (index, module) in task.modules.enumerated() where task.modules.count > 1 {
@@ -68,7 +68,7 @@ public final class TrainingStep<Task: TrainingTask> {
     }
 
     /// One phase with its update, which is left out where `accept` refuses its gradients. Collective.
-    public func run(
+    package func run(
         _ phase: TrainingPhase, _ plan: BatchPlan, learningRate: Double,
         accept: (Outcome) throws -> Bool = { _ in true }, next: () throws -> Task.Samples.Batch
     ) throws -> Outcome {

@@ -1,15 +1,15 @@
 import DataParallel
-import ImagePipeline
-import MessagePassing
-import NeuralNetwork
-import Optimization
+package import ImagePipeline
+package import MessagePassing
+package import NeuralNetwork
+package import Optimization
 import TensorCore
 
 /// What a run trains: the seam between the machinery of a run, which knows no task, and networks and losses.
 ///
 /// A step is one or several phases, each an update of one module on a batch of its own. The machinery loads, shares
 /// batches over ranks, reduces gradients, updates, saves, resumes and reports; a task says what is to be done.
-public protocol TrainingTask: AnyObject {
+package protocol TrainingTask: AnyObject {
     /// How pictures become batches.
     associatedtype Samples: SampleLoading
 
@@ -55,75 +55,75 @@ public protocol TrainingTask: AnyObject {
 }
 
 /// Scores the networks of a task.
-public protocol TaskEvaluator: AnyObject {
+package protocol TaskEvaluator: AnyObject {
     /// Collective; the same report on all ranks. What `progress` throws on any rank ends it on all, as an `AgreedError`.
     func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport
 }
 
 extension TrainingTask {
-    public var averages: [MovingAverage] { [] }
-    public var leastMicroBatch: Int { 1 }
-    public var phases: [TrainingPhase] { [TrainingPhase(name: "", module: 0)] }
-    public func observe(_ totals: Figures.Totals, step: Int) -> StepObservation { StepObservation() }
-    public func forecasts() -> [String] { [] }
-    public var exportMaps: [ExportMap] { [] }
+    package var averages: [MovingAverage] { [] }
+    package var leastMicroBatch: Int { 1 }
+    package var phases: [TrainingPhase] { [TrainingPhase(name: "", module: 0)] }
+    package func observe(_ totals: Figures.Totals, step: Int) -> StepObservation { StepObservation() }
+    package func forecasts() -> [String] { [] }
+    package var exportMaps: [ExportMap] { [] }
 
     /// Everything that a run must restore, in the order of checkpoints.
-    public var states: [ModelState] { modules.map(\.state) + averages.map(\.state) }
+    package var states: [ModelState] { modules.map(\.state) + averages.map(\.state) }
 }
 
 /// An update within a step.
-public struct TrainingPhase: Sendable, Equatable {
+package struct TrainingPhase: Sendable, Equatable {
     /// For figures: empty where it is the only one.
-    public let name: String
+    package let name: String
     /// Which of the task's modules it moves.
-    public let module: Int
+    package let module: Int
 
-    public init(name: String, module: Int) { (self.name, self.module) = (name, module) }
+    package init(name: String, module: Int) { (self.name, self.module) = (name, module) }
 
     /// Of the figure that sums its loss; phases of one name are one figure.
-    public var lossName: String { name.isEmpty ? "loss" : "loss \(name)" }
+    package var lossName: String { name.isEmpty ? "loss" : "loss \(name)" }
 }
 
 /// How long a run is, in images.
-public struct RunLength: Sendable, Equatable {
-    public let globalBatch: Int
+package struct RunLength: Sendable, Equatable {
+    package let globalBatch: Int
     /// Images that an epoch sees: whole batches.
-    public let epochImages: Int
-    public let epochs: Int
+    package let epochImages: Int
+    package let epochs: Int
     /// Of which the rate rises in so many.
-    public let warmupEpochs: Int
+    package let warmupEpochs: Int
 
-    public init(globalBatch: Int, epochImages: Int, epochs: Int, warmupEpochs: Int) {
+    package init(globalBatch: Int, epochImages: Int, epochs: Int, warmupEpochs: Int) {
         (self.globalBatch, self.epochImages) = (globalBatch, epochImages)
         (self.epochs, self.warmupEpochs) = (epochs, warmupEpochs)
     }
 }
 
 /// This rank's part of a micro-batch, and what it is part of.
-public struct BatchPart {
-    public let phase: TrainingPhase
+package struct BatchPart {
+    package let phase: TrainingPhase
     /// Images of the micro-batch over all ranks: what couples images (statistics, negatives) is of these.
-    public let microBatchImages: Int
+    package let microBatchImages: Int
     /// Images of the update over all ranks: a mean over it gives each image 1 / this.
-    public let globalImages: Int
+    package let globalImages: Int
     /// Whether weights may have changed since the last part: the first micro-batch of a phase.
-    public let isFirst: Bool
+    package let isFirst: Bool
     /// All ranks, for sums of what only a task knows.
-    public let communicator: any Collective
-    public let statistics: any StatisticsReducing
+    package let communicator: any Collective
+    package let statistics: any StatisticsReducing
     /// For the last backward; nil unless this is the last micro-batch.
-    public let onGradientReady: ((Parameter) throws -> Void)?
+    package let onGradientReady: ((Parameter) throws -> Void)?
 }
 
 /// What a task makes of the figures of a step.
-public struct StepObservation: Sendable, Equatable {
+package struct StepObservation: Sendable, Equatable {
     /// By their names in metrics.jsonl.
-    public var metrics: [String: Double]
+    package var metrics: [String: Double]
     /// A sentence each.
-    public var warnings: [String]
+    package var warnings: [String]
 
-    public init(metrics: [String: Double] = [:], warnings: [String] = []) {
+    package init(metrics: [String: Double] = [:], warnings: [String] = []) {
         (self.metrics, self.warnings) = (metrics, warnings)
     }
 }

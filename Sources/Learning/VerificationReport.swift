@@ -1,36 +1,36 @@
 import Foundation
 
 /// How far a run was from its reference, step by step and tensor by tensor.
-public struct VerificationReport: Sendable {
-    public struct Loss: Sendable {
-        public let step: Int
+package struct VerificationReport: Sendable {
+    package struct Loss: Sendable {
+        package let step: Int
         /// The part of the loss; empty for the whole.
-        public let term: String
-        public let loss: Double
-        public let expected: Double
-        public let allowed: Double
+        package let term: String
+        package let loss: Double
+        package let expected: Double
+        package let allowed: Double
 
-        public init(step: Int, term: String, loss: Double, expected: Double, allowed: Double) {
+        package init(step: Int, term: String, loss: Double, expected: Double, allowed: Double) {
             (self.step, self.term, self.loss, self.expected, self.allowed) = (step, term, loss, expected, allowed)
         }
 
-        public var error: Double { abs(loss - expected) }
-        public var passed: Bool { error <= allowed }
+        package var error: Double { abs(loss - expected) }
+        package var passed: Bool { error <= allowed }
     }
 
-    public struct TensorError: Sendable {
+    package struct TensorError: Sendable {
         /// `training kernels` as they are; or features, gradient, weights with exact sums.
-        public let kind: String
-        public let name: String
-        public let error: Double
-        public let allowed: Double
+        package let kind: String
+        package let name: String
+        package let error: Double
+        package let allowed: Double
 
-        public init(kind: String, name: String, error: Double, allowed: Double) {
+        package init(kind: String, name: String, error: Double, allowed: Double) {
             (self.kind, self.name, self.error, self.allowed) = (kind, name, error, allowed)
         }
 
         // Written so that a NaN fails.
-        public var passed: Bool { error <= allowed }
+        package var passed: Bool { error <= allowed }
 
         /// The part of the model: `encoder.layer1`, `projector`, … .
         var group: String {
@@ -40,16 +40,16 @@ public struct VerificationReport: Sendable {
     }
 
     /// Compute threads of each rank.
-    public let threads: [Int]
-    public var losses: [Loss] = []
-    public var tensors: [TensorError] = []
+    package let threads: [Int]
+    package var losses: [Loss] = []
+    package var tensors: [TensorError] = []
 
-    public init(threads: [Int]) { self.threads = threads }
+    package init(threads: [Int]) { self.threads = threads }
 
-    public var passed: Bool { losses.allSatisfy(\.passed) && tensors.allSatisfy(\.passed) && !losses.isEmpty }
+    package var passed: Bool { losses.allSatisfy(\.passed) && tensors.allSatisfy(\.passed) && !losses.isEmpty }
 
     /// A line for each step and each group of tensors, worst tensor named, and a verdict.
-    public var text: String {
+    package var text: String {
         var lines = ["step      loss            reference       error     allowed"]
         for loss in losses {
             lines.append(

@@ -1,15 +1,15 @@
 /// An error that is thrown on every rank alike, so that rank zero alone need report it.
-public protocol SharedError: Error {}
+package protocol SharedError: Error {}
 
 /// Something failed on some ranks, and every rank knows: the same error is thrown on all of them.
-public struct AgreedError: SharedError, CustomStringConvertible {
+package struct AgreedError: SharedError, CustomStringConvertible {
     /// What was being done, for example `reading the image folders`.
-    public let action: String
+    package let action: String
     /// The ranks that failed and why, by rank.
-    public let failures: [(rank: Int, message: String)]
+    package let failures: [(rank: Int, message: String)]
 
     /// How many ranks took part.
-    public let rankCount: Int
+    package let rankCount: Int
 
     package init(action: String, failures: [(rank: Int, message: String)], rankCount: Int) {
         self.action = action
@@ -18,7 +18,7 @@ public struct AgreedError: SharedError, CustomStringConvertible {
     }
 
     /// Names each distinct cause once, with the ranks that have it unless all have.
-    public var description: String {
+    package var description: String {
         var causes: [(message: String, ranks: [Int])] = []
         for failure in failures {
             if let index = causes.firstIndex(where: { $0.message == failure.message }) {
@@ -41,7 +41,7 @@ public struct AgreedError: SharedError, CustomStringConvertible {
 extension Collective {
     /// Runs `body` on every rank and returns its value when it succeeded on all of them; otherwise throws the same
     /// `AgreedError` on all. Collective; `body` itself must not communicate, because it may fail on some ranks only.
-    public func agree<Value>(on action: String, _ body: () throws -> Value) throws -> Value {
+    package func agree<Value>(on action: String, _ body: () throws -> Value) throws -> Value {
         let outcome = Result { try body() }
         var failure: String?
         if case .failure(let error) = outcome { failure = String(describing: error) }
@@ -50,7 +50,7 @@ extension Collective {
     }
 
     /// Throws the same `AgreedError` on every rank if any rank passes a failure. Collective.
-    public func agree(on action: String, failure: String?) throws {
+    package func agree(on action: String, failure: String?) throws {
         let (messages, failed) = try serving(action) {
             guard try maximum([failure == nil ? 0 : 1])[0] > 0 else { return ([String](), [[UInt8]]()) }
             return (try allGather(failure ?? ""), try allGather([UInt8(failure == nil ? 0 : 1)]))

@@ -1,10 +1,10 @@
 /// How the elements of all ranks become one.
-public enum Reduction: String, Sendable {
+package enum Reduction: String, Sendable {
     case sum, minimum, maximum
 }
 
 /// A number that messages can reduce: `Float`, `Double` or `Int64`.
-public protocol ReducibleElement: BitwiseCopyable, Comparable, AdditiveArithmetic, Sendable {}
+package protocol ReducibleElement: BitwiseCopyable, Comparable, AdditiveArithmetic, Sendable {}
 extension Float: ReducibleElement {}
 extension Double: ReducibleElement {}
 extension Int64: ReducibleElement {}
@@ -13,7 +13,7 @@ extension Int64: ReducibleElement {}
 ///
 /// `Communicator` is MPI's. Collectives must be called by every rank of the group in the same order, and block. One
 /// group is used by one thread at a time; two threads that communicate at once use two (`duplicated`).
-public protocol Collective: AnyObject, Sendable {
+package protocol Collective: AnyObject, Sendable {
     /// What reports call it, for example `gradients`.
     var name: String { get }
     var rank: Int { get }
@@ -61,25 +61,25 @@ public protocol Collective: AnyObject, Sendable {
 }
 
 extension Collective {
-    public var isRoot: Bool { rank == 0 }
+    package var isRoot: Bool { rank == 0 }
 
     // MARK: Reductions
 
     /// Replaces each element by its sum over all ranks.
-    public func sum(_ values: UnsafeMutableBufferPointer<Float>) throws { try reduce(values, by: .sum) }
+    package func sum(_ values: UnsafeMutableBufferPointer<Float>) throws { try reduce(values, by: .sum) }
 
     /// Replaces each element by its sum over all ranks.
-    public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws { try reduce(values, by: .sum) }
+    package func sum(_ values: UnsafeMutableBufferPointer<Double>) throws { try reduce(values, by: .sum) }
 
-    public func sum<Element: ReducibleElement>(_ values: [Element]) throws -> [Element] {
+    package func sum<Element: ReducibleElement>(_ values: [Element]) throws -> [Element] {
         try reduced(values, by: .sum)
     }
 
-    public func minimum<Element: ReducibleElement>(_ values: [Element]) throws -> [Element] {
+    package func minimum<Element: ReducibleElement>(_ values: [Element]) throws -> [Element] {
         try reduced(values, by: .minimum)
     }
 
-    public func maximum<Element: ReducibleElement>(_ values: [Element]) throws -> [Element] {
+    package func maximum<Element: ReducibleElement>(_ values: [Element]) throws -> [Element] {
         try reduced(values, by: .maximum)
     }
 
@@ -91,14 +91,14 @@ extension Collective {
 
     // MARK: Values from one rank
 
-    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer) throws { try broadcast(bytes, from: 0) }
+    package func broadcast(_ bytes: UnsafeMutableRawBufferPointer) throws { try broadcast(bytes, from: 0) }
 
-    public func broadcast(_ floats: UnsafeMutableBufferPointer<Float>, from root: Int = 0) throws {
+    package func broadcast(_ floats: UnsafeMutableBufferPointer<Float>, from root: Int = 0) throws {
         try broadcast(UnsafeMutableRawBufferPointer(floats), from: root)
     }
 
     /// What `root` passed, of any length; the other ranks' argument is ignored.
-    public func broadcast<Element: BitwiseCopyable>(_ values: [Element], from root: Int = 0) throws -> [Element] {
+    package func broadcast<Element: BitwiseCopyable>(_ values: [Element], from root: Int = 0) throws -> [Element] {
         var count = Int64(values.count)
         try withUnsafeMutableBytes(of: &count) { try broadcast($0, from: root) }
         var received = values
@@ -110,24 +110,24 @@ extension Collective {
     }
 
     /// What `root` passed; the other ranks' argument is ignored.
-    public func broadcast(_ text: String, from root: Int = 0) throws -> String {
+    package func broadcast(_ text: String, from root: Int = 0) throws -> String {
         String(decoding: try broadcast(Array(text.utf8), from: root), as: UTF8.self)
     }
 
     // MARK: Values from all ranks
 
     /// Every rank's values, in rank order, on `root`; an empty list elsewhere. Ranks may pass different counts.
-    public func gather<Element: BitwiseCopyable>(_ values: [Element], to root: Int = 0) throws -> [[Element]] {
+    package func gather<Element: BitwiseCopyable>(_ values: [Element], to root: Int = 0) throws -> [[Element]] {
         try exchange(values, root: root)
     }
 
     /// Every rank's values, in rank order, on every rank. Ranks may pass different counts.
-    public func allGather<Element: BitwiseCopyable>(_ values: [Element]) throws -> [[Element]] {
+    package func allGather<Element: BitwiseCopyable>(_ values: [Element]) throws -> [[Element]] {
         try exchange(values, root: nil)
     }
 
     /// Every rank's text, in rank order, on every rank.
-    public func allGather(_ text: String) throws -> [String] {
+    package func allGather(_ text: String) throws -> [String] {
         try allGather(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
     }
 }

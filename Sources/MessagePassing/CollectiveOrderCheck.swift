@@ -1,8 +1,8 @@
 import CMPI
 
 /// Ranks called different collectives at one time: a fault in the program.
-public struct CollectiveOrderError: SharedError, CustomStringConvertible {
-    public let description: String
+package struct CollectiveOrderError: SharedError, CustomStringConvertible {
+    package let description: String
 }
 
 /// Compares what every rank is about to call, on a communicator of its own.

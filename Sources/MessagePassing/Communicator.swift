@@ -4,14 +4,14 @@ import CMPI
 ///
 /// All collectives block: Open MPI 4.1 makes no progress on non-blocking ones outside MPI calls, and picks its slowest
 /// algorithm for in-place ones.
-public final class Communicator: Collective, @unchecked Sendable {
+package final class Communicator: Collective, @unchecked Sendable {
     // @unchecked: the handle never changes, and MPI locks what is behind it (MPI_THREAD_MULTIPLE); the rest belongs to
     // the one thread that communicates.
     let handle: MPI_Comm
     /// What reports call it, for example `gradients`.
-    public let name: String
-    public let rank: Int
-    public let size: Int
+    package let name: String
+    package let rank: Int
+    package let size: Int
     /// The most elements in one MPI call, whose counts are 32-bit; longer buffers go in several calls.
     package let elementsPerCall: Int
 
@@ -21,7 +21,7 @@ public final class Communicator: Collective, @unchecked Sendable {
     private var purpose = ""
     private var orderCheck: CollectiveOrderCheck?
 
-    public var hostName: String { MPIRuntime.nameOfThisHost }
+    package var hostName: String { MPIRuntime.nameOfThisHost }
 
     private init(handle: MPI_Comm, name: String, elementsPerCall: Int, rank: Int, size: Int) {
         (self.handle, self.name, self.elementsPerCall) = (handle, name, elementsPerCall)
@@ -50,7 +50,7 @@ public final class Communicator: Collective, @unchecked Sendable {
         try self.init(handle: world, name: "world", elementsPerCall: 1 << 30)
     }
 
-    public func duplicated(name: String) throws -> any Collective {
+    package func duplicated(name: String) throws -> any Collective {
         try duplicated(name: name, elementsPerCall: elementsPerCall)
     }
 
@@ -62,7 +62,7 @@ public final class Communicator: Collective, @unchecked Sendable {
         return duplicate
     }
 
-    public func split(color: Int?, name: String) throws -> (any Collective)? {
+    package func split(color: Int?, name: String) throws -> (any Collective)? {
         var part: MPI_Comm? = nil
         let wanted = color.map(Int32.init) ?? Int32(cmpi_undefined)
         try collective("MPI_Comm_split") { MPI_Comm_split(handle, wanted, Int32(rank), &part) }
@@ -74,26 +74,26 @@ public final class Communicator: Collective, @unchecked Sendable {
         return try Communicator(handle: part!, name: name, elementsPerCall: elementsPerCall)
     }
 
-    public func free() throws {
+    package func free() throws {
         var handle: MPI_Comm? = self.handle
         try collective("MPI_Comm_free") { MPI_Comm_free(&handle) }
         CollectiveLog.shared.removeChannel(channel)
     }
 
-    public func barrier(_ purpose: String) throws {
+    package func barrier(_ purpose: String) throws {
         try serving(purpose) { try collective("MPI_Barrier") { MPI_Barrier(handle) } }
     }
 
     /// From now on every collective first compares with all ranks what is called, so that a wrong order is an error
     /// that names both calls rather than a hang or wrong numbers. Slow; communicators duplicated from now on do the
     /// same. Collective.
-    public func checkOrder() throws {
+    package func checkOrder() throws {
         var shadow: MPI_Comm? = nil
         try collective("MPI_Comm_dup") { MPI_Comm_dup(handle, &shadow) }
         orderCheck = CollectiveOrderCheck(shadow: shadow!, rank: rank, size: size)
     }
 
-    public func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
+    package func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
         let outer = self.purpose
         self.purpose = purpose
         defer { self.purpose = outer }

@@ -2,7 +2,7 @@ import CMPI
 
 /// Moving plain values between ranks as bytes; all ranks of a job run on machines of one byte order.
 extension Communicator {
-    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
+    package func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
         guard size > 1, let base = bytes.baseAddress else { return }
         try forEachCall(bytes.count) { range in
             try collective("MPI_Bcast", count: range.count) {
@@ -11,14 +11,14 @@ extension Communicator {
         }
     }
 
-    public func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
+    package func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
         let part = partBytes(sent.count, received.count)
         try collective("MPI_Alltoall", count: sent.count) {
             MPI_Alltoall(sent.baseAddress, part, cmpi_byte(), received.baseAddress, part, cmpi_byte(), handle)
         }
     }
 
-    public func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
+    package func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
         let bytes = partBytes(part.count * size, all.count)
         try collective("MPI_Allgather", count: part.count) {
             MPI_Allgather(part.baseAddress, bytes, cmpi_byte(), all.baseAddress, bytes, cmpi_byte(), handle)
@@ -35,7 +35,7 @@ extension Communicator {
 
     // Messages between two ranks are no calls that all ranks number alike, so the log of collectives has none of them.
 
-    public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws {
+    package func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws {
         try forEachCall(bytes.count) { range in
             try check(
                 MPI_Send(
@@ -44,7 +44,7 @@ extension Communicator {
         }
     }
 
-    public func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
+    package func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
         try forEachCall(bytes.count) { range in
             try check(
                 MPI_Recv(
@@ -56,7 +56,7 @@ extension Communicator {
 
     /// Gathers in rounds, because MPI's counts and displacements are 32-bit: each rank sends at most its share of
     /// `elementsPerCall` bytes per round. A `root` of nil stands for all ranks.
-    public func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {
+    package func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {
         guard size > 1 else { return [values] }
         let stride = MemoryLayout<Element>.stride
         let counts = try allGatherCounts(Int64(values.count))

@@ -1,8 +1,8 @@
 /// The exit status of a job that an error ended.
-public let errorExitStatus: Int32 = 78
+package let errorExitStatus: Int32 = 78
 
 /// The exit status of a job that a signal asked to stop: it has saved its state, and goes on when it is started again.
-public let stoppedExitStatus: Int32 = 75
+package let stoppedExitStatus: Int32 = 75
 
 /// The exit status of a job that the watchdog ended because a rank was missing or nothing moved on.
-public let hungExitStatus: Int32 = 79
+package let hungExitStatus: Int32 = 79

@@ -1,17 +1,17 @@
 import CMPI
 
 /// An MPI call that failed. The one place where MPI's codes become errors.
-public struct MPIError: Error, CustomStringConvertible {
+package struct MPIError: Error, CustomStringConvertible {
     /// The C function, for example `MPI_Allreduce`.
-    public let function: String
+    package let function: String
     /// The standard error class, for example `MPI_ERR_TRUNCATE` (15).
-    public let errorClass: Int
+    package let errorClass: Int
     /// The library's own words.
-    public let text: String
+    package let text: String
     /// The rank in the communicator on which the call was made; -1 before there is one.
-    public let rank: Int
+    package let rank: Int
 
-    public var description: String { "\(function) failed on rank \(rank): \(text) (MPI error class \(errorClass))" }
+    package var description: String { "\(function) failed on rank \(rank): \(text) (MPI error class \(errorClass))" }
 
     /// Throws unless `code` says success.
     static func check(_ code: Int32, _ function: String, rank: Int) throws {

@@ -4,13 +4,13 @@ import Glibc
 /// MPI in this process: started once, before any other thread, and finished once.
 ///
 /// A program that was not started by `mpirun` is a job of one rank.
-public final class MPIRuntime: Sendable {
+package final class MPIRuntime: Sendable {
     /// Every rank of the job.
-    public let world: Communicator
+    package let world: Communicator
     /// The host's name as MPI knows it.
-    public let hostName: String
+    package let hostName: String
     /// Ends the job when it no longer moves on.
-    public let watchdog: Watchdog
+    package let watchdog: Watchdog
 
     private init(world: Communicator, hostName: String, watchdog: Watchdog) {
         self.world = world
@@ -21,7 +21,7 @@ public final class MPIRuntime: Sendable {
     /// Initialises MPI for calls from several threads at once, and makes its failures errors that can be thrown.
     ///
     /// `program` is what the watchdog's messages begin with.
-    public static func start(program: String = "pixpro") throws -> MPIRuntime {
+    package static func start(program: String = "pixpro") throws -> MPIRuntime {
         useIsolatedSingleton()
         copyOnceWhereAllowed()
         let watchdog = try Watchdog(program: program)
@@ -52,14 +52,14 @@ public final class MPIRuntime: Sendable {
     }
 
     /// Ends MPI on all ranks together; no communicator may be used afterwards.
-    public func finish() throws {
+    package func finish() throws {
         watchdog.begin(.finish)
         try MPIError.check(MPI_Finalize(), "MPI_Finalize", rank: world.rank)
         watchdog.stop()
     }
 
     /// Ends every rank of the job at once, from any thread, with exit status `status`.
-    public func abort(status: Int32) -> Never {
+    package func abort(status: Int32) -> Never {
         fflush(nil)
         MPI_Abort(cmpi_comm_world(), status)
         _exit(status)
@@ -71,12 +71,12 @@ public final class MPIRuntime: Sendable {
     }
 
     /// For example `Open MPI v4.1.4, package: Debian OpenMPI, …`.
-    public static var libraryVersion: String {
+    package static var libraryVersion: String {
         MPIError.string(capacity: cmpi_max_library_version_string) { MPI_Get_library_version($0, $1) }
     }
 }
 
 /// MPI runs, but not as this program needs it.
-public struct MPIStartError: Error, CustomStringConvertible {
-    public let description: String
+package struct MPIStartError: Error, CustomStringConvertible {
+    package let description: String
 }

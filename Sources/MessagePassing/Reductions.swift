@@ -3,7 +3,7 @@ import CMPI
 /// Element-wise reductions over all ranks.
 extension Communicator {
     /// Blocking and in place: MPI_Allreduce (unlike MPI_Iallreduce) uses its bandwidth-optimal algorithms in place too.
-    public func reduce<Element: ReducibleElement>(
+    package func reduce<Element: ReducibleElement>(
         _ values: UnsafeMutableBufferPointer<Element>, by reduction: Reduction
     ) throws {
         guard size > 1, let base = values.baseAddress else { return }

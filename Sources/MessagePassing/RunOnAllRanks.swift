@@ -5,7 +5,7 @@ import Glibc
 /// The rank that fails says why in one line on standard error (`pixpro: error: rank 3 (node17): …`) and aborts the job,
 /// so that no other rank waits for it; of a `SharedError` only rank zero speaks. The exit status is
 /// then `errorExitStatus`.
-public func runOnAllRanks(program: String = "pixpro", _ body: (MPIRuntime) throws -> Void) {
+package func runOnAllRanks(program: String = "pixpro", _ body: (MPIRuntime) throws -> Void) {
     let runtime: MPIRuntime
     do {
         runtime = try MPIRuntime.start(program: program)

@@ -4,17 +4,17 @@ import Glibc
 ///
 /// A pipe whose reader has gone, and a pager or terminal that reads no further, neither end nor delay it: text waits for a
 /// thread of its own, and what nobody reads is lost here only.
-public enum StandardError {
+package enum StandardError {
     /// Has writing to a pipe without a reader fail rather than end the process; first of all in a program. What `print`
     /// cannot write is then lost without a word, and a command whose reader left early ends as if it had been read.
-    public static func outliveReaders() { signal(SIGPIPE, SIG_IGN) }
+    package static func outliveReaders() { signal(SIGPIPE, SIG_IGN) }
 
     /// Hands in text, which is written as it is, in one piece and in order. False where too much waits already: then it is
     /// dropped.
-    public static func write(_ text: String) -> Bool { queue.add(text) }
+    package static func write(_ text: String) -> Bool { queue.add(text) }
 
     /// Waits until all is written, or `seconds` have passed without an end of it.
-    public static func finish(seconds: Double = 1) { queue.finish(seconds: seconds) }
+    package static func finish(seconds: Double = 1) { queue.finish(seconds: seconds) }
 
     /// A last word, such as an error that ends the job: is taken however much waits, and has a second to be written.
     static func write(line: String) {

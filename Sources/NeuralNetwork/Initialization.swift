@@ -1,7 +1,7 @@
 import TensorCore
 
 /// How a parameter starts. Draws depend on the seed and the parameter's name alone, not on the order of layers.
-public enum Initialization: Sendable {
+package enum Initialization: Sendable {
     case constant(Float)
     /// N(0, deviation²).
     case normal(deviation: Double)

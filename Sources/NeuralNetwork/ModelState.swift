@@ -1,11 +1,11 @@
-import TensorCore
+package import TensorCore
 
 /// Running mean and variance of one normalisation layer (buffers, not parameters: they have no gradient).
-public final class RunningStatistics {
-    public let name: String
-    public let mean: Tensor
-    public let variance: Tensor
-    public var batchesTracked = 0
+package final class RunningStatistics {
+    package let name: String
+    package let mean: Tensor
+    package let variance: Tensor
+    package var batchesTracked = 0
 
     init(name: String, channels: Int) {
         self.name = name
@@ -18,13 +18,13 @@ public final class RunningStatistics {
 /// Everything a model remembers, in the order in which its layers were built.
 ///
 /// Layers register here as they are made; optimizers, buckets, checkpoints and exports read the two lists.
-public final class ModelState {
-    public private(set) var parameters: [Parameter] = []
-    public private(set) var statistics: [RunningStatistics] = []
+package final class ModelState {
+    package private(set) var parameters: [Parameter] = []
+    package private(set) var statistics: [RunningStatistics] = []
     /// Keys every initial value, together with the parameter's name; nil for a model that is filled by its maker.
     let seed: UInt64?
 
-    public init(seed: UInt64?) { self.seed = seed }
+    package init(seed: UInt64?) { self.seed = seed }
 
     func add(_ parameter: Parameter) -> Parameter {
         parameters.append(parameter)
@@ -37,16 +37,16 @@ public final class ModelState {
     }
 
     /// Gives every parameter a gradient of its own, for programs without buckets.
-    public func allocateGradients() {
+    package func allocateGradients() {
         for parameter in parameters { parameter.bindGradient(to: Tensor(parameter.value.shape)) }
     }
 
-    public func clearGradients() {
+    package func clearGradients() {
         for parameter in parameters { parameter.clearGradient() }
     }
 
     /// Copies all parameters and statistics from a model of the same architecture.
-    public func copy(from other: ModelState) {
+    package func copy(from other: ModelState) {
         precondition(
             parameters.count == other.parameters.count && statistics.count == other.statistics.count,
             "\(other.parameters.count) parameters for a model of \(parameters.count)")
@@ -60,16 +60,16 @@ public final class ModelState {
 }
 
 /// A place in a model's tree of names, through which layers create their parameters.
-public struct Scope {
-    public let state: ModelState
-    public let path: String
+package struct Scope {
+    package let state: ModelState
+    package let path: String
 
-    public init(_ state: ModelState, path: String = "") {
+    package init(_ state: ModelState, path: String = "") {
         self.state = state
         self.path = path
     }
 
-    public func child(_ name: String) -> Scope { Scope(state, path: qualified(name)) }
+    package func child(_ name: String) -> Scope { Scope(state, path: qualified(name)) }
 
     func qualified(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 

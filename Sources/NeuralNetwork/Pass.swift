@@ -1,24 +1,24 @@
-import TensorCore
+package import TensorCore
 
 /// How a model is being run: what a layer's forward needs to know beside its input.
-public final class Pass {
-    public enum Mode: Sendable {
+package final class Pass {
+    package enum Mode: Sendable {
         /// Statistics of the batch normalise it and move the running statistics.
         case training
         /// Running statistics normalise.
         case evaluation
     }
 
-    public let mode: Mode
+    package let mode: Mode
     /// Records for a backward pass; nil for the momentum encoder and for evaluation.
-    public let tape: Tape?
-    public let statistics: any StatisticsReducing
+    package let tape: Tape?
+    package let statistics: any StatisticsReducing
     /// What maps are stored as; weights, statistics and losses are float32 in either case.
-    public let elementType: ElementType
+    package let elementType: ElementType
     /// To be shared by passes between which the weights do not change.
-    public let convolutions: Convolutions
+    package let convolutions: Convolutions
 
-    public init(
+    package init(
         mode: Mode, tape: Tape? = nil, statistics: any StatisticsReducing = LocalStatistics(),
         elementType: ElementType = .float32, convolutions: Convolutions = Convolutions()
     ) {
@@ -40,7 +40,7 @@ public final class Pass {
     /// holds is freed at once.
     ///
     /// - Parameter backward: given the output's gradient, which it owns, gives each input and parameter its contribution.
-    public func output(
+    package func output(
         _ value: Tensor, of inputs: [Variable], _ parameters: [Parameter] = [],
         backward: @escaping (_ outputGradient: Tensor) throws -> Void
     ) -> Variable {

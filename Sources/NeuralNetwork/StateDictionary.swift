@@ -1,28 +1,28 @@
-import TensorCore
+package import TensorCore
 
 /// A model's tensors under their published names and in PyTorch's layout: the only place that turns OHWI into OIHW.
-public struct StateDictionary {
+package struct StateDictionary {
     /// One tensor as files hold it.
-    public struct Entry {
-        public let name: String
+    package struct Entry {
+        package let name: String
         /// OIHW for kernels.
-        public let shape: [Int]
+        package let shape: [Int]
         /// The elements in `shape`'s order: the model's own memory, or a copy where the layout differs.
-        public let read: () -> Tensor
+        package let read: () -> Tensor
         /// Whether `read` gives a copy.
         let copies: Bool
-        public let write: (Tensor) -> Void
+        package let write: (Tensor) -> Void
 
         /// The elements in memory of their own.
-        public func copy() -> Tensor { copies ? read() : read().copy() }
+        package func copy() -> Tensor { copies ? read() : read().copy() }
     }
 
-    public let entries: [Entry]
+    package let entries: [Entry]
     /// Counts of batches seen by each normalisation (`num_batches_tracked`).
-    public let counters: [(name: String, statistics: RunningStatistics)]
+    package let counters: [(name: String, statistics: RunningStatistics)]
 
     /// `strip` is removed from the front of each name, and only names that have it are kept.
-    public init(_ state: ModelState, strippingPrefix strip: String = "") {
+    package init(_ state: ModelState, strippingPrefix strip: String = "") {
         func kept(_ name: String) -> String? { name.hasPrefix(strip) ? String(name.dropFirst(strip.count)) : nil }
         entries =
             state.parameters.compactMap { parameter in
@@ -41,7 +41,7 @@ public struct StateDictionary {
     }
 
     /// The entry of a tensor that has `value`'s internal layout, such as a parameter, its gradient or its velocity.
-    public static func entry(_ name: String, of value: Tensor) -> Entry {
+    package static func entry(_ name: String, of value: Tensor) -> Entry {
         guard value.shape.count == 4 else {
             return Entry(
                 name: name, shape: value.shape, read: { value }, copies: false, write: { value.copy(from: $0) })

@@ -1,10 +1,10 @@
-import TensorCore
+package import TensorCore
 
 /// The record of one forward pass, played backwards once.
 ///
 /// Operations are coarse (a convolution, a normalisation with its rectifier): an operation writes its backward once, a
 /// model only its forward. What an operation saved is freed as soon as its backward has run.
-public final class Tape {
+package final class Tape {
     private struct Entry {
         let output: Variable
         let parameters: [Parameter]
@@ -16,10 +16,10 @@ public final class Tape {
     /// on two tapes.
     private var uses: [ObjectIdentifier: Int] = [:]
 
-    public init() {}
+    package init() {}
 
     /// How many operations are recorded.
-    public var count: Int { entries.count }
+    package var count: Int { entries.count }
 
     /// Records an operation that, given the gradient of its output, gives each of `parameters` one contribution.
     func record(_ output: Variable, _ parameters: [Parameter], backward: @escaping (Tensor) throws -> Void) {
@@ -31,7 +31,7 @@ public final class Tape {
     ///
     /// `onGradientReady` hears of each parameter as soon as its last use on this tape has contributed: pass it only for
     /// the last pass of a step. An operation whose output got no gradient contributes nothing.
-    public func backward(
+    package func backward(
         from output: Variable, seed: Tensor, onGradientReady: ((Parameter) throws -> Void)? = nil
     ) throws {
         defer {

@@ -1,23 +1,23 @@
-import TensorCore
+package import TensorCore
 
 /// A value on its way through a model, and the gradient that flows back to it.
 ///
 /// The value is never written to again: any number of operations may read it.
-public final class Variable {
-    public let value: Tensor
+package final class Variable {
+    package let value: Tensor
     /// Whether a gradient is wanted: false for images (unless it is asked for), and for what is computed without a tape
     /// or from nothing that wants one.
-    public let needsGradient: Bool
+    package let needsGradient: Bool
     /// Of the value's element type.
-    public private(set) var gradient: Tensor?
+    package private(set) var gradient: Tensor?
 
-    public init(_ value: Tensor, needsGradient: Bool = false) {
+    package init(_ value: Tensor, needsGradient: Bool = false) {
         self.value = value
         self.needsGradient = needsGradient
     }
 
     /// Adds a contribution; the variable takes over `tensor`, which nobody else may use afterwards.
-    public func receive(_ tensor: Tensor) {
+    package func receive(_ tensor: Tensor) {
         guard needsGradient else { return }
         precondition(
             tensor.count == value.count && tensor.elementType == value.elementType,
@@ -41,7 +41,7 @@ public final class Variable {
         }
     }
 
-    public func takeGradient() -> Tensor? {
+    package func takeGradient() -> Tensor? {
         defer { gradient = nil }
         return gradient
     }

@@ -1,20 +1,20 @@
 import Glibc
-import NeuralNetwork
-import TensorCore
+package import NeuralNetwork
+package import TensorCore
 
 /// Adam (Kingma and Ba 2015) in PyTorch's form: moments corrected for their start at zero, ε added after the correction.
 ///
 /// g ← g + λw; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − lr · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε).
-public final class Adam: Optimizer {
-    public let parameters: [Parameter]
+package final class Adam: Optimizer {
+    package let parameters: [Parameter]
     /// The moments m and v, in the parameters' order and internal layout.
-    public let firstMoments, secondMoments: [Tensor]
+    package let firstMoments, secondMoments: [Tensor]
     /// Updates done, t.
-    public private(set) var updates = 0
+    package private(set) var updates = 0
     private let beta1, beta2, epsilon: Double
     private let rules: [ParameterRule]
 
-    public init(
+    package init(
         _ parameters: [Parameter], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
         rule: (Parameter) -> ParameterRule = { _ in ParameterRule(weightDecay: 0) }
     ) {
@@ -25,17 +25,17 @@ public final class Adam: Optimizer {
         secondMoments = parameters.map { .zeros($0.value.shape) }
     }
 
-    public var state: [(name: String, tensor: Tensor)] {
+    package var state: [(name: String, tensor: Tensor)] {
         zip(parameters, firstMoments).map { ("optimizer.firstMoment.\($0.name)", $1) }
             + zip(parameters, secondMoments).map { ("optimizer.secondMoment.\($0.name)", $1) }
     }
 
-    public var counters: [String: Int] {
+    package var counters: [String: Int] {
         get { parameters.first.map { ["optimizer.updates.\($0.name)": updates] } ?? [:] }
         set { updates = newValue.values.first ?? updates }
     }
 
-    public func update(learningRate: Double) {
+    package func update(learningRate: Double) {
         updates += 1
         let correction1 = 1 - pow(beta1, Double(updates)), correction2 = 1 - pow(beta2, Double(updates))
         for (index, parameter) in parameters.enumerated() {

@@ -1,5 +1,5 @@
-import NeuralNetwork
-import TensorCore
+package import NeuralNetwork
+package import TensorCore
 
 /// Momentum SGD whose step is scaled for each tensor by the ratio of its weights' norm to its gradient's.
 ///
@@ -7,15 +7,15 @@ import TensorCore
 /// w ← w − lr·v. Vectors (normalisation, biases) take plain momentum SGD without decay. (You et al. 2017, in the form
 /// of the published PixPro code: the decay enters the norm, the rate stays outside the momentum.)
 /// Without a trust coefficient it is plain momentum SGD.
-public final class LARS: Optimizer {
-    public let parameters: [Parameter]
+package final class LARS: Optimizer {
+    package let parameters: [Parameter]
     /// The momentum buffers v, in the parameters' order and internal layout.
-    public let velocities: [Tensor]
+    package let velocities: [Tensor]
     private let momentum: Float
     private let rules: [ParameterRule]
     private let trustCoefficient: Double?
 
-    public convenience init(
+    package convenience init(
         _ parameters: [Parameter], momentum: Double = 0.9, weightDecay: Double = 1e-5,
         trustCoefficient: Double? = 0.001
     ) {
@@ -24,7 +24,7 @@ public final class LARS: Optimizer {
             rule: ParameterRule.decayingMatrices(weightDecay))
     }
 
-    public init(
+    package init(
         _ parameters: [Parameter], momentum: Double = 0.9, trustCoefficient: Double?,
         rule: (Parameter) -> ParameterRule
     ) {
@@ -35,11 +35,11 @@ public final class LARS: Optimizer {
         velocities = parameters.map { .zeros($0.value.shape) }
     }
 
-    public var state: [(name: String, tensor: Tensor)] {
+    package var state: [(name: String, tensor: Tensor)] {
         zip(parameters, velocities).map { ("optimizer.velocity.\($0.name)", $1) }
     }
 
-    public func update(learningRate: Double) {
+    package func update(learningRate: Double) {
         for ((parameter, velocity), rule) in zip(zip(parameters, velocities), rules) {
             guard let gradient = parameter.gradient else { continue }
             let trust = rule.isAdapted ? trustRatio(parameter.value, gradient, decay: rule.weightDecay) : 1

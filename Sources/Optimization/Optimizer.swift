@@ -1,8 +1,8 @@
-import NeuralNetwork
-import TensorCore
+package import NeuralNetwork
+package import TensorCore
 
 /// A rule that turns the gradients of some parameters into updates.
-public protocol Optimizer: AnyObject {
+package protocol Optimizer: AnyObject {
     var parameters: [Parameter] { get }
     /// What it remembers beside the parameters, each tensor in a parameter's layout, by the names that checkpoints use.
     var state: [(name: String, tensor: Tensor)] { get }
@@ -13,26 +13,26 @@ public protocol Optimizer: AnyObject {
 }
 
 extension Optimizer {
-    public var counters: [String: Int] {
+    package var counters: [String: Int] {
         get { [:] }
         set { precondition(newValue.isEmpty, "this optimiser counts nothing, but was given \(newValue.keys)") }
     }
 }
 
 /// How one parameter is updated; those that share a rule are a group.
-public struct ParameterRule: Sendable, Equatable {
-    public var weightDecay: Double
+package struct ParameterRule: Sendable, Equatable {
+    package var weightDecay: Double
     /// Multiplies the learning rate.
-    public var rateFactor: Double
+    package var rateFactor: Double
     /// Whether LARS scales the update by the tensor's norms.
-    public var isAdapted: Bool
+    package var isAdapted: Bool
 
-    public init(weightDecay: Double, rateFactor: Double = 1, isAdapted: Bool = true) {
+    package init(weightDecay: Double, rateFactor: Double = 1, isAdapted: Bool = true) {
         (self.weightDecay, self.rateFactor, self.isAdapted) = (weightDecay, rateFactor, isAdapted)
     }
 
     /// The usual two groups: matrices and kernels decay, vectors (normalisation, biases) do not and take plain updates.
-    public static func decayingMatrices(_ weightDecay: Double) -> (Parameter) -> ParameterRule {
+    package static func decayingMatrices(_ weightDecay: Double) -> (Parameter) -> ParameterRule {
         { $0.isVector ? ParameterRule(weightDecay: 0, isAdapted: false) : ParameterRule(weightDecay: weightDecay) }
     }
 }

@@ -2,20 +2,20 @@ import Glibc
 
 /// How far a run is, counted in images (the same at any number of ranks and any batch size) or, where a task's length is
 /// given so, in updates.
-public struct ScheduleProgress: Sendable, Equatable {
-    public let done: Double
+package struct ScheduleProgress: Sendable, Equatable {
+    package let done: Double
     /// Of the whole run.
-    public let total: Double
+    package let total: Double
 
-    public init(done: Int, of total: Int) {
+    package init(done: Int, of total: Int) {
         self.done = Double(done)
         self.total = Double(total)
     }
 }
 
 /// A learning rate that rises linearly from a part of itself, and then takes a course to the end of the run.
-public struct LearningRateSchedule: Sendable, Equatable {
-    public enum Course: Sendable, Equatable {
+package struct LearningRateSchedule: Sendable, Equatable {
+    package enum Course: Sendable, Equatable {
         /// Down to `floor` along half a cosine.
         case cosine(floor: Double)
         case constant
@@ -25,26 +25,26 @@ public struct LearningRateSchedule: Sendable, Equatable {
         case steps(at: [Double], factor: Double)
     }
 
-    public let rate: Double
+    package let rate: Double
     /// In the unit of the progress.
-    public let warmup: Double
+    package let warmup: Double
     /// Warm-up begins with the rate divided by this.
-    public let warmupDivisor: Double
-    public let course: Course
+    package let warmupDivisor: Double
+    package let course: Course
 
-    public init(rate: Double, warmup: Double = 0, warmupDivisor: Double = 100, course: Course) {
+    package init(rate: Double, warmup: Double = 0, warmupDivisor: Double = 100, course: Course) {
         (self.rate, self.warmup, self.warmupDivisor, self.course) = (rate, warmup, warmupDivisor, course)
     }
 
     /// The published PixPro schedule: from a hundredth of the rate, then a cosine down to 1e-6. `baseRate` is for a batch
     /// of 256 images and grows linearly with the global batch.
-    public static func pretraining(baseRate: Double, globalBatch: Int, warmupSamples: Int) -> LearningRateSchedule {
+    package static func pretraining(baseRate: Double, globalBatch: Int, warmupSamples: Int) -> LearningRateSchedule {
         LearningRateSchedule(
             rate: baseRate * Double(globalBatch) / 256, warmup: Double(warmupSamples), course: .cosine(floor: 1e-6))
     }
 
     /// The rate of the update that follows after `progress.done`.
-    public func rate(at progress: ScheduleProgress) -> Double {
+    package func rate(at progress: ScheduleProgress) -> Double {
         if progress.done < warmup {
             return rate / warmupDivisor * ((warmupDivisor - 1) * progress.done / warmup + 1)
         }
@@ -65,12 +65,12 @@ public struct LearningRateSchedule: Sendable, Equatable {
 }
 
 /// The momentum encoder's coefficient, from its base to 1 along a cosine: 1 − (1 − m₀)(cos(πk/K) + 1)/2.
-public struct MomentumSchedule: Sendable {
-    public let base: Double
+package struct MomentumSchedule: Sendable {
+    package let base: Double
 
-    public init(base: Double) { self.base = base }
+    package init(base: Double) { self.base = base }
 
-    public func momentum(at progress: ScheduleProgress) -> Double {
+    package func momentum(at progress: ScheduleProgress) -> Double {
         1 - (1 - base) * (cos(.pi * min(progress.done / progress.total, 1)) + 1) / 2
     }
 }

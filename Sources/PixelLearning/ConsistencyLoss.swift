@@ -1,6 +1,6 @@
-import ImagePipeline
-import NeuralNetwork
-import TensorCore
+package import ImagePipeline
+package import NeuralNetwork
+package import TensorCore
 
 /// The pixel-to-propagation consistency of one direction, from view to view (PixPro, Eq. 5).
 ///
@@ -8,7 +8,7 @@ import TensorCore
 /// (1 / the images of a step, so that ranks' losses and gradients sum to the whole batch's).
 ///
 /// query [N, H, W, C] holds unit pixels and gets the gradient; key [N, H, W, C] is constant. Backward is seeded with 1.
-public func consistencyLoss(
+package func consistencyLoss(
     query: Variable, key: Tensor, positives: PositivePairs, imageWeight: Double, dialect: Dialect, _ pass: Pass
 ) -> (loss: Double, variable: Variable) {
     let shape = query.value.shape

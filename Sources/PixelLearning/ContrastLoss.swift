@@ -1,6 +1,6 @@
-import ImagePipeline
-import NeuralNetwork
-import TensorCore
+package import ImagePipeline
+package import NeuralNetwork
+package import TensorCore
 
 /// The pixel contrast of one direction, from view to view (PixPro, Eq. 2).
 ///
@@ -9,7 +9,7 @@ import TensorCore
 /// whole batch's). All other cells of the same image's other view are negatives.
 ///
 /// query [N, H, W, C] holds unit pixels and gets the gradient; key [N, H, W, C] is constant. Backward is seeded with 1.
-public func contrastLoss(
+package func contrastLoss(
     query: Variable, key: Tensor, positives: PositivePairs, imageWeight: Double, temperature: Double, _ pass: Pass
 ) -> (loss: Double, variable: Variable) {
     let shape = query.value.shape

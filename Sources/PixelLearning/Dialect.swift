@@ -1,5 +1,5 @@
 /// The two descriptions of PixPro that differ in detail: the published code and the paper.
-public enum Dialect: String, CaseIterable, Sendable {
+package enum Dialect: String, CaseIterable, Sendable {
     /// The authors' training code.
     case official
     /// The paper's equations.
@@ -9,26 +9,26 @@ public enum Dialect: String, CaseIterable, Sendable {
     var normalizesValues: Bool { self == .official }
 
     /// Whether a pair of views without a common pixel leaves the mean over images; the code scores it 0 and counts it.
-    public var skipsPairsWithoutOverlap: Bool { self == .paper }
+    package var skipsPairsWithoutOverlap: Bool { self == .paper }
 
     /// What each of the two directions of the loss is multiplied by: the code has twice the paper's Eq. 5.
     var lossFactor: Double { self == .official ? 2 : 1 }
 
     /// Whether a distance equal to the threshold is a positive: the code asks for less, the paper's Eq. 1 for ≤.
-    public var thresholdIsInclusive: Bool { self == .paper }
+    package var thresholdIsInclusive: Bool { self == .paper }
 
     /// The projector's hidden channels: 4096 in the code, 2048 in the paper.
-    public var projectorWidth: Int { self == .official ? 4096 : 2048 }
+    package var projectorWidth: Int { self == .official ? 4096 : 2048 }
 
     /// One point on which the two dialects differ.
-    public struct Difference: Sendable {
-        public let subject: String
-        public let official: String
-        public let paper: String
+    package struct Difference: Sendable {
+        package let subject: String
+        package let official: String
+        package let paper: String
     }
 
     /// Every difference between the dialects; all other constants are the same.
-    public static let differences = [
+    package static let differences = [
         Difference(subject: "projector width (default of model.projectorWidth)", official: "4096", paper: "2048"),
         Difference(
             subject: "values of the pixel propagation", official: "g(x) divided by its length", paper: "g(x) as it is"),

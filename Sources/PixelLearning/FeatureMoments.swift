@@ -1,22 +1,22 @@
-import TensorCore
+package import TensorCore
 
 /// Sums over unit feature vectors, from which follows how far they are from being all the same.
-public struct FeatureMoments: Sendable {
+package struct FeatureMoments: Sendable {
     /// Vectors counted.
-    public var rows: Int
+    package var rows: Int
     /// Their sum, by channel.
-    public var sums: [Double]
+    package var sums: [Double]
 
     /// Of none, in `channels` channels.
-    public init(channels: Int) {
+    package init(channels: Int) {
         rows = 0
         sums = [Double](repeating: 0, count: channels)
     }
 
-    public init(rows: Int, sums: [Double]) { (self.rows, self.sums) = (rows, sums) }
+    package init(rows: Int, sums: [Double]) { (self.rows, self.sums) = (rows, sums) }
 
     /// Adds the unit rows of `features` […, C].
-    public mutating func add(_ features: Tensor) {
+    package mutating func add(_ features: Tensor) {
         let moments = features.columnMoments()
         for channel in sums.indices { sums[channel] += moments[channel] }
         rows += features.count / sums.count
@@ -24,7 +24,7 @@ public struct FeatureMoments: Sendable {
 
     /// 1 − |mean|²: the variance of unit vectors around their mean, summed over channels. 0 when all are the same (the
     /// network has collapsed), near 1 when they point everywhere.
-    public var spread: Double {
+    package var spread: Double {
         guard rows > 0 else { return .nan }
         let mean = sums.map { $0 / Double(rows) }
         return 1 - mean.reduce(0) { $0 + $1 * $1 }

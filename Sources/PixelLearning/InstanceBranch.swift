@@ -1,9 +1,9 @@
 import NeuralNetwork
-import TensorCore
+package import TensorCore
 
 /// What whole images are compared by, beside their pixels.
-public struct InstanceSettings: Sendable, Equatable {
-    public enum Kind: String, Sendable, CaseIterable {
+package struct InstanceSettings: Sendable, Equatable {
+    package enum Kind: String, Sendable, CaseIterable {
         case none
         /// −2 cos of the predicted vector and the other view's (Grill et al. 2020).
         case byol
@@ -11,27 +11,27 @@ public struct InstanceSettings: Sendable, Equatable {
         case simclr
     }
 
-    public var kind = Kind.none
+    package var kind = Kind.none
     /// Of its loss in the whole.
-    public var weight = 1.0
+    package var weight = 1.0
     /// Of simclr's cosines.
-    public var temperature = 0.2
+    package var temperature = 0.2
 
-    public init() {}
+    package init() {}
 }
 
 /// The vectors of a micro-batch's images on all ranks, as the momentum network has them.
-public struct InstanceKeys {
+package struct InstanceKeys {
     /// [images, C], unit.
-    public let vectors: Tensor
+    package let vectors: Tensor
     /// Where this rank's images begin.
-    public let first: Int
+    package let first: Int
 
-    public init(vectors: Tensor, first: Int = 0) { (self.vectors, self.first) = (vectors, first) }
+    package init(vectors: Tensor, first: Int = 0) { (self.vectors, self.first) = (vectors, first) }
 }
 
 /// The branch that compares whole images: a projector and, for byol, a predictor on C5.
-public final class InstanceBranch {
+package final class InstanceBranch {
     private let settings: InstanceSettings
     private let projector, momentumProjector: Projector
     private let predictor: Projector?

@@ -1,9 +1,9 @@
-import ImagePipeline
-import NeuralNetwork
-import TensorCore
+package import ImagePipeline
+package import NeuralNetwork
+package import TensorCore
 
 /// What is learned from pixels.
-public enum PixelMethod: String, Sendable, CaseIterable {
+package enum PixelMethod: String, Sendable, CaseIterable {
     /// Pixels agree with propagated pixels of the other view.
     case pixpro
     /// Pixels are told from those of other places in the other view.
@@ -11,39 +11,39 @@ public enum PixelMethod: String, Sendable, CaseIterable {
 }
 
 /// What shapes a model that learns from pixels, and its loss.
-public struct PixelModelSettings: Sendable, Equatable {
-    public var method = PixelMethod.pixpro
-    public var instance = InstanceSettings()
-    public var architecture = ResNetArchitecture.resnet50
-    public var projectorWidth = 4096
+package struct PixelModelSettings: Sendable, Equatable {
+    package var method = PixelMethod.pixpro
+    package var instance = InstanceSettings()
+    package var architecture = ResNetArchitecture.resnet50
+    package var projectorWidth = 4096
     /// Channels that the projector makes and the propagation keeps: the paper's 256, fewer in small references.
-    public var projectionChannels = 256
-    public var transformLayers = 1
-    public var gamma = 2.0
-    public var clamp = 0.0
-    public var threshold = 0.7
+    package var projectionChannels = 256
+    package var transformLayers = 1
+    package var gamma = 2.0
+    package var clamp = 0.0
+    package var threshold = 0.7
     /// Of PixContrast's cosines.
-    public var temperature = 0.3
-    public var dialect = Dialect.official
+    package var temperature = 0.3
+    package var dialect = Dialect.official
     /// What the encoders' and projectors' maps are stored as in training.
-    public var elementType = ElementType.float32
+    package var elementType = ElementType.float32
 
-    public init() {}
+    package init() {}
 
     /// Rows and columns of the map that views of this side become.
-    public func cells(imageSize: Int) -> Int { architecture.top.cells(imageSize) }
+    package func cells(imageSize: Int) -> Int { architecture.top.cells(imageSize) }
 }
 
 /// PixPro or PixContrast (Xie et al., CVPR 2021), with an instance branch beside or without: an online network that
 /// learns, and a momentum network that follows.
-public final class PixelModel {
-    public let settings: PixelModelSettings
+package final class PixelModel {
+    package let settings: PixelModelSettings
     /// Everything that is trained, under the published names.
-    public let online: ModelState
+    package let online: ModelState
     /// The momentum networks' tensors: averages of the online ones, with statistics of their own.
-    public let momentum: ModelState
-    public let encoder: ResNet
-    public let momentumEncoder: ResNet
+    package let momentum: ModelState
+    package let encoder: ResNet
+    package let momentumEncoder: ResNet
     private let projector, momentumProjector: Projector
     /// Nil for PixContrast.
     private let propagation: PixelPropagation?
@@ -51,9 +51,9 @@ public final class PixelModel {
     /// Empty between passes; kept for its memory.
     private let tape = Tape()
     /// Online parameters that the momentum parameters follow, in the same order.
-    public let followed: [Parameter]
+    package let followed: [Parameter]
 
-    public init(_ settings: PixelModelSettings, seed: UInt64) {
+    package init(_ settings: PixelModelSettings, seed: UInt64) {
         self.settings = settings
         let online = ModelState(seed: seed), momentum = ModelState(seed: nil)
         (self.online, self.momentum) = (online, momentum)
@@ -81,15 +81,15 @@ public final class PixelModel {
     }
 
     /// What the momentum network makes of a view, without gradient.
-    public struct Target {
+    package struct Target {
         /// Unit projections [N, H, W, projectionChannels].
-        public let pixels: Tensor
+        package let pixels: Tensor
         /// Unit vectors [N, projectionChannels]; nil without an instance branch.
-        public let instances: Tensor?
+        package let instances: Tensor?
     }
 
     /// The momentum network on a view [N, S, S, 3].
-    public func target(
+    package func target(
         _ view: Tensor, statistics: any StatisticsReducing, convolutions: Convolutions = Convolutions()
     ) throws -> Target {
         let pass = Pass(
@@ -103,17 +103,17 @@ public final class PixelModel {
     }
 
     /// What the online network makes of a view, stage by stage.
-    public struct Prediction {
-        public let features: Variable
-        public let projection: Variable
+    package struct Prediction {
+        package let features: Variable
+        package let projection: Variable
         /// Before normalisation; nil for PixContrast.
-        public let propagated: Variable?
+        package let propagated: Variable?
         /// Unit vectors [N, projectionChannels]; nil without an instance branch.
-        public let instances: Variable?
+        package let instances: Variable?
     }
 
     /// The online network on a view [N, S, S, 3].
-    public func predict(_ view: Tensor, _ pass: Pass) throws -> Prediction {
+    package func predict(_ view: Tensor, _ pass: Pass) throws -> Prediction {
         let features = try encoder(Variable(view), pass)
         let projection = try projector(features, pass)
         return Prediction(
@@ -122,18 +122,18 @@ public final class PixelModel {
     }
 
     /// What one direction is compared with, and how much each image counts in the mean over a step's.
-    public struct Direction {
+    package struct Direction {
         /// The momentum network's unit projections of the other view.
-        public let target: Tensor
-        public let positives: PositivePairs
+        package let target: Tensor
+        package let positives: PositivePairs
         /// 1 / the images of which the pixels' loss is the mean, on all ranks.
-        public let imageWeight: Double
+        package let imageWeight: Double
         /// Nil without an instance branch.
-        public let keys: InstanceKeys?
+        package let keys: InstanceKeys?
         /// The same for the instances' loss.
-        public let instanceWeight: Double
+        package let instanceWeight: Double
 
-        public init(
+        package init(
             target: Tensor, positives: PositivePairs, imageWeight: Double, keys: InstanceKeys? = nil,
             instanceWeight: Double = 0
         ) {
@@ -143,17 +143,17 @@ public final class PixelModel {
     }
 
     /// This rank's part of the losses of one direction.
-    public struct Losses {
-        public let pixel: Double
+    package struct Losses {
+        package let pixel: Double
         /// Without its weight; 0 without an instance branch.
-        public let instance: Double
+        package let instance: Double
         /// Unit projections of the view.
-        public let projection: Tensor
+        package let projection: Tensor
     }
 
     /// Forward and backward of one of the two directions: what the network makes of `view` against the other view's
     /// target.
-    public func learn(
+    package func learn(
         view: Tensor, _ direction: Direction, statistics: any StatisticsReducing,
         convolutions: Convolutions = Convolutions(), onGradientReady: ((Parameter) throws -> Void)?
     ) throws -> Losses {
@@ -192,7 +192,7 @@ public final class PixelModel {
 
     /// How evenly the propagation of projections [N, H, W, C] spreads its weights: 0 where each pixel looks at one other,
     /// 1 where it looks at all alike.
-    public func attentionEntropy(_ projections: Tensor) -> Double {
+    package func attentionEntropy(_ projections: Tensor) -> Double {
         let shape = projections.shape, rows = [shape[0], shape[1] * shape[2], shape[3]]
         guard rows[1] > 1 else { return 0 }
         let unit = projections.normalizedRows().unit.reshaped(rows)
@@ -202,7 +202,7 @@ public final class PixelModel {
     }
 
     /// The matching cells of two views, for predictions of the first against targets of the second.
-    public func positives(query: Tensor, key: Tensor, imageSize: Int) -> PositivePairs {
+    package func positives(query: Tensor, key: Tensor, imageSize: Int) -> PositivePairs {
         let cells = settings.cells(imageSize: imageSize)
         return PositivePairs(
             query: query, key: key, rows: cells, columns: cells, threshold: settings.threshold,

@@ -1,10 +1,10 @@
-import NeuralNetwork
+package import NeuralNetwork
 import TensorCore
 
 /// The pixel propagation module: every pixel becomes the sum of all pixels' transforms, weighted by similarity.
 ///
 /// y_i = Σ_j max(cos(x_i, x_j), clamp)^γ · g(x_j) (PixPro, Eq. 3 and 4); the official dialect normalises g(x_j).
-public final class PixelPropagation {
+package final class PixelPropagation {
     private let transform: Transform
     private let gamma: Float
     private let clamp: Float
@@ -17,7 +17,7 @@ public final class PixelPropagation {
         case twoLayers(Convolution2D, BatchNormalization, Convolution2D)
     }
 
-    public init(_ scope: Scope, channels: Int, layers: Int, gamma: Double, clamp: Double, dialect: Dialect) {
+    package init(_ scope: Scope, channels: Int, layers: Int, gamma: Double, clamp: Double, dialect: Dialect) {
         func linear(_ scope: Scope) -> Convolution2D {
             Convolution2D(scope, inputs: channels, outputs: channels, bias: true, start: .pytorchDefault)
         }
@@ -36,7 +36,7 @@ public final class PixelPropagation {
     }
 
     /// Projections [N, H, W, channels] → propagated pixels of the same shape.
-    public func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
+    package func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
         var values = try transformed(x, pass)
         if dialect.normalizesValues { values = normalizeRows(values, pass) }
         return propagate(unit: normalizeRows(x, pass), values: values, gamma: gamma, clamp: clamp, pass)

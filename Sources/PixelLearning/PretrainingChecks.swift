@@ -1,8 +1,9 @@
-import NeuralNetwork
-import Settings
+import ImagePipeline
+package import NeuralNetwork
+package import Settings
 
 extension ResNetArchitecture: ChoiceValue {
-    public static var choices: [ResNetArchitecture] { published }
+    package static var choices: [ResNetArchitecture] { published }
 }
 
 extension Dialect: ChoiceValue {}
@@ -13,18 +14,18 @@ extension PretrainingSettings.OptimizerName: ChoiceValue {}
 /// What the keys of pretraining say together.
 extension PretrainingSettings {
     /// The differences between the dialects.
-    public static var notes: [String] {
+    package static var notes: [String] {
         ["Dialects (method.dialect)"]
             + Dialect.differences.flatMap {
                 ["  \($0.subject)", "      official: \($0.official)", "      paper:    \($0.paper)"]
             }
     }
 
-    public mutating func completeDefaults(except given: Set<String>) {
+    package mutating func completeDefaults(except given: Set<String>) {
         if !given.contains("model.projectorWidth") { model.projectorWidth = model.dialect.projectorWidth }
     }
 
-    public func contradictions(place: (String) -> String) -> [ConfigurationError.Problem] {
+    package func contradictions(place: (String) -> String) -> [ConfigurationError.Problem] {
         var problems: [ConfigurationError.Problem] = []
         let augmentation = views.augmentation
         for (low, least, high, most) in [
@@ -54,7 +55,7 @@ extension PretrainingSettings {
     }
 
     /// Those of the backbone without its classifier, the projectors, the propagation and the predictor.
-    public var parameterCount: Int {
+    package var parameterCount: Int {
         let backbone =
             switch model.architecture {
             case .tiny: 20_052
@@ -79,7 +80,7 @@ extension PretrainingSettings {
 
     /// Two views, one after the other: the outputs of all convolutions and normalisations, half as much again for
     /// gradients on their way.
-    public var activationBytesPerImage: Int {
+    package var activationBytesPerImage: Int {
         let millionBytesAt224 =
             switch model.architecture {
             case .tiny: 1

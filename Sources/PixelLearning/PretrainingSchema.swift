@@ -1,7 +1,8 @@
-import Settings
+import ImagePipeline
+package import Settings
 
 extension PretrainingSettings: TaskSettings {
-    public static let schema = Schema<PretrainingSettings>(
+    package static let schema = Schema<PretrainingSettings>(
         sections: [
             Section("data.augmentation", "What chance does to the two crops; the defaults are the published recipes."),
             Section("data.augmentation.view1", "What the first crop alone is subject to."),

@@ -1,21 +1,21 @@
-import ImagePipeline
-import Learning
-import MessagePassing
+package import ImagePipeline
+package import Learning
+package import MessagePassing
 import NeuralNetwork
-import Optimization
-import TensorCore
+package import Optimization
+package import TensorCore
 
 /// Pretraining as a task: two views of each picture, pixels of one against those of the other.
-public final class PretrainingTask: TrainingTask {
-    public let settings: PretrainingSettings
-    public let model: PixelModel
-    public let modules: [TrainedModule]
-    public let averages: [MovingAverage]
+package final class PretrainingTask: TrainingTask {
+    package let settings: PretrainingSettings
+    package let model: PixelModel
+    package let modules: [TrainedModule]
+    package let averages: [MovingAverage]
     private let onlineConvolutions, momentumConvolutions: Convolutions
     private var collapse = CollapseWatch()
     private var overlap: OverlapWatch
 
-    public init(_ settings: PretrainingSettings, engines: EngineList = .fastest) {
+    package init(_ settings: PretrainingSettings, engines: EngineList = .fastest) {
         self.settings = settings
         model = PixelModel(settings.model, seed: settings.seed)
         let optimizer = LARS(
@@ -33,9 +33,9 @@ public final class PretrainingTask: TrainingTask {
         overlap = OverlapWatch(settings)
     }
 
-    public var samples: TwoViewTransform { settings.views.transform(seed: settings.seed) }
+    package var samples: TwoViewTransform { settings.views.transform(seed: settings.seed) }
 
-    public func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
+    package func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
         [
             .pretraining(
                 baseRate: settings.optimizer.baseLearningRate, globalBatch: length.globalBatch,
@@ -47,7 +47,7 @@ public final class PretrainingTask: TrainingTask {
 
     /// The two directions of the loss are independent given the momentum network's targets, so each view is run forward
     /// and backward by itself: the same gradients, half the activations.
-    public func learn(_ batch: TwoViewBatch, _ part: BatchPart, _ figures: inout Figures) throws -> Double {
+    package func learn(_ batch: TwoViewBatch, _ part: BatchPart, _ figures: inout Figures) throws -> Double {
         if part.isFirst { onlineConvolutions.forgetWeights() }
         let targets = try self.targets(of: batch, part)
         let positives = self.positives(of: batch)
@@ -131,7 +131,7 @@ public final class PretrainingTask: TrainingTask {
     /// Matching cells per image pair, the share of pairs without any, and how far the momentum projections of different
     /// pixels are from being one and the same: 0 for equal ones, 1 for vectors in all directions. Of PixPro how evenly
     /// pixels look at others, of PixContrast the cells that do not match; with an instance branch both losses.
-    public func observe(_ totals: Figures.Totals, step: Int) -> StepObservation {
+    package func observe(_ totals: Figures.Totals, step: Int) -> StepObservation {
         let spread = FeatureMoments(rows: Int(totals.sum("feature rows")), sums: totals.sums("features")).spread
         let positives = totals.mean("positives")
         var metrics = [
@@ -151,11 +151,11 @@ public final class PretrainingTask: TrainingTask {
     }
 
     /// A vector alone has no others to be told from.
-    public var leastMicroBatch: Int { settings.model.instance.kind == .simclr ? 2 : 1 }
+    package var leastMicroBatch: Int { settings.model.instance.kind == .simclr ? 2 : 1 }
 
     // MARK: Description
 
-    public var architectureFacts: [String: String] {
+    package var architectureFacts: [String: String] {
         let model = settings.model
         return [
             "architecture": model.architecture.rawValue, "projectorWidth": "\(model.projectorWidth)",
@@ -165,20 +165,20 @@ public final class PretrainingTask: TrainingTask {
     }
 
     /// The network that was trained, and its moving average.
-    public static let onlineEncoder = ExportMap(name: "online", withoutPrefix: "encoder.")
-    public static let momentumEncoder = ExportMap(name: "momentum", withoutPrefix: "encoder_k.")
+    package static let onlineEncoder = ExportMap(name: "online", withoutPrefix: "encoder.")
+    package static let momentumEncoder = ExportMap(name: "momentum", withoutPrefix: "encoder_k.")
 
-    public var exportMaps: [ExportMap] { [Self.onlineEncoder, Self.momentumEncoder] }
+    package var exportMaps: [ExportMap] { [Self.onlineEncoder, Self.momentumEncoder] }
 
-    public var summary: String {
+    package var summary: String {
         let model = settings.model, instance = model.instance.kind == .none ? "" : " + \(model.instance.kind.rawValue)"
         return "\(model.method.rawValue)\(instance) (\(model.dialect.rawValue)), \(model.architecture.rawValue) at "
             + "\(settings.views.imageSize) px"
     }
 
-    public func makeEvaluator(pictures: ImageIndex, communicator: any Collective) throws -> any TaskEvaluator {
+    package func makeEvaluator(pictures: ImageIndex, communicator: any Collective) throws -> any TaskEvaluator {
         try PretrainingEvaluator(model.encoder, settings, index: pictures, communicator: communicator)
     }
 
-    public func forecasts() -> [String] { [OverlapWatch.forecast(settings)].compactMap { $0 } }
+    package func forecasts() -> [String] { [OverlapWatch.forecast(settings)].compactMap { $0 } }
 }

@@ -1,12 +1,12 @@
-import NeuralNetwork
+package import NeuralNetwork
 import TensorCore
 
 /// 1×1 convolution, normalisation, rectifier, 1×1 convolution to the projection; both convolutions have a bias.
-public final class Projector {
+package final class Projector {
     private let linear1, linear2: Convolution2D
     private let bn1: BatchNormalization
 
-    public init(_ scope: Scope, inputs: Int, width: Int, outputs: Int) {
+    package init(_ scope: Scope, inputs: Int, width: Int, outputs: Int) {
         linear1 = Convolution2D(
             scope.child("linear1"), inputs: inputs, outputs: width, bias: true, start: .pytorchDefault)
         bn1 = BatchNormalization(scope.child("bn1"), channels: width)
@@ -15,7 +15,7 @@ public final class Projector {
     }
 
     /// C5 [N, H, W, C] → float32 [N, H, W, outputs].
-    public func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
+    package func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
         cast(linear2(try bn1(linear1(x, pass), rectify: true, pass), pass), to: .float32, pass)
     }
 }

@@ -1,24 +1,24 @@
 /// Everything that is wrong with a configuration, all at once.
-public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
-    public struct Problem: Sendable, Equatable, CustomStringConvertible {
+package struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    package struct Problem: Sendable, Equatable, CustomStringConvertible {
         /// `file:line:column`, the `--set` argument, or the key.
-        public let place: String
-        public let message: String
+        package let place: String
+        package let message: String
         /// What to do about it.
-        public let remedy: String
+        package let remedy: String
 
-        public init(_ place: String, _ message: String, remedy: String) {
+        package init(_ place: String, _ message: String, remedy: String) {
             self.place = place
             self.message = message
             self.remedy = remedy
         }
 
-        public var description: String { "\(place): \(message)\n  \(remedy)" }
+        package var description: String { "\(place): \(message)\n  \(remedy)" }
     }
 
-    public let problems: [Problem]
+    package let problems: [Problem]
 
-    public init(_ problems: [Problem]) { self.problems = problems }
+    package init(_ problems: [Problem]) { self.problems = problems }
 
-    public var description: String { problems.map(\.description).joined(separator: "\n") }
+    package var description: String { problems.map(\.description).joined(separator: "\n") }
 }

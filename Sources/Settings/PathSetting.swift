@@ -1,14 +1,14 @@
 import Glibc
-public import Yams
+package import Yams
 
 /// A path; all settings that hold text are paths.
 ///
 /// `~` and `~/…` begin at the home folder, as in a shell. Quotes in YAML do not change that; the tag `!literal` does, which
 /// the writer puts before a path whose first folder is called `~`.
 extension String: SettingValue {
-    public static var expectation: String { "text" }
+    package static var expectation: String { "text" }
 
-    public init?(yaml node: Node) {
+    package init?(yaml node: Node) {
         guard case .scalar(let scalar) = node, !node.isNull, !scalar.string.utf8.contains(0) else { return nil }
         guard let path = scalar.tag == Self.literal ? scalar.string : HomeFolder.expand(scalar.string) else {
             return nil
@@ -17,7 +17,7 @@ extension String: SettingValue {
     }
 
     /// Plain where no reader of YAML can take it for anything else, quoted otherwise.
-    public var yaml: String {
+    package var yaml: String {
         let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+")
         // Words that other YAML readers take for null or a truth value.
         let words: Set = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
@@ -32,11 +32,11 @@ extension String: SettingValue {
     static var literal: Tag { "!literal" }
 
     /// Taken as it is, unless it is one quoted scalar of YAML.
-    public static func node(ofArgument argument: String) throws -> Node {
+    package static func node(ofArgument argument: String) throws -> Node {
         argument.isQuotedScalar ? try Node(yaml: argument) : Node(text: argument)
     }
 
-    public static func remedy(for node: Node) -> String? {
+    package static func remedy(for node: Node) -> String? {
         guard case .scalar(let scalar) = node, !node.isNull else { return nil }
         if scalar.string.utf8.contains(0) { return "no path has a character of value 0" }
         guard HomeFolder.expand(scalar.string) == nil else { return nil }
@@ -46,9 +46,9 @@ extension String: SettingValue {
 }
 
 extension Array: SettingValue where Element == String {
-    public static var expectation: String { "text or a list of texts" }
+    package static var expectation: String { "text or a list of texts" }
 
-    public init?(yaml node: Node) {
+    package init?(yaml node: Node) {
         if let single = String(yaml: node) {
             self = [single]
         } else if case .sequence(let sequence) = node {
@@ -60,15 +60,15 @@ extension Array: SettingValue where Element == String {
         }
     }
 
-    public var yaml: String { "[" + map(\.yaml).joined(separator: ", ") + "]" }
+    package var yaml: String { "[" + map(\.yaml).joined(separator: ", ") + "]" }
 
     /// A list of YAML in brackets, or one path as it is.
-    public static func node(ofArgument argument: String) throws -> Node {
+    package static func node(ofArgument argument: String) throws -> Node {
         argument.hasPrefix("[") && argument.hasSuffix("]")
             ? try Node(yaml: argument) : try String.node(ofArgument: argument)
     }
 
-    public static func remedy(for node: Node) -> String? {
+    package static func remedy(for node: Node) -> String? {
         if case .sequence(let sequence) = node { return sequence.lazy.compactMap(String.remedy(for:)).first }
         return String.remedy(for: node)
     }

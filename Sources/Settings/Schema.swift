@@ -1,19 +1,19 @@
 /// A mapping of a configuration file, whose values are in `Root`.
-public struct Section<Root>: Sendable {
-    public let path: String
-    public let summary: String
+package struct Section<Root>: Sendable {
+    package let path: String
+    package let summary: String
     /// For a section that is null by default: makes it (with values that are still to be read) or takes it away.
-    public let setPresent: (@Sendable (Bool, inout Root) -> Void)?
-    public let isPresent: @Sendable (Root) -> Bool
+    package let setPresent: (@Sendable (Bool, inout Root) -> Void)?
+    package let isPresent: @Sendable (Root) -> Bool
 
-    public init(_ path: String, _ summary: String) {
+    package init(_ path: String, _ summary: String) {
         self.path = path
         self.summary = summary
         self.setPresent = nil
         self.isPresent = { _ in true }
     }
 
-    public init<Group: Sendable>(
+    package init<Group: Sendable>(
         _ path: String, optional keyPath: any WritableKeyPath<Root, Group?> & Sendable,
         _ empty: @escaping @Sendable () -> Group, _ summary: String
     ) {
@@ -36,16 +36,16 @@ public struct Section<Root>: Sendable {
         isPresent = { inner.isPresent(place.get($0)) }
     }
 
-    public var name: String { path.split(separator: ".").last.map(String.init) ?? path }
-    public var parent: String { path.split(separator: ".").dropLast().joined(separator: ".") }
+    package var name: String { path.split(separator: ".").last.map(String.init) ?? path }
+    package var parent: String { path.split(separator: ".").dropLast().joined(separator: ".") }
 }
 
 /// Where the values of one schema are found among those of another.
-public struct Mount<Outer, Inner>: Sendable {
+package struct Mount<Outer, Inner>: Sendable {
     let get: @Sendable (Outer) -> Inner
     let change: @Sendable (inout Outer, (inout Inner) -> Void) -> Void
 
-    public init(
+    package init(
         get: @escaping @Sendable (Outer) -> Inner,
         change: @escaping @Sendable (inout Outer, (inout Inner) -> Void) -> Void
     ) {
@@ -54,33 +54,33 @@ public struct Mount<Outer, Inner>: Sendable {
 }
 
 /// The keys of a configuration, or of the part of one that a task brings.
-public struct Schema<Root>: Sendable {
+package struct Schema<Root>: Sendable {
     /// Outer before inner.
-    public var sections: [Section<Root>]
+    package var sections: [Section<Root>]
     /// In the order of the reference and of the resolved file.
-    public var settings: [Setting<Root>]
+    package var settings: [Setting<Root>]
 
-    public init(sections: [Section<Root>], settings: [Setting<Root>]) {
+    package init(sections: [Section<Root>], settings: [Setting<Root>]) {
         (self.sections, self.settings) = (sections, settings)
     }
 
     /// The same keys, with their values in another root.
-    public func mounted<Outer>(_ place: Mount<Outer, Root>) -> Schema<Outer> {
+    package func mounted<Outer>(_ place: Mount<Outer, Root>) -> Schema<Outer> {
         Schema<Outer>(
             sections: sections.map { Section($0, in: place) }, settings: settings.map { Setting($0, in: place) })
     }
 
-    public static func + (first: Schema, second: Schema) -> Schema {
+    package static func + (first: Schema, second: Schema) -> Schema {
         Schema(sections: first.sections + second.sections, settings: first.settings + second.settings)
     }
 
     /// Whether all optional sections around a key are there.
-    public func isPresent(_ setting: Setting<Root>, in root: Root) -> Bool {
+    package func isPresent(_ setting: Setting<Root>, in root: Root) -> Bool {
         sections.allSatisfy { !setting.path.hasPrefix($0.path + ".") || $0.isPresent(root) }
     }
 
     /// A key's default as YAML; empty for a required one.
-    public func defaultValue(of setting: Setting<Root>, in defaults: Root) -> String {
+    package func defaultValue(of setting: Setting<Root>, in defaults: Root) -> String {
         if setting.isRequired { return "" }
         var root = defaults
         for section in sections { section.setPresent?(true, &root) }

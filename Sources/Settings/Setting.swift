@@ -1,7 +1,7 @@
-public import Yams
+package import Yams
 
 /// What a changed value means for a run that is resumed.
-public enum ResumeRule: Sendable {
+package enum ResumeRule: Sendable {
     /// The saved state would not fit or would mean something else: resuming is refused.
     case mustMatch
     /// The saved state fits, and training goes on differently than it would have: worth a warning.
@@ -12,27 +12,27 @@ public enum ResumeRule: Sendable {
 
 /// One key of a configuration whose values are in `Root`: everything that reading, writing, error messages and the
 /// reference need to know.
-public struct Setting<Root>: Sendable {
-    public let path: String
+package struct Setting<Root>: Sendable {
+    package let path: String
     /// One sentence for the reference and the resolved file.
-    public let summary: String
+    package let summary: String
     /// What the value must be: "a whole number >= 32".
-    public let expectation: String
-    public let onResume: ResumeRule
+    package let expectation: String
+    package let onResume: ResumeRule
     /// Names that other programs use for it, to suggest this key for.
-    public let synonyms: [String]
+    package let synonyms: [String]
     /// Has no default: must be given where its group is.
-    public let isRequired: Bool
+    package let isRequired: Bool
     /// Stores the node's value; false where it does not fit `expectation`.
-    public let read: @Sendable (Node, inout Root) -> Bool
+    package let read: @Sendable (Node, inout Root) -> Bool
     /// What the characters after `key=` on a command line stand for.
-    public let node: @Sendable (String) throws -> Node
+    package let node: @Sendable (String) throws -> Node
     /// What to do about a node that `read` refused, where that is more than the setting's range and summary.
-    public let remedy: @Sendable (Node) -> String?
+    package let remedy: @Sendable (Node) -> String?
     /// The value as YAML. The optional group that holds the key must be there.
-    public let write: @Sendable (Root) -> String
+    package let write: @Sendable (Root) -> String
 
-    public init<Value: SettingValue>(
+    package init<Value: SettingValue>(
         _ path: String, _ keyPath: any WritableKeyPath<Root, Value> & Sendable,
         in range: ValueRange<Value> = .any, onResume: ResumeRule = .free, synonyms: [String] = [],
         required: Bool = false, _ summary: String
@@ -66,54 +66,54 @@ public struct Setting<Root>: Sendable {
     }
 
     /// The part of the path after its last dot.
-    public var name: String { path.split(separator: ".").last.map(String.init) ?? path }
+    package var name: String { path.split(separator: ".").last.map(String.init) ?? path }
 
-    public var parent: String { path.split(separator: ".").dropLast().joined(separator: ".") }
+    package var parent: String { path.split(separator: ".").dropLast().joined(separator: ".") }
 }
 
 /// The values that a setting takes.
-public struct ValueRange<Value: SettingValue>: Sendable {
+package struct ValueRange<Value: SettingValue>: Sendable {
     /// Follows the type's expectation: ">= 32"; empty for any value.
-    public let text: String
-    public let contains: @Sendable (Value) -> Bool
+    package let text: String
+    package let contains: @Sendable (Value) -> Bool
 
-    public static var any: Self { Self(text: "") { _ in true } }
+    package static var any: Self { Self(text: "") { _ in true } }
 }
 
 extension ValueRange where Value: Comparable & Sendable {
-    public static func atLeast(_ bound: Value) -> Self { Self(text: ">= \(bound.yaml)") { $0 >= bound } }
+    package static func atLeast(_ bound: Value) -> Self { Self(text: ">= \(bound.yaml)") { $0 >= bound } }
 
-    public static func within(_ range: ClosedRange<Value>) -> Self {
+    package static func within(_ range: ClosedRange<Value>) -> Self {
         Self(text: "from \(range.lowerBound.yaml) to \(range.upperBound.yaml)") { range.contains($0) }
     }
 
-    public static func above(_ low: Value, upTo high: Value) -> Self {
+    package static func above(_ low: Value, upTo high: Value) -> Self {
         Self(text: "> \(low.yaml) and <= \(high.yaml)") { $0 > low && $0 <= high }
     }
 
-    public static func from(_ low: Value, below high: Value) -> Self {
+    package static func from(_ low: Value, below high: Value) -> Self {
         Self(text: ">= \(low.yaml) and < \(high.yaml)") { $0 >= low && $0 < high }
     }
 }
 
 extension ValueRange where Value == Int? {
-    public static func within(_ range: ClosedRange<Int>) -> Self {
+    package static func within(_ range: ClosedRange<Int>) -> Self {
         Self(text: "from \(range.lowerBound) to \(range.upperBound)") { $0.map(range.contains) ?? true }
     }
 }
 
 extension ValueRange where Value == AutomaticCount {
-    public static func within(_ range: ClosedRange<Int>) -> Self {
+    package static func within(_ range: ClosedRange<Int>) -> Self {
         Self(text: "from \(range.lowerBound) to \(range.upperBound)") { $0.count.map(range.contains) ?? true }
     }
 }
 
 extension ValueRange where Value == String {
-    public static var notEmpty: Self { Self(text: "that is not empty") { !$0.isEmpty } }
+    package static var notEmpty: Self { Self(text: "that is not empty") { !$0.isEmpty } }
 }
 
 extension ValueRange where Value == [String] {
-    public static var notEmpty: Self {
+    package static var notEmpty: Self {
         Self(text: "with at least one entry, none empty") { !$0.isEmpty && $0.allSatisfy { !$0.isEmpty } }
     }
 }

@@ -1,7 +1,7 @@
-public import Yams
+package import Yams
 
 /// A value of the configuration file: how it is read from a YAML node, and written so that it reads back equal.
-public protocol SettingValue: Sendable, Equatable {
+package protocol SettingValue: Sendable, Equatable {
     /// What a user must write, as it follows "must be".
     static var expectation: String { get }
     /// What a user may write beside values in the setting's range; empty or " or null".
@@ -16,9 +16,9 @@ public protocol SettingValue: Sendable, Equatable {
 }
 
 extension SettingValue {
-    public static var alternative: String { "" }
-    public static func node(ofArgument argument: String) throws -> Node { try Node(yaml: argument) }
-    public static func remedy(for node: Node) -> String? { nil }
+    package static var alternative: String { "" }
+    package static func node(ofArgument argument: String) throws -> Node { try Node(yaml: argument) }
+    package static func remedy(for node: Node) -> String? { nil }
 }
 
 extension Node {
@@ -43,20 +43,20 @@ extension Node {
 }
 
 extension Int: SettingValue {
-    public static var expectation: String { "a whole number" }
+    package static var expectation: String { "a whole number" }
 
-    public init?(yaml node: Node) {
+    package init?(yaml node: Node) {
         guard let text = node.plainText, let value = Int(text.replacing("_", with: "")) else { return nil }
         self = value
     }
 
-    public var yaml: String { String(self) }
+    package var yaml: String { String(self) }
 }
 
 extension Double: SettingValue {
-    public static var expectation: String { "a number" }
+    package static var expectation: String { "a number" }
 
-    public init?(yaml node: Node) {
+    package init?(yaml node: Node) {
         guard let text = node.plainText, let value = Double(text), value.isFinite,
             !text.lowercased().contains("x")
         else { return nil }
@@ -64,27 +64,27 @@ extension Double: SettingValue {
     }
 
     /// With a point before the exponent, which YAML 1.1 readers need to see a number.
-    public var yaml: String {
+    package var yaml: String {
         description.contains(".") ? description : description.replacing("e", with: ".0e", maxReplacements: 1)
     }
 }
 
 extension Bool: SettingValue {
-    public static var expectation: String { "true or false" }
+    package static var expectation: String { "true or false" }
 
-    public init?(yaml node: Node) {
+    package init?(yaml node: Node) {
         guard let value = node.plainText.flatMap({ Bool($0.lowercased()) }) else { return nil }
         self = value
     }
 
-    public var yaml: String { description }
+    package var yaml: String { description }
 }
 
 extension Optional: SettingValue where Wrapped: SettingValue {
-    public static var expectation: String { Wrapped.expectation }
-    public static var alternative: String { " or null" }
+    package static var expectation: String { Wrapped.expectation }
+    package static var alternative: String { " or null" }
 
-    public init?(yaml node: Node) {
+    package init?(yaml node: Node) {
         if node.isNull {
             self = .none
         } else if let value = Wrapped(yaml: node) {
@@ -94,33 +94,33 @@ extension Optional: SettingValue where Wrapped: SettingValue {
         }
     }
 
-    public var yaml: String { self?.yaml ?? "null" }
+    package var yaml: String { self?.yaml ?? "null" }
 
-    public static func node(ofArgument argument: String) throws -> Node {
+    package static func node(ofArgument argument: String) throws -> Node {
         let plain = Node(argument, .implicit, .plain)
         return plain.isNull ? plain : try Wrapped.node(ofArgument: argument)
     }
 
-    public static func remedy(for node: Node) -> String? { Wrapped.remedy(for: node) }
+    package static func remedy(for node: Node) -> String? { Wrapped.remedy(for: node) }
 }
 
 /// A count that the user gives or leaves to the program: `auto` or a whole number in YAML.
-public enum AutomaticCount: Sendable, Equatable, ExpressibleByIntegerLiteral, CustomStringConvertible {
+package enum AutomaticCount: Sendable, Equatable, ExpressibleByIntegerLiteral, CustomStringConvertible {
     case auto
     case count(Int)
 
-    public init(integerLiteral value: Int) { self = .count(value) }
+    package init(integerLiteral value: Int) { self = .count(value) }
 
     /// The number given, nil for `auto`.
-    public var count: Int? { if case .count(let count) = self { count } else { nil } }
+    package var count: Int? { if case .count(let count) = self { count } else { nil } }
 
-    public var description: String { count.map(String.init) ?? "auto" }
+    package var description: String { count.map(String.init) ?? "auto" }
 }
 
 extension AutomaticCount: SettingValue {
-    public static var expectation: String { "auto or a whole number" }
+    package static var expectation: String { "auto or a whole number" }
 
-    public init?(yaml node: Node) {
+    package init?(yaml node: Node) {
         if node.plainText == "auto" {
             self = .auto
         } else if let count = Int(yaml: node) {
@@ -130,31 +130,31 @@ extension AutomaticCount: SettingValue {
         }
     }
 
-    public var yaml: String { description }
+    package var yaml: String { description }
 }
 
 /// A choice of names.
-public protocol ChoiceValue: SettingValue, RawRepresentable where RawValue == String {
+package protocol ChoiceValue: SettingValue, RawRepresentable where RawValue == String {
     /// What a configuration may say, in the order in which messages list it.
     static var choices: [Self] { get }
 }
 
 extension ChoiceValue where Self: CaseIterable {
-    public static var choices: [Self] { Array(allCases) }
+    package static var choices: [Self] { Array(allCases) }
 }
 
 extension ChoiceValue {
-    public static var expectation: String {
+    package static var expectation: String {
         let names = choices.map(\.rawValue)
         return names.count == 1 ? names[0] : names.dropLast().joined(separator: ", ") + " or " + names.last!
     }
 
-    public init?(yaml node: Node) {
+    package init?(yaml node: Node) {
         guard let text = String(yaml: node), let value = Self.choices.first(where: { $0.rawValue == text }) else {
             return nil
         }
         self = value
     }
 
-    public var yaml: String { rawValue }
+    package var yaml: String { rawValue }
 }

@@ -1,7 +1,7 @@
 /// What a task lets its user decide: values with their defaults, and the keys under which a configuration has them.
 ///
 /// The keys are mounted beside those of a run: a key of another task is an unknown key.
-public protocol TaskSettings: Sendable, Equatable {
+package protocol TaskSettings: Sendable, Equatable {
     /// The defaults.
     init()
     static var schema: Schema<Self> { get }
@@ -24,18 +24,18 @@ public protocol TaskSettings: Sendable, Equatable {
 }
 
 extension TaskSettings {
-    public static var notes: [String] { [] }
-    public mutating func completeDefaults(except given: Set<String>) {}
-    public func contradictions(place: (String) -> String) -> [ConfigurationError.Problem] { [] }
+    package static var notes: [String] { [] }
+    package mutating func completeDefaults(except given: Set<String>) {}
+    package func contradictions(place: (String) -> String) -> [ConfigurationError.Problem] { [] }
 
     func isEqual(_ other: any TaskSettings) -> Bool { other as? Self == self }
 }
 
 /// The settings of some task.
-public struct AnyTaskSettings: Sendable, Equatable {
-    public var value: any TaskSettings
+package struct AnyTaskSettings: Sendable, Equatable {
+    package var value: any TaskSettings
 
-    public init(_ value: any TaskSettings) { self.value = value }
+    package init(_ value: any TaskSettings) { self.value = value }
 
-    public static func == (a: AnyTaskSettings, b: AnyTaskSettings) -> Bool { a.value.isEqual(b.value) }
+    package static func == (a: AnyTaskSettings, b: AnyTaskSettings) -> Bool { a.value.isEqual(b.value) }
 }

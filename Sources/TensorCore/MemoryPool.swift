@@ -46,7 +46,7 @@ public final class MemoryPool: Sendable {
         return (minimum + step - 1) / step * step
     }
 
-    package func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    public func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
         let size = Self.sizeClass(byteCount)
         return state.withLock { state in
             state.statistics.bytesInUse += size
@@ -77,7 +77,7 @@ public final class MemoryPool: Sendable {
         return pointer
     }
 
-    package func release(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
+    public func release(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
         let size = Self.sizeClass(byteCount)
         let address = UInt(bitPattern: pointer)
         state.withLock { state in

@@ -3,25 +3,25 @@ import Glibc
 /// A lock for state that threads share, with conditions on which they wait: `Mutex` of the Swift library has none.
 ///
 /// A call of the system that fails here is a mistake of the program, and ends it.
-public final class Monitor: @unchecked Sendable {
+package final class Monitor: @unchecked Sendable {
     /// What threads wait for; of one monitor.
-    public final class Condition: @unchecked Sendable {
+    package final class Condition: @unchecked Sendable {
         // @unchecked: the condition variable is made for it.
         fileprivate let variable = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-        public init() { check(pthread_cond_init(variable, nil), "pthread_cond_init") }
+        package init() { check(pthread_cond_init(variable, nil), "pthread_cond_init") }
 
         deinit {
             check(pthread_cond_destroy(variable), "pthread_cond_destroy")
             variable.deallocate()
         }
 
-        public func wakeOne() {
+        package func wakeOne() {
             check(pthread_cond_signal(variable), "pthread_cond_signal")
             SystemThread.schedule?.wake(self, all: false)
         }
 
-        public func wakeAll() {
+        package func wakeAll() {
             check(pthread_cond_broadcast(variable), "pthread_cond_broadcast")
             SystemThread.schedule?.wake(self, all: true)
         }
@@ -30,21 +30,21 @@ public final class Monitor: @unchecked Sendable {
     // @unchecked: the mutex is made for it.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
-    public init() { check(pthread_mutex_init(mutex, nil), "pthread_mutex_init") }
+    package init() { check(pthread_mutex_init(mutex, nil), "pthread_mutex_init") }
 
     deinit {
         check(pthread_mutex_destroy(mutex), "pthread_mutex_destroy")
         mutex.deallocate()
     }
 
-    public func withLock<Value>(_ body: () throws -> Value) rethrows -> Value {
+    package func withLock<Value>(_ body: () throws -> Value) rethrows -> Value {
         check(pthread_mutex_lock(mutex), "pthread_mutex_lock")
         defer { check(pthread_mutex_unlock(mutex), "pthread_mutex_unlock") }
         return try body()
     }
 
     /// Within `withLock`: gives the lock back until someone wakes this thread, or for no reason.
-    public func wait(for condition: Condition) {
+    package func wait(for condition: Condition) {
         guard let schedule = SystemThread.schedule else {
             return check(pthread_cond_wait(condition.variable, mutex), "pthread_cond_wait")
         }
@@ -56,7 +56,7 @@ public final class Monitor: @unchecked Sendable {
 
     /// Within `withLock`: gives the lock back until `isFulfilled` holds, which is asked whenever someone wakes this
     /// thread.
-    public func wait(for condition: Condition, until isFulfilled: () -> Bool) {
+    package func wait(for condition: Condition, until isFulfilled: () -> Bool) {
         while !isFulfilled() { wait(for: condition) }
     }
 }

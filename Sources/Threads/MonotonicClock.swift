@@ -1,7 +1,7 @@
 import Glibc
 
 /// Time that only ever grows, and pauses in it: the system's, or a simulation's.
-public protocol MonotonicClock: Sendable {
+package protocol MonotonicClock: Sendable {
     /// Seconds since a moment of the past.
     var seconds: Double { get }
 
@@ -9,14 +9,14 @@ public protocol MonotonicClock: Sendable {
     func pause(seconds: Double)
 }
 
-public struct SystemClock: MonotonicClock {
-    public init() {}
+package struct SystemClock: MonotonicClock {
+    package init() {}
 
-    public var seconds: Double {
+    package var seconds: Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
-    public func pause(seconds: Double) { usleep(useconds_t(seconds * 1e6)) }
+    package func pause(seconds: Double) { usleep(useconds_t(seconds * 1e6)) }
 }

@@ -1,8 +1,8 @@
 import Glibc
 
 /// A thread that the system did not give.
-public struct ThreadError: Error, CustomStringConvertible {
-    public let description: String
+package struct ThreadError: Error, CustomStringConvertible {
+    package let description: String
 
     init(name: String, code: Int32) {
         description =
@@ -13,13 +13,13 @@ public struct ThreadError: Error, CustomStringConvertible {
 }
 
 /// A thread of the system, with a name by which `top -H` and reports of stacks show it.
-public struct SystemThread: @unchecked Sendable {
+package struct SystemThread: @unchecked Sendable {
     // @unchecked: a handle, which every thread may use, and what the thread has of its own.
     private let handle: pthread_t
     private let start: Start
 
     /// Starts `body`, which alone uses what it captures until it has ended. Of `name` 15 bytes are shown.
-    public init(
+    package init(
         _ name: String, under schedule: (any ThreadSchedule)? = SystemThread.schedule, _ body: @escaping () -> Void
     ) throws(ThreadError) {
         start = Start(name: name, schedule: schedule, body: body)
@@ -40,20 +40,20 @@ public struct SystemThread: @unchecked Sendable {
     }
 
     /// Returns when the thread has ended. Once, and not after `detach`.
-    public func join() {
+    package func join() {
         start.waitForEnd()
         let code = pthread_join(handle, nil)
         precondition(code == 0, "pthread_join: \(String(cString: strerror(code)))")
     }
 
     /// Lets the thread end by itself: nobody waits for it.
-    public func detach() {
+    package func detach() {
         let code = pthread_detach(handle)
         precondition(code == 0, "pthread_detach: \(String(cString: strerror(code)))")
     }
 
     /// What schedules the calling thread; nil for the system.
-    public static var schedule: (any ThreadSchedule)? {
+    package static var schedule: (any ThreadSchedule)? {
         guard let start = pthread_getspecific(Start.ofThisThread) else { return nil }
         return Unmanaged<Start>.fromOpaque(start).takeUnretainedValue().scheduled?.by
     }

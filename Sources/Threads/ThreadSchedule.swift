@@ -2,7 +2,7 @@
 ///
 /// A program has none: its threads are the system's to schedule. Tests have one, under which ranks are threads of one
 /// process that run one at a time.
-public protocol ThreadSchedule: AnyObject, Sendable {
+package protocol ThreadSchedule: AnyObject, Sendable {
     /// What stands for a thread of this name, which the calling one is about to start.
     func add(name: String) -> AnyObject
     /// The first that a thread does: returns when it may run.

@@ -1,8 +1,8 @@
-import ArgumentParser
+public import ArgumentParser
 import CProcessorPeak
 import Foundation
 import NeuralNetwork
-import TensorCore
+public import TensorCore
 
 /// Every distinct convolution of a training step, in each direction.
 struct KernelBenchmark: ParsableCommand {

@@ -100,5 +100,5 @@ struct StepBenchmark: ParsableCommand {
 }
 
 extension ResNetArchitecture: ExpressibleByArgument {
-    public static var allValueStrings: [String] { published.map(\.rawValue) }
+    package static var allValueStrings: [String] { published.map(\.rawValue) }
 }

@@ -1,7 +1,7 @@
-import ArgumentParser
+public import ArgumentParser
 import Files
 import Glibc
-import SystemPackage
+public import SystemPackage
 
 /// Arguments keep their bytes: Swift's own list of them replaces what is no UTF-8, and such names could not be opened.
 // No other module of the program could declare it: neither package knows the other.

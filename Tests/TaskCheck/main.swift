@@ -1,3 +1,4 @@
+import Learning
 import MessagePassing
 import SystemPackage
 import TensorCore

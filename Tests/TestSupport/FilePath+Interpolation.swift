@@ -1,4 +1,4 @@
-import SystemPackage
+public import SystemPackage
 
 /// Lets tests write `"\(folder)/name"` where a path is wanted.
 // swift-format-ignore: AvoidRetroactiveConformances

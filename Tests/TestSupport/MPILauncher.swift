@@ -2,11 +2,11 @@ import Foundation
 import Synchronization
 
 /// Starts the package's programs under `mpirun`, one job at a time so that tests do not starve each other of cores.
-public enum MPILauncher {
+package enum MPILauncher {
     private static let oneAtATime = Mutex(())
 
     /// What Open MPI needs on a small machine and as root, in tests only; ranks that wait leave the cores to others.
-    public static let environment = [
+    package static let environment = [
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "OMPI_MCA_mpi_yield_when_idle": "1",
@@ -14,7 +14,7 @@ public enum MPILauncher {
     ]
 
     /// The path of a program of this package, built beside the tests.
-    public static func product(_ name: String) throws -> String {
+    package static func product(_ name: String) throws -> String {
         let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         let candidates = [tests, URL(fileURLWithPath: CommandLine.arguments[0])].map {
             $0.deletingLastPathComponent().appendingPathComponent(name).path
@@ -25,17 +25,17 @@ public enum MPILauncher {
         return path
     }
 
-    public struct MissingProductError: Error, CustomStringConvertible {
-        public let description: String
+    package struct MissingProductError: Error, CustomStringConvertible {
+        package let description: String
     }
 
     /// Runs `body`, which starts ranks by itself, while no other test does.
-    public static func alone(_ body: () throws -> ProcessResult) throws -> ProcessResult {
+    package static func alone(_ body: () throws -> ProcessResult) throws -> ProcessResult {
         try oneAtATime.withLock { _ in try body() }
     }
 
     /// Runs a program that starts `mpirun` itself, alone as well.
-    public static func runAlone(
+    package static func runAlone(
         _ product: String, _ arguments: [String], timeLimit: Double = 60
     ) throws -> ProcessResult {
         let path = try self.product(product)
@@ -45,7 +45,7 @@ public enum MPILauncher {
     }
 
     /// Runs `mpirun -n ranks product arguments…` to its end or to the time limit.
-    public static func run(
+    package static func run(
         _ product: String, ranks: Int, _ arguments: [String], environment: [String: String] = [:],
         timeLimit: Double = 60
     ) throws -> ProcessResult {
@@ -54,7 +54,7 @@ public enum MPILauncher {
     }
 
     /// As `run`, one job for each list of arguments and two at a time: for jobs that mostly wait for mpirun.
-    public static func runEach(
+    package static func runEach(
         _ product: String, ranks: Int, _ lists: [[String]], timeLimit: Double = 60
     ) throws -> [ProcessResult] {
         let path = try self.product(product)

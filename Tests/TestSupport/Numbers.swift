@@ -1,13 +1,13 @@
-import TensorCore
+package import TensorCore
 
 /// A tensor of standard normal numbers that depend on `key` alone.
-public func randomTensor(_ shape: [Int], key: UInt64, scale: Double = 1) -> Tensor {
+package func randomTensor(_ shape: [Int], key: UInt64, scale: Double = 1) -> Tensor {
     var generator = KeyedGenerator(key, 0x7465_7374)
     return Tensor(shape, (0..<shape.reduce(1, *)).map { _ in Float(scale * generator.normal()) })
 }
 
 /// |a − b| / (|b| + floor) over all elements (Frobenius norms).
-public func relativeError(_ a: [Float], _ b: [Float], floor: Double = 1e-12) -> Double {
+package func relativeError(_ a: [Float], _ b: [Float], floor: Double = 1e-12) -> Double {
     precondition(a.count == b.count && !a.isEmpty, "\(a.count) against \(b.count) numbers")
     var difference = 0.0, size = 0.0
     for (x, y) in zip(a, b) {
@@ -17,4 +17,4 @@ public func relativeError(_ a: [Float], _ b: [Float], floor: Double = 1e-12) -> 
     return difference.squareRoot() / (size.squareRoot() + floor)
 }
 
-public func relativeError(_ a: Tensor, _ b: Tensor) -> Double { relativeError(a.array, b.array) }
+package func relativeError(_ a: Tensor, _ b: Tensor) -> Double { relativeError(a.array, b.array) }

@@ -1,14 +1,14 @@
 /// An uncompressed PNG file of any colour type and depth, made without the program's own writer.
-public struct PlainPNG {
+package struct PlainPNG {
     /// With PNG's own numbers.
-    public enum ColorType: UInt8, CaseIterable, Sendable {
+    package enum ColorType: UInt8, CaseIterable, Sendable {
         case gray = 0
         case rgb = 2
         case palette = 3
         case grayAlpha = 4
         case rgbAlpha = 6
 
-        public var samples: Int {
+        package var samples: Int {
             switch self {
             case .gray, .palette: 1
             case .grayAlpha: 2
@@ -18,21 +18,21 @@ public struct PlainPNG {
         }
     }
 
-    public var width: Int
-    public var height: Int
-    public var color: ColorType
+    package var width: Int
+    package var height: Int
+    package var color: ColorType
     /// Of a sample: 1, 2, 4, 8 or 16, as far as the colour type has them.
-    public var bits: Int
-    public var isInterlaced = false
+    package var bits: Int
+    package var isInterlaced = false
     /// Row by row, the samples of a pixel one after the other.
-    public var samples: [Int]
+    package var samples: [Int]
 
-    public init(_ width: Int, _ height: Int, _ color: ColorType, bits: Int = 8, _ samples: [Int]) {
+    package init(_ width: Int, _ height: Int, _ color: ColorType, bits: Int = 8, _ samples: [Int]) {
         precondition(samples.count == width * height * color.samples, "\(samples.count) samples")
         (self.width, self.height, self.color, self.bits, self.samples) = (width, height, color, bits, samples)
     }
 
-    public var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         var header = Self.bigEndian(UInt32(width)) + Self.bigEndian(UInt32(height))
         header += [UInt8(bits), color.rawValue, 0, 0, isInterlaced ? 1 : 0]
         var file: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] + Self.chunk("IHDR", header)

@@ -2,15 +2,15 @@ import Foundation
 import Synchronization
 
 /// How a child process ended and what it wrote.
-public struct ProcessResult: Sendable, CustomStringConvertible {
+package struct ProcessResult: Sendable, CustomStringConvertible {
     /// The exit status, or 128 + signal as a shell reports it.
-    public let status: Int32
-    public let output: String
-    public let errorOutput: String
-    public let timedOut: Bool
-    public let seconds: Double
+    package let status: Int32
+    package let output: String
+    package let errorOutput: String
+    package let timedOut: Bool
+    package let seconds: Double
 
-    public var description: String {
+    package var description: String {
         "status \(status)\(timedOut ? " (time limit)" : "") after \(seconds) s\n--- output\n\(output)\n--- error output\n\(errorOutput)"
     }
 }
@@ -18,7 +18,7 @@ public struct ProcessResult: Sendable, CustomStringConvertible {
 /// Runs a program to its end, or to the time limit, when it is terminated and then killed.
 ///
 /// - Parameter environment: added to this process's own.
-public func runProcess(
+package func runProcess(
     _ executable: String, _ arguments: [String], environment: [String: String] = [:],
     directory: String? = nil, timeLimit: Double = 60
 ) throws -> ProcessResult {

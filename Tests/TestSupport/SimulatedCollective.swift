@@ -1,16 +1,16 @@
-import MessagePassing
+package import MessagePassing
 
 /// What a rank of `SimulatedRanks` sees of a group of ranks.
 ///
 /// Calls of a group are numbered; those of one number must be the same call on all ranks. Where MPI lets a rank leave a
 /// call before others have come (a root that broadcasts, a rank whose values are gathered elsewhere, one that sends), a
 /// coin decides whether it does.
-public final class SimulatedCollective: Collective, @unchecked Sendable {
+package final class SimulatedCollective: Collective, @unchecked Sendable {
     // @unchecked: belongs to the one thread of its rank that communicates by it.
-    public let name: String
-    public let rank: Int
+    package let name: String
+    package let rank: Int
     /// The job that this rank is of.
-    public let ranks: SimulatedRanks
+    package let ranks: SimulatedRanks
     let group: SimulatedGroup
     private let worldRank: Int
     /// The calls so far.
@@ -21,10 +21,10 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
         (self.name, self.rank, self.group, self.worldRank, self.ranks) = (name, rank, group, worldRank, ranks)
     }
 
-    public var size: Int { group.size }
-    public var hostName: String { "host\(worldRank)" }
+    package var size: Int { group.size }
+    package var hostName: String { "host\(worldRank)" }
 
-    public func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
+    package func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
         let outer = self.purpose
         self.purpose = purpose
         defer { self.purpose = outer }
@@ -68,7 +68,7 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
         }
     }
 
-    public func reduce<Element: ReducibleElement>(
+    package func reduce<Element: ReducibleElement>(
         _ values: UnsafeMutableBufferPointer<Element>, by reduction: Reduction
     ) throws {
         let call = try join("\(reduction) of \(values.count) \(Element.self)", UnsafeRawBufferPointer(values))
@@ -78,7 +78,7 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
         for (index, value) in result.enumerated() { values[index] = value }
     }
 
-    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
+    package func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
         let isRoot = rank == root
         let call = try join(
             "broadcast of \(bytes.count) bytes from \(root)",
@@ -87,7 +87,7 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
         if !isRoot { bytes.copyBytes(from: ranks.turns.change { call.contributions[root]! }) }
     }
 
-    public func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {
+    package func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {
         let receives = root == nil || root == rank
         let signature = "gather of \(Element.self)" + (root.map { " to \($0)" } ?? "")
         let call = try values.withUnsafeBytes {
@@ -97,7 +97,7 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
         return ranks.turns.change { call.contributions(of: size) }.map { $0.asElements() }
     }
 
-    public func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
+    package func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
         precondition(sent.count == received.count && sent.count % size == 0, "\(sent.count), \(received.count) bytes")
         let part = sent.count / size
         let call = try join("exchange of \(size) parts of \(part) bytes", sent)
@@ -105,17 +105,17 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
         received.copyBytes(from: parts.flatMap { $0[rank * part..<(rank + 1) * part] })
     }
 
-    public func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
+    package func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
         precondition(all.count == part.count * size, "\(part.count) and \(all.count) bytes")
         let call = try join("gather of \(part.count) bytes each", part)
         all.copyBytes(from: ranks.turns.change { call.contributions(of: size) }.flatMap { $0 })
     }
 
-    public func barrier(_ purpose: String) throws { _ = try serving(purpose) { try join("barrier") } }
+    package func barrier(_ purpose: String) throws { _ = try serving(purpose) { try join("barrier") } }
 
     // MARK: Messages
 
-    public func send(_ bytes: UnsafeRawBufferPointer, to receiver: Int) throws {
+    package func send(_ bytes: UnsafeRawBufferPointer, to receiver: Int) throws {
         let place = "\(name) send of \(bytes.count) bytes to \(receiver)"
         try ranks.begin(place, rank: worldRank)
         let letter = SimulatedLetter(Array(bytes))
@@ -126,7 +126,7 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
         try ranks.wait(place, rank: worldRank) { isBuffered || letter.isReceived }
     }
 
-    public func receive(_ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
+    package func receive(_ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
         let place = "\(name) receive of \(bytes.count) bytes from \(sender)"
         try ranks.begin(place, rank: worldRank)
         let way = [sender, rank]
@@ -144,13 +144,13 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
 
     // MARK: Groups
 
-    public func duplicated(name: String) throws -> any Collective {
+    package func duplicated(name: String) throws -> any Collective {
         let call = try join("duplicate")
         let copy = ranks.turns.change { call.shared { SimulatedGroup(size: size) } }
         return SimulatedCollective(name: name, rank: rank, group: copy, worldRank: worldRank, ranks: ranks)
     }
 
-    public func split(color: Int?, name: String) throws -> (any Collective)? {
+    package func split(color: Int?, name: String) throws -> (any Collective)? {
         let call = try (color.map { [$0] } ?? []).withUnsafeBytes { (bytes) throws -> SimulatedCall in
             try join("split", bytes)
         }
@@ -164,5 +164,5 @@ public final class SimulatedCollective: Collective, @unchecked Sendable {
             name: name, rank: place, group: parts.groups[color]!, worldRank: worldRank, ranks: ranks)
     }
 
-    public func free() throws { _ = try join("free", awaiting: .nobody) }
+    package func free() throws { _ = try join("free", awaiting: .nobody) }
 }

@@ -1,18 +1,19 @@
-import Files
+package import Files
 import Glibc
-public import SystemPackage
-import TensorCore
+package import SystemPackage
+package import TensorCore
+import Threads
 
 /// Files in memory that all simulated ranks share. Each operation is one at which another rank may go first.
 ///
 /// A loss of power leaves of what was not synchronized any part: of the changes to a directory's names any, of the bytes
 /// added to a file any blocks.
-public final class SimulatedFiles: FileOperations, @unchecked Sendable {
+package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     // @unchecked: touched in turns, and when no rank runs.
     /// Whose turns they are; nil while a test looks at files by itself.
-    public var ranks: SimulatedRanks?
+    package var ranks: SimulatedRanks?
     /// Whether synchronizing does what it says: what a loss of power does to a program that forgets it.
-    public var synchronizes = true
+    package var synchronizes = true
     private let root = SimulatedNode(.directory)
     /// By rank, how many operations are left before the one that fails.
     private var failures: [Int: Int] = [:]
@@ -20,7 +21,7 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
     private var late: [FilePath: Double] = [:]
 
     /// `directory` is there, and safe.
-    public init(directory: FilePath) {
+    package init(directory: FilePath) {
         var node = root
         for name in directory.components {
             let child = SimulatedNode(.directory)
@@ -31,22 +32,22 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
     }
 
     /// Everything is as after a restart; what remains of changes that were not synchronized, the generator decides.
-    public func losePower(_ generator: inout KeyedGenerator) { root.losePower(&generator) }
+    package func losePower(_ generator: inout KeyedGenerator) { root.losePower(&generator) }
 
     /// Makes a rank's n-th operation from now on, from one, fail as a broken disk does.
-    public func fail(rank: Int, atOperation operation: Int) { failures[rank] = operation }
+    package func fail(rank: Int, atOperation operation: Int) { failures[rank] = operation }
 
     /// Does not show a file to ranks before that moment of their time, as a network file system may.
-    public func show(_ path: FilePath, from seconds: Double) { late[path] = seconds }
+    package func show(_ path: FilePath, from seconds: Double) { late[path] = seconds }
 
     /// Changes a file's bytes behind the back of those who use it.
-    public func damage(_ path: FilePath, _ change: (inout [UInt8]) -> Void) throws {
+    package func damage(_ path: FilePath, _ change: (inout [UInt8]) -> Void) throws {
         change(&(try node(path, doing: "damage the file")).bytes)
     }
 
     // MARK: Operations
 
-    public func makeDirectories(_ path: FilePath) throws {
+    package func makeDirectories(_ path: FilePath) throws {
         try turn("makes the directory", path)
         var node = root
         for name in path.components {
@@ -57,32 +58,32 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
         guard node.kind == .directory else { throw failure(path, "create the directory", EEXIST) }
     }
 
-    public func names(in directory: FilePath) throws -> [FilePath.Component] {
+    package func names(in directory: FilePath) throws -> [FilePath.Component] {
         try turn("lists", directory)
         return try node(directory, doing: "list the directory").names.keys.sorted(by: FilePath.Component.areInOrder)
     }
 
-    public func exists(_ path: FilePath) -> Bool { look(at: path) != nil }
+    package func exists(_ path: FilePath) -> Bool { look(at: path) != nil }
 
-    public func holds(_ path: FilePath, byteCount: Int) -> Bool {
+    package func holds(_ path: FilePath, byteCount: Int) -> Bool {
         look(at: path).map { $0.bytes.count >= byteCount } ?? false
     }
 
-    public func size(_ path: FilePath) throws -> Int {
+    package func size(_ path: FilePath) throws -> Int {
         try turn("asks for the size of", path)
         return try node(path, doing: "find its size").bytes.count
     }
 
-    public func lookAnew(at directory: FilePath) { _ = look(at: directory) }
+    package func lookAnew(at directory: FilePath) { _ = look(at: directory) }
 
-    public func open(_ path: FilePath) throws -> any ReadableFile {
+    package func open(_ path: FilePath) throws -> any ReadableFile {
         try turn("opens", path)
         let node = try node(path, doing: "open the file")
         guard node.kind == .file else { throw FileError(path: path, reason: "is a folder, not a file") }
         return SimulatedInput(path: path, files: self, node: node)
     }
 
-    public func create(_ path: FilePath) throws -> any WritableFile {
+    package func create(_ path: FilePath) throws -> any WritableFile {
         try turn("creates", path)
         let parent = try parent(of: path, doing: "open the file for writing")
         let node = SimulatedNode(.file)
@@ -90,7 +91,7 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
         return SimulatedOutput(path: path, files: self, node: node)
     }
 
-    public func removeTree(_ path: FilePath) throws {
+    package func removeTree(_ path: FilePath) throws {
         guard let node = try find(path) else { return }
         for name in node.names.keys.sorted(by: FilePath.Component.areInOrder) { try removeTree(path.appending(name)) }
         try turn("removes", path)
@@ -98,7 +99,7 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
     }
 
     /// Within one directory.
-    public func move(_ old: FilePath, to new: FilePath) throws {
+    package func move(_ old: FilePath, to new: FilePath) throws {
         precondition(old.removingLastComponent() == new.removingLastComponent(), "\(old) to \(new)")
         try turn("renames to \(new.lastComponent!.string)", old)
         let node = try node(old, doing: "rename it to \(new.shown)"), parent = try parent(of: old, doing: "rename it")
@@ -108,7 +109,7 @@ public final class SimulatedFiles: FileOperations, @unchecked Sendable {
         parent.change([(old.lastComponent!, nil), (new.lastComponent!, node)])
     }
 
-    public func synchronize(directory: FilePath) throws {
+    package func synchronize(directory: FilePath) throws {
         try turn("synchronizes", directory)
         let node = try node(directory, doing: "open the directory")
         if synchronizes { node.synchronize() }

@@ -67,7 +67,7 @@ final class SimulatedLetter {
 }
 
 /// Ranks called different collectives at one time.
-public struct CollectiveMismatch: Error, CustomStringConvertible { public let description: String }
+package struct CollectiveMismatch: Error, CustomStringConvertible { public let description: String }
 
 /// What a reduction makes of all ranks' values, in the order of ranks.
 final class ReducedValues<Element: ReducibleElement> {

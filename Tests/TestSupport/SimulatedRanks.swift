@@ -1,5 +1,5 @@
 import Foundation
-import Threads
+package import Threads
 
 /// Ranks in one process, without MPI: threads of which one runs at a time.
 ///
@@ -8,11 +8,11 @@ import Threads
 /// calls them: the pool of compute threads must be of one.
 ///
 /// With `PIXPRO_FREE_RANKS` in the environment the ranks run freely instead, for `swift test --sanitize=thread`.
-public final class SimulatedRanks: @unchecked Sendable {
+package final class SimulatedRanks: @unchecked Sendable {
     // @unchecked: what varies is only touched by the thread that has the baton, or in `turns.change`.
-    public static let areFree = ProcessInfo.processInfo.environment["PIXPRO_FREE_RANKS"] != nil
+    package static let areFree = ProcessInfo.processInfo.environment["PIXPRO_FREE_RANKS"] != nil
 
-    public let count: Int
+    package let count: Int
     let turns: any Turns
     private var killed: Set<Int> = []
     private var operations: [Int]
@@ -20,7 +20,7 @@ public final class SimulatedRanks: @unchecked Sendable {
     private var failures: [Int: [Int: String]] = [:]
     private var delays: [Int: Double] = [:]
 
-    public init(_ count: Int, seed: UInt64 = 0) {
+    package init(_ count: Int, seed: UInt64 = 0) {
         self.count = count
         turns = Self.areFree ? FreeTurns() : Baton(seed: seed)
         operations = [Int](repeating: 0, count: count)
@@ -29,40 +29,40 @@ public final class SimulatedRanks: @unchecked Sendable {
     // MARK: What happens to ranks
 
     /// From now on nothing that the rank does has an effect: whatever it asks of others or of files throws.
-    public func kill(_ rank: Int) { turns.change { _ = killed.insert(rank) } }
+    package func kill(_ rank: Int) { turns.change { _ = killed.insert(rank) } }
 
     /// Kills a rank at its n-th operation, from one.
-    public func kill(_ rank: Int, atOperation operation: Int) { kills[rank] = operation }
+    package func kill(_ rank: Int, atOperation operation: Int) { kills[rank] = operation }
 
     /// Makes a rank's n-th operation, from one, throw what MPI or a file might.
-    public func fail(_ rank: Int, atOperation operation: Int, _ reason: String) {
+    package func fail(_ rank: Int, atOperation operation: Int, _ reason: String) {
         failures[rank, default: [:]][operation] = reason
     }
 
     /// Makes each operation of a rank take so many seconds of virtual time.
-    public func delay(_ rank: Int, seconds: Double) { delays[rank] = seconds }
+    package func delay(_ rank: Int, seconds: Double) { delays[rank] = seconds }
 
-    public func isKilled(_ rank: Int) -> Bool { turns.change { killed.contains(rank) } }
+    package func isKilled(_ rank: Int) -> Bool { turns.change { killed.contains(rank) } }
 
     /// Who went on where, in order; empty when ranks run freely.
-    public var trace: [String] { (turns as? Baton)?.trace ?? [] }
+    package var trace: [String] { (turns as? Baton)?.trace ?? [] }
 
     /// Why nobody could go on, if it came to that.
-    public var deadlock: SimulatedDeadlock? { turns.deadlock }
+    package var deadlock: SimulatedDeadlock? { turns.deadlock }
 
     /// The ranks' clock, whose time is virtual.
-    public var clock: any MonotonicClock { SimulatedClock(turns: turns) }
+    package var clock: any MonotonicClock { SimulatedClock(turns: turns) }
 
     // MARK: Running
 
     /// What `body` returned on each rank, by rank; throws what the first rank that failed threw. Once.
     @discardableResult
-    public func run<Value>(_ body: @escaping (SimulatedCollective) throws -> Value) throws -> [Value] {
+    package func run<Value>(_ body: @escaping (SimulatedCollective) throws -> Value) throws -> [Value] {
         try outcomes(body).map { try $0.get() }
     }
 
     /// What `body` returned or threw on each rank, by rank. Once.
-    public func outcomes<Value>(
+    package func outcomes<Value>(
         _ body: @escaping (SimulatedCollective) throws -> Value
     ) throws -> [Result<Value, any Error>] {
         let results = Results<Value>(count)
@@ -123,21 +123,21 @@ public final class SimulatedRanks: @unchecked Sendable {
 }
 
 /// What a killed rank's operations throw, so that its threads end; no other rank sees it.
-public struct RankKilled: Error, Equatable {
-    public let rank: Int
+package struct RankKilled: Error, Equatable {
+    package let rank: Int
 
-    public init(rank: Int) { self.rank = rank }
+    package init(rank: Int) { self.rank = rank }
 }
 
 /// A failure that a test asked for.
-public struct SimulatedFailure: Error, CustomStringConvertible { public let description: String }
+package struct SimulatedFailure: Error, CustomStringConvertible { public let description: String }
 
 /// Every rank that is left waits for another.
-public struct SimulatedDeadlock: Error, CustomStringConvertible {
+package struct SimulatedDeadlock: Error, CustomStringConvertible {
     /// Who waits in what, and what became of the others.
     let facts: [String]
 
-    public var description: String { "nobody can go on: " + facts.joined(separator: "; ") }
+    package var description: String { "nobody can go on: " + facts.joined(separator: "; ") }
 
     func after(_ killed: Set<Int>) -> SimulatedDeadlock {
         SimulatedDeadlock(facts: facts + killed.sorted().map { "rank \($0) was killed" })

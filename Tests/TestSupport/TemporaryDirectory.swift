@@ -2,7 +2,7 @@ import Foundation
 
 /// Runs `body` with the path of a new, empty directory, which is removed afterwards.
 @discardableResult
-public func withTemporaryDirectory<Value>(_ body: (String) throws -> Value) throws -> Value {
+package func withTemporaryDirectory<Value>(_ body: (String) throws -> Value) throws -> Value {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("pixpro-test-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     defer {

@@ -1,4 +1,5 @@
 import Learning
+import MessagePassing
 import TensorCore
 import TestSupport
 import Testing

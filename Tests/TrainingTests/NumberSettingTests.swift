@@ -3,6 +3,7 @@ import Foundation
 import ImagePipeline
 import PixelLearning
 import Settings
+import TensorCore
 import TestSupport
 import Testing
 import Training

@@ -1,5 +1,6 @@
 import DataParallel
 import Foundation
+import NeuralNetwork
 import PixelLearning
 import Settings
 import SystemPackage

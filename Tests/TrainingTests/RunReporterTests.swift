@@ -4,6 +4,7 @@ import Evaluation
 import Files
 import Foundation
 import Learning
+import NeuralNetwork
 import PixelLearning
 import Synchronization
 import SystemPackage

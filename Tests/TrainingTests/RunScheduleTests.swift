@@ -2,6 +2,7 @@ import Checkpointing
 import ImagePipeline
 import Learning
 import MessagePassing
+import NeuralNetwork
 import Optimization
 import PixelLearning
 import Testing

@@ -1,15 +1,15 @@
 import Files
-import SystemPackage
+package import SystemPackage
 
 /// Pictures packed into tar shards in WebDataset's layout, with an index for random access.
 ///
 /// `shard-000000.tar` holds `000000000.jpg` and, where there is a class, `000000000.cls` with its name. The folder is
 /// filled or empty: shards carry the ending `.partial` until all are written, then they get their names, the index last.
-public struct DataPack {
-    public private(set) var shards = 0
-    public private(set) var pictures = 0
+package struct DataPack {
+    package private(set) var shards = 0
+    package private(set) var pictures = 0
     /// Pictures that could not be read.
-    public private(set) var leftOut: LeftOut
+    package private(set) var leftOut: LeftOut
 
     private let folder: FilePath
     private let maximumBytes: Int
@@ -21,7 +21,7 @@ public struct DataPack {
     /// Packs all readable pictures of `index` into a folder that is new, empty, or holds what an earlier attempt left.
     ///
     /// - Parameter maximumBytes: a shard ends before it would grow larger; a single picture may be.
-    public init(
+    package init(
         _ index: ImageIndex, into folder: FilePath, maximumBytes: Int,
         progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {

@@ -1,17 +1,17 @@
 import Files
-import SystemPackage
+package import SystemPackage
 
 /// What training would make of folders of images: every file decoded once.
-public struct DataScan: Sendable {
-    public let used: Int
+package struct DataScan: Sendable {
+    package let used: Int
     /// Everything that would be skipped, and what is no picture by its name.
-    public let leftOut: LeftOut
-    public let classes: [(name: String, count: Int)]
+    package let leftOut: LeftOut
+    package let classes: [(name: String, count: Int)]
     /// The shorter and longer sides of the pictures, sorted.
     private let shortSides: [Int]
     private let longSides: [Int]
 
-    public init(roots: [FilePath], progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws {
+    package init(roots: [FilePath], progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }) throws {
         let index = try ImageIndex(roots: roots)
         var leftOut = index.leftOut, short: [Int] = [], long: [Int] = []
         var counts = [Int](repeating: 0, count: index.classNames.count)
@@ -34,7 +34,7 @@ public struct DataScan: Sendable {
     }
 
     /// For people: counts, sizes, classes, and each file that would be skipped.
-    public var report: String {
+    package var report: String {
         let endings = leftOut.ignored.isEmpty ? "" : ": \(leftOut.ignoredByEnding)"
         var lines = [
             "\(used) images are used, \(leftOut.skippedCount) skipped, \(leftOut.ignoredCount) other files ignored\(endings)"

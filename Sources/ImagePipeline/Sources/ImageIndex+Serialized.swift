@@ -3,7 +3,7 @@ import SystemPackage
 
 extension ImageIndex {
     /// The index as bytes that `init(serialized:)` reads back; what was left out stays behind.
-    public var serialized: [UInt8] {
+    package var serialized: [UInt8] {
         var bytes: [UInt8] = []
         func add(_ number: Int) { withUnsafeBytes(of: Int64(number).littleEndian) { bytes += $0 } }
         func add(_ text: [UInt8]) {
@@ -22,7 +22,7 @@ extension ImageIndex {
         return bytes
     }
 
-    public init(serialized bytes: [UInt8]) throws {
+    package init(serialized bytes: [UInt8]) throws {
         var reader = Reader(bytes: bytes)
         let containers = try reader.list { FilePath(bytes: try $0.text()) }
         let classNames = try reader.list { String(decoding: try $0.text(), as: UTF8.self) }

@@ -1,10 +1,10 @@
 import Files
-import SystemPackage
+package import SystemPackage
 
 /// The pictures of a run: where each lies, in an order that is the same on every host.
 ///
 /// Built once (by rank zero) and sent to all others as bytes. A million entries take about 100 MB.
-public struct ImageIndex: Sendable {
+package struct ImageIndex: Sendable {
     /// One picture: a file below a root, or a member of a tar shard.
     struct Entry: Sendable {
         /// Index into `containers`: a root folder or a tar file.
@@ -19,11 +19,11 @@ public struct ImageIndex: Sendable {
 
     let containers: [FilePath]
     let entries: [Entry]
-    public let classNames: [String]
+    package let classNames: [String]
     /// What lay below the roots and was not taken.
-    public let leftOut: LeftOut
+    package let leftOut: LeftOut
 
-    public var count: Int { entries.count }
+    package var count: Int { entries.count }
 
     /// Lists folder trees of JPEGs, PNGs and tar shards, single files, and text files with a path a line.
     ///
@@ -33,7 +33,7 @@ public struct ImageIndex: Sendable {
     /// - Parameters:
     ///   - excluded: folders that are not looked into, such as the run's own.
     ///   - proceed: called again and again while listing; what it throws ends it.
-    public init(roots: [FilePath], excluding excluded: [FilePath] = [], proceed: () throws -> Void = {}) throws {
+    package init(roots: [FilePath], excluding excluded: [FilePath] = [], proceed: () throws -> Void = {}) throws {
         let listing = try withoutActuallyEscaping(proceed) { proceed in
             var listing = IndexListing(excluding: excluded, proceed: proceed)
             for root in roots { try listing.add(root: root) }
@@ -65,7 +65,7 @@ public struct ImageIndex: Sendable {
     static let largestFile = 1 << 30
 
     /// What people call a picture: its path, on one line.
-    public func description(of index: Int) -> String {
+    package func description(of index: Int) -> String {
         let entry = entries[index]
         return containers[Int(entry.container)].pushing(entry.name).shown
     }
@@ -74,10 +74,10 @@ public struct ImageIndex: Sendable {
     func name(of index: Int) -> FilePath { entries[index].name }
 
     /// The picture's class; nil where it lies in no class folder.
-    public func label(of index: Int) -> Int? { entries[index].label < 0 ? nil : Int(entries[index].label) }
+    package func label(of index: Int) -> Int? { entries[index].label < 0 ? nil : Int(entries[index].label) }
 
     /// The picture's file or tar member; an `ImageError` where it cannot be read. Safe to call from several threads.
-    public func bytes(of index: Int) throws -> [UInt8] {
+    package func bytes(of index: Int) throws -> [UInt8] {
         let entry = entries[index]
         do {
             let input = try InputFile(path: file(of: index))
@@ -92,18 +92,18 @@ public struct ImageIndex: Sendable {
     }
 
     /// Bytes of the file that holds a picture: its own, or its tar shard.
-    public func fileSize(of index: Int) throws -> Int { try FileSystem.size(file(of: index)) }
+    package func fileSize(of index: Int) throws -> Int { try FileSystem.size(file(of: index)) }
 
     /// At most `limit` pictures, evenly spread, ascending.
-    public func spread(limit: Int) -> [Int] {
+    package func spread(limit: Int) -> [Int] {
         guard count > limit else { return Array(0..<count) }
         return (0..<limit).map { $0 * count / limit }
     }
 }
 
 /// The images cannot be listed as asked.
-public struct IndexError: Error, Sendable, CustomStringConvertible {
-    public let description: String
+package struct IndexError: Error, Sendable, CustomStringConvertible {
+    package let description: String
     init(_ description: String) { self.description = description }
 }
 
@@ -115,7 +115,7 @@ extension ImageIndex {
     /// business: those are skipped when they are loaded.
     ///
     /// - Parameter isElsewhere: whether another host made the list, so that a difference between hosts is the likely cause.
-    public func verifyReadable(isElsewhere: Bool) throws {
+    package func verifyReadable(isElsewhere: Bool) throws {
         var byContainer: [Int32: [Int]] = [:]
         for index in entries.indices { byContainer[entries[index].container, default: []].append(index) }
         for (container, pictures) in byContainer.sorted(by: { $0.key < $1.key }) {

@@ -2,24 +2,24 @@ import Files
 import SystemPackage
 
 /// What a listing met and did not take, for people.
-public struct LeftOut: Sendable, Equatable {
+package struct LeftOut: Sendable, Equatable {
     /// A picture, folder or archive that cannot be used.
-    public struct Item: Sendable, Hashable {
+    package struct Item: Sendable, Hashable {
         /// Its path, on one line.
-        public let path: String
-        public let reason: String
+        package let path: String
+        package let reason: String
     }
 
     /// At most `limit` of those that cannot be used; `skippedCount` counts all.
-    public internal(set) var skipped: [Item] = []
-    public internal(set) var skippedCount = 0
+    package internal(set) var skipped: [Item] = []
+    package internal(set) var skippedCount = 0
     /// Files that are no pictures by their names, by ending (`.heic`; empty without one).
-    public internal(set) var ignored: [String: Int] = [:]
+    package internal(set) var ignored: [String: Int] = [:]
 
     /// So many are named; a folder of a million dead links needs no million lines.
     static let limit = 1000
 
-    public var ignoredCount: Int { ignored.values.reduce(0, +) }
+    package var ignoredCount: Int { ignored.values.reduce(0, +) }
 
     mutating func skip(_ path: FilePath, _ reason: String) { skip(path.shown, reason) }
 
@@ -43,7 +43,7 @@ public struct LeftOut: Sendable, Equatable {
     }
 
     /// Endings with their numbers, most first: "12 .heic, 3 .webp, 1 without an ending".
-    public var ignoredByEnding: String {
+    package var ignoredByEnding: String {
         let sorted = ignored.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
         let named = sorted.prefix(8).map { "\($0.value) \($0.key.isEmpty ? "without an ending" : $0.key)" }
         let rest = sorted.dropFirst(8).reduce(0) { $0 + $1.value }

@@ -1,18 +1,18 @@
 import Files
-import SystemPackage
+package import SystemPackage
 
 /// Pictures and label PNGs of the same names in two folders: `images/0001.jpg` and `labels/0001.png`, or in folders
 /// below them, `images/a/0001.jpg` and `labels/a/0001.png`.
-public struct SegmentationFolder: Sendable {
+package struct SegmentationFolder: Sendable {
     private let images: ImageIndex
     private let labels: [FilePath]
 
-    public var count: Int { images.count }
+    package var count: Int { images.count }
     /// Pictures that cannot be used, and what is none.
-    public var leftOut: LeftOut { images.leftOut }
+    package var leftOut: LeftOut { images.leftOut }
 
     /// Pairs the folders; a picture without a label map, or two with the same one, are errors that name both.
-    public init(images imagesFolder: FilePath, labels labelsFolder: FilePath) throws {
+    package init(images imagesFolder: FilePath, labels labelsFolder: FilePath) throws {
         let images = try ImageIndex(roots: [imagesFolder])
         let available = try Self.labelMaps(below: labelsFolder)
         var owners: [FilePath: Int] = [:]
@@ -61,12 +61,12 @@ public struct SegmentationFolder: Sendable {
         return path
     }
 
-    public func description(of index: Int) -> String { images.description(of: index) }
+    package func description(of index: Int) -> String { images.description(of: index) }
 
-    public func imageBytes(of index: Int) throws -> [UInt8] { try images.bytes(of: index) }
+    package func imageBytes(of index: Int) throws -> [UInt8] { try images.bytes(of: index) }
 
     /// The class of every pixel of a picture; ids from `classes` up other than `void` are an error, as is another size.
-    public func labels(of index: Int, classes: Int, void: Int?) throws -> (width: Int, height: Int, ids: [UInt8]) {
+    package func labels(of index: Int, classes: Int, void: Int?) throws -> (width: Int, height: Int, ids: [UInt8]) {
         let path = labels[index]
         let map: (width: Int, height: Int, ids: [UInt8])
         do {
@@ -97,7 +97,7 @@ public struct SegmentationFolder: Sendable {
 
     /// Checks every label map: all that is wrong is found before anything long begins. Returns how many pixels have each
     /// of the 256 ids.
-    public func verify(classes: Int, void: Int?) throws -> [Int] {
+    package func verify(classes: Int, void: Int?) throws -> [Int] {
         var pixels = [Int](repeating: 0, count: 256)
         for index in 0..<count {
             // A picture that cannot be read is left out of the score and named there, as in training.

@@ -1,5 +1,5 @@
 /// What a job is doing, as far as limits on its time go.
-public enum Phase: String, Sendable, CaseIterable {
+package enum Phase: String, Sendable, CaseIterable {
     /// From the start of MPI to the first step: listing images, loading a checkpoint.
     case start
     case step
@@ -15,15 +15,15 @@ public enum Phase: String, Sendable, CaseIterable {
 }
 
 /// How long a rank may make no progress before the job is ended, in seconds; 0 waits for ever.
-public struct WatchdogLimits: Sendable, Equatable {
-    public var start = 1800.0
-    public var step = 600.0
-    public var save = 1800.0
-    public var evaluate = 3600.0
+package struct WatchdogLimits: Sendable, Equatable {
+    package var start = 1800.0
+    package var step = 600.0
+    package var save = 1800.0
+    package var evaluate = 3600.0
     /// How long nothing may be heard from a rank: its process is stopped, or its host or network is down.
-    public var silence = 60.0
+    package var silence = 60.0
 
-    public init() {}
+    package init() {}
 
     /// Nil for no limit.
     func seconds(_ phase: Phase) -> Double? {

@@ -2,7 +2,7 @@ import CStacks
 import Files
 import Glibc
 import Synchronization
-public import SystemPackage
+package import SystemPackage
 import Threads
 
 /// Ends a job that no longer moves on, and says who is missing from what.
@@ -12,7 +12,7 @@ import Threads
 /// exceeds a phase's limit, falls silent or dies, rank zero names the missing ranks and the collective, has every rank
 /// write its latest collectives and the stacks of its threads to the report directory, and all leave with
 /// `hungExitStatus`. A rank that hears nothing from rank zero ends by itself.
-public final class Watchdog: Sendable {
+package final class Watchdog: Sendable {
     private struct State {
         var phase = Phase.start
         var detail = ""
@@ -51,7 +51,7 @@ public final class Watchdog: Sendable {
     // MARK: What the job tells it
 
     /// Sets the limits, and where reports go: a directory that is made when there is something to report.
-    public func configure(_ limits: WatchdogLimits, reports directory: FilePath) {
+    package func configure(_ limits: WatchdogLimits, reports directory: FilePath) {
         state.withLock {
             $0.limits = limits
             $0.reports = WatchdogReports(directory: directory)
@@ -59,7 +59,7 @@ public final class Watchdog: Sendable {
     }
 
     /// A phase begins, which is progress. `detail` says more of it, such as `step 12`.
-    public func begin(_ phase: Phase, _ detail: String = "") {
+    package func begin(_ phase: Phase, _ detail: String = "") {
         state.withLock {
             $0.phase = phase
             $0.detail = detail
@@ -68,7 +68,7 @@ public final class Watchdog: Sendable {
     }
 
     /// The phase goes on, and has made progress.
-    public func advance() { state.withLock { $0.progress = .now } }
+    package func advance() { state.withLock { $0.progress = .now } }
 
     /// Connects all ranks with rank zero. A rank that cannot is named in a warning; its limits still hold. Collective.
     func connect(_ world: Communicator, hostName: String) throws {

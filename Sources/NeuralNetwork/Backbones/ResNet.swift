@@ -1,16 +1,16 @@
 import TensorCore
 
 /// The residual networks of He et al. 2016 in torchvision's layout and names (v1.5: the stride is on the 3×3).
-public enum ResNetArchitecture: String, Sendable {
+package enum ResNetArchitecture: String, Sendable {
     case resnet18, resnet34, resnet50, resnet101, resnet152
     /// One basic block a stage, 4 to 32 channels: for references that are small enough to keep. Nothing trains it.
     case tiny
 
     /// Those of the paper, which are worth training.
-    public static let published: [ResNetArchitecture] = [.resnet18, .resnet34, .resnet50, .resnet101, .resnet152]
+    package static let published: [ResNetArchitecture] = [.resnet18, .resnet34, .resnet50, .resnet101, .resnet152]
 
     /// Residual blocks in each of the four stages.
-    public var blocks: [Int] {
+    package var blocks: [Int] {
         switch self {
         case .tiny: [1, 1, 1, 1]
         case .resnet18: [2, 2, 2, 2]
@@ -20,7 +20,7 @@ public enum ResNetArchitecture: String, Sendable {
         }
     }
 
-    public var usesBottlenecks: Bool {
+    package var usesBottlenecks: Bool {
         switch self {
         case .tiny, .resnet18, .resnet34: false
         case .resnet50, .resnet101, .resnet152: true
@@ -28,16 +28,16 @@ public enum ResNetArchitecture: String, Sendable {
     }
 
     /// Channels inside the blocks of a stage, 1 to 4; the first layer has those of stage 1.
-    public func width(stage: Int) -> Int { (self == .tiny ? 4 : 64) << (stage - 1) }
+    package func width(stage: Int) -> Int { (self == .tiny ? 4 : 64) << (stage - 1) }
 
     /// Output channels of a stage, 1 to 4.
-    public func channels(stage: Int) -> Int { width(stage: stage) * (usesBottlenecks ? 4 : 1) }
+    package func channels(stage: Int) -> Int { width(stage: stage) * (usesBottlenecks ? 4 : 1) }
 
     /// C5 where no stage dilates.
-    public var top: BackboneLevel { levels()[3] }
+    package var top: BackboneLevel { levels()[3] }
 
     /// The maps C2 to C5 where C5 has this stride.
-    public func levels(outputStride: Int = 32) -> [BackboneLevel] {
+    package func levels(outputStride: Int = 32) -> [BackboneLevel] {
         (1...4).map {
             BackboneLevel(name: "C\($0 + 1)", stride: min(2 << $0, outputStride), channels: channels(stage: $0))
         }
@@ -125,9 +125,9 @@ private struct Bottleneck: ResidualBlock {
 }
 
 /// A ResNet trunk with the maps C2 to C5: no pooling, no classifier.
-public final class ResNet: Backbone {
-    public let architecture: ResNetArchitecture
-    public let levels: [BackboneLevel]
+package final class ResNet: Backbone {
+    package let architecture: ResNetArchitecture
+    package let levels: [BackboneLevel]
     private let stem: NormalizedConvolution
     private let stages: [[any ResidualBlock]]
     /// Of the stem and each stage.
@@ -135,7 +135,7 @@ public final class ResNet: Backbone {
 
     /// - Parameter outputStride: of C5: 32, or 16 or 8 by stages that dilate instead of striding. The first block of such
     ///   a stage keeps the dilation before it, the others double it (as DeepLab's and torchvision's).
-    public init(_ architecture: ResNetArchitecture, _ scope: Scope, outputStride: Int = 32) {
+    package init(_ architecture: ResNetArchitecture, _ scope: Scope, outputStride: Int = 32) {
         precondition([8, 16, 32].contains(outputStride), "output stride \(outputStride); 8, 16 and 32 are defined")
         self.architecture = architecture
         levels = architecture.levels(outputStride: outputStride)
@@ -169,16 +169,16 @@ public final class ResNet: Backbone {
     }
 
     /// The parameters of the stem and the first `stages` stages, which a run that freezes them does not train.
-    public func parameters(ofFirst stages: Int) -> [Parameter] { parameters[0...stages].flatMap { $0 } }
+    package func parameters(ofFirst stages: Int) -> [Parameter] { parameters[0...stages].flatMap { $0 } }
 
     /// Has the stem and the first `stages` stages normalise by their running statistics in training too.
-    public func keepStatistics(ofFirst count: Int) {
+    package func keepStatistics(ofFirst count: Int) {
         for normalization in [stem.normalization] + stages[..<count].joined().flatMap(\.normalizations) {
             normalization.keepsStatistics = true
         }
     }
 
-    public func maps(_ images: Variable, _ pass: Pass) throws -> [Variable] {
+    package func maps(_ images: Variable, _ pass: Pass) throws -> [Variable] {
         var x = try stem(cast(images, to: pass.elementType, pass), rectify: true, pass)
         x = maxPool(x, kernel: 3, stride: 2, padding: 1, pass)
         return try stages.map { blocks in

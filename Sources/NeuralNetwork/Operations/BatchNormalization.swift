@@ -4,19 +4,19 @@ import TensorCore
 ///
 /// Ioffe and Szegedy 2015; ε = 1e-5, momentum 0.1, running variance unbiased over the global count (as PyTorch's
 /// SyncBatchNorm).
-public final class BatchNormalization {
-    public let scale: Parameter
-    public let shift: Parameter
-    public let running: RunningStatistics
+package final class BatchNormalization {
+    package let scale: Parameter
+    package let shift: Parameter
+    package let running: RunningStatistics
     /// Whether training, too, normalises by the running statistics, which then stay as they are: for trunks that are
     /// frozen, and batches too small to have statistics of their own.
-    public var keepsStatistics = false
+    package var keepsStatistics = false
 
     static let epsilon = 1e-5
     static let momentum = 0.1
 
     /// `initialScale` is 0 for the last normalisation of a residual block.
-    public init(_ scope: Scope, channels: Int, initialScale: Float = 1) {
+    package init(_ scope: Scope, channels: Int, initialScale: Float = 1) {
         scale = scope.parameter("weight", [channels], .constant(initialScale))
         shift = scope.parameter("bias", [channels], .constant(0))
         running = scope.runningStatistics(channels: channels)
@@ -25,7 +25,7 @@ public final class BatchNormalization {
     var parameters: [Parameter] { [scale, shift] }
 
     /// x […, C] → rectifier(normalised x · scale + shift + residual).
-    public func callAsFunction(
+    package func callAsFunction(
         _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
     ) throws -> Variable {
         let map = try map(of: x.value, moments: nil, pass)

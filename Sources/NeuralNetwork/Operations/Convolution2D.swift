@@ -1,18 +1,18 @@
 import TensorCore
 
 /// A convolution over NHWC maps, with square kernels and optional bias.
-public final class Convolution2D {
-    public let weight: Parameter
-    public let bias: Parameter?
+package final class Convolution2D {
+    package let weight: Parameter
+    package let bias: Parameter?
     let stride: Int
     let padding: Int
     let dilation: Int
     let groups: Int
 
     /// ResNet's convolutions start by He's fan-out without bias; the others as PyTorch's `Conv2d` does by default.
-    public enum Start: Sendable { case residualNetwork, pytorchDefault }
+    package enum Start: Sendable { case residualNetwork, pytorchDefault }
 
-    public init(
+    package init(
         _ scope: Scope, inputs: Int, outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int = 0,
         dilation: Int = 1, groups: Int = 1, bias: Bool = false, start: Start = .residualNetwork
     ) {
@@ -25,7 +25,7 @@ public final class Convolution2D {
     }
 
     /// y = x ∗ w + b: x [N, H, W, inputs] → [N, H', W', outputs].
-    public func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+    package func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
         let (output, _) = run(x.value, gatherMoments: false, pass)
         if let bias { output.addToRows(bias.value) }
         return pass.output(output, of: [x], [weight] + (bias.map { [$0] } ?? [])) { [self] dy in

@@ -1,16 +1,16 @@
 import TensorCore
 
 /// A fully connected layer: x [N, inputs] → x · wᵀ + b [N, outputs].
-public final class Linear {
-    public let weight: Parameter
-    public let bias: Parameter
+package final class Linear {
+    package let weight: Parameter
+    package let bias: Parameter
 
-    public init(_ scope: Scope, inputs: Int, outputs: Int) {
+    package init(_ scope: Scope, inputs: Int, outputs: Int) {
         weight = scope.parameter("weight", [outputs, inputs], .fanIn(inputs))
         bias = scope.parameter("bias", [outputs], .fanIn(inputs))
     }
 
-    public func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+    package func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
         let (rows, outputs) = (x.value.shape[0], weight.value.shape[0])
         let output = Tensor([rows, outputs])
         output.product(x.value, weight.value, transposeB: true)

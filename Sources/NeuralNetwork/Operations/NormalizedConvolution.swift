@@ -4,17 +4,17 @@ import TensorCore
 ///
 /// What lies between the two is nobody else's: its moments are gathered while the convolution has it in cache, and where
 /// no gradient is wanted the result takes its memory.
-public struct NormalizedConvolution {
-    public let convolution: Convolution2D
-    public let normalization: BatchNormalization
+package struct NormalizedConvolution {
+    package let convolution: Convolution2D
+    package let normalization: BatchNormalization
 
-    public init(_ convolution: Convolution2D, _ normalization: BatchNormalization) {
+    package init(_ convolution: Convolution2D, _ normalization: BatchNormalization) {
         precondition(convolution.bias == nil, "a bias in front of a normalisation has no effect")
         (self.convolution, self.normalization) = (convolution, normalization)
     }
 
     /// x [N, H, W, inputs] → [N, H', W', outputs].
-    public func callAsFunction(
+    package func callAsFunction(
         _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
     ) throws -> Variable {
         let inputs = [x] + (residual.map { [$0] } ?? []), parameters = normalization.parameters + [convolution.weight]

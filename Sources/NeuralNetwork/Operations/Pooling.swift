@@ -1,7 +1,7 @@
 import TensorCore
 
 /// The maximum over kernel × kernel windows: x [N, H, W, C] → [N, H', W', C].
-public func maxPool(_ x: Variable, kernel: Int, stride: Int, padding: Int, _ pass: Pass) -> Variable {
+package func maxPool(_ x: Variable, kernel: Int, stride: Int, padding: Int, _ pass: Pass) -> Variable {
     let (output, winners) = x.value.maxPooled(kernel: kernel, stride: stride, padding: padding)
     return pass.output(output, of: [x]) { dy in
         x.receive(
@@ -11,7 +11,7 @@ public func maxPool(_ x: Variable, kernel: Int, stride: Int, padding: Int, _ pas
 }
 
 /// The mean over all pixels: x [N, H, W, C] → float32 [N, C].
-public func globalAveragePool(_ x: Variable, _ pass: Pass) -> Variable {
+package func globalAveragePool(_ x: Variable, _ pass: Pass) -> Variable {
     pass.output(x.value.globallyAveraged(), of: [x]) { dy in
         x.receive(dy.globallyAveragedGradient(inputShape: x.value.shape, x.value.elementType))
     }

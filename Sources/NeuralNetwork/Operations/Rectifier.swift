@@ -1,7 +1,7 @@
 import TensorCore
 
 /// max(x, 0).
-public func rectify(_ x: Variable, _ pass: Pass) -> Variable {
+package func rectify(_ x: Variable, _ pass: Pass) -> Variable {
     let output = Tensor(x.value.shape, x.value.elementType)
     x.value.rectified(into: output)
     return pass.output(output, of: [x]) { dy in

@@ -1,7 +1,7 @@
 import TensorCore
 
 /// a + b, of equal shapes.
-public func add(_ a: Variable, _ b: Variable, _ pass: Pass) -> Variable {
+package func add(_ a: Variable, _ b: Variable, _ pass: Pass) -> Variable {
     precondition(a.value.shape == b.value.shape, "cannot add \(b.value.shape) to \(a.value.shape)")
     let output = a.value.copy()
     output.addInPlace(b.value)
@@ -12,7 +12,7 @@ public func add(_ a: Variable, _ b: Variable, _ pass: Pass) -> Variable {
 }
 
 /// a + weight · b of two losses, each [1].
-public func add(_ a: Variable, _ b: Variable, weight: Float, _ pass: Pass) -> Variable {
+package func add(_ a: Variable, _ b: Variable, weight: Float, _ pass: Pass) -> Variable {
     let output = Tensor([1], [a.value.floats[0] + weight * b.value.floats[0]])
     return pass.output(output, of: [a, b]) { dy in
         a.receive(dy.copy())

@@ -216,6 +216,6 @@ private struct ReferenceMetadata {
 }
 
 /// The reference cannot be used; thrown alike on every rank.
-public struct ReferenceError: SharedError, CustomStringConvertible {
-    public let description: String
+package struct ReferenceError: SharedError, CustomStringConvertible {
+    package let description: String
 }

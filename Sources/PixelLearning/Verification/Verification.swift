@@ -1,16 +1,18 @@
+import Checkpointing
 import DataParallel
 import Files
-import Learning
-import MessagePassing
+import ImagePipeline
+package import Learning
+package import MessagePassing
 import NeuralNetwork
 import Optimization
-import SystemPackage
+package import SystemPackage
 import TensorCore
 
 /// Runs a reference's steps in this program and compares: the proof that a machine computes the published method.
 ///
 /// With several ranks each takes a part of the images, so that a cluster's collectives are proved as well.
-public final class Verification {
+package final class Verification {
     private let reference: ReferenceFile
     private let communicator: any Collective
     private var task: PretrainingTask
@@ -21,17 +23,17 @@ public final class Verification {
     private var report: VerificationReport
 
     /// How many times the reference's own drift an error may be.
-    public static let driftFactor = 4.0
+    package static let driftFactor = 4.0
     /// No tensor is asked to be closer than this.
-    public static let floor = 1e-5
+    package static let floor = 1e-5
     /// Nor is one that is zero but for rounding, as the gradient of a bias before a normalisation, asked to be closer
     /// than this: a ten-millionth of the largest norm of its kind.
-    public static let roundingFloor = 0.1
+    package static let roundingFloor = 0.1
     /// What a handful of rectifiers on the other side of zero may do to all gradients together.
-    public static let wholeGradientFloor = 1e-2
+    package static let wholeGradientFloor = 1e-2
 
     /// Collective.
-    public init(path: FilePath, communicator: any Collective) throws {
+    package init(path: FilePath, communicator: any Collective) throws {
         let reference = try communicator.agree(on: "reading the reference") { try ReferenceFile(path: path) }
         self.reference = reference
         self.communicator = communicator
@@ -60,7 +62,7 @@ public final class Verification {
 
     /// Runs the first step with the kernels that training uses, then all steps with exact sums. Collective; the report is
     /// the same on all ranks.
-    public func run() throws -> VerificationReport {
+    package func run() throws -> VerificationReport {
         try checkTrainingKernels()
         task = PretrainingTask(reference.settings, engines: .exact)
         try loadWeights()
@@ -91,7 +93,7 @@ public final class Verification {
     }
 
     /// How far a loss may be from `expected`, whose float32 run was `drift` from it: relative where it is above 1.
-    public static func tolerance(of expected: Double, drift: Double) -> Double {
+    package static func tolerance(of expected: Double, drift: Double) -> Double {
         max(driftFactor * drift, floor) * max(1, abs(expected))
     }
 

@@ -1,3 +1,5 @@
+import CKernels
+
 /// The 2×2 tiles of a map and the passes between the map and transformed tiles.
 ///
 /// Tiles are counted over images, rows and columns; those at an odd map's edge stand over it.

@@ -1,4 +1,4 @@
-import MessagePassing
+package import MessagePassing
 import Settings
 import TensorCore
 
@@ -8,7 +8,7 @@ import TensorCore
 /// - Parameter threads: as many instead, more than cores if it must be.
 ///
 /// Collective.
-public func startComputeThreads(_ threads: Int? = nil, on runtime: MPIRuntime) throws {
+package func startComputeThreads(_ threads: Int? = nil, on runtime: MPIRuntime) throws {
     var configuration = RunConfiguration(task: NoTask())
     configuration.data.workers = .count(0)
     configuration.parallel.communication = .inline

@@ -1,11 +1,11 @@
 import Files
 import Glibc
 import Learning
-import MessagePassing
+package import MessagePassing
 import TensorCore
 
 /// What the machines of a job offer, and what is wrong with them.
-public struct DoctorReport: Sendable {
+package struct DoctorReport: Sendable {
     package enum Level: String, Sendable { case ok, look, bad }
 
     package struct Finding: Sendable {
@@ -21,12 +21,12 @@ public struct DoctorReport: Sendable {
 
     private(set) var findings: [Finding] = []
 
-    public var isHealthy: Bool { !findings.contains { $0.level == .bad } }
+    package var isHealthy: Bool { !findings.contains { $0.level == .bad } }
 
     package init(findings: [Finding]) { self.findings = findings }
 
     /// Collective.
-    public init(_ runtime: MPIRuntime, _ configuration: RunConfiguration) throws {
+    package init(_ runtime: MPIRuntime, _ configuration: RunConfiguration) throws {
         let world = runtime.world
         let host = try HostLayout(runtime)
         let names = try world.allGather(runtime.hostName)
@@ -147,7 +147,7 @@ public struct DoctorReport: Sendable {
     }
 
     /// A line for each finding: word, subject, finding; below it what to do.
-    public var text: String {
+    package var text: String {
         let lines = findings.flatMap { finding -> [String] in
             let head = finding.level.rawValue.padding(to: 6) + finding.subject.padding(to: 14)
             let body = finding.text.split(separator: "\n", omittingEmptySubsequences: true)

@@ -1,19 +1,21 @@
+import Checkpointing
+import Files
 import ImagePipeline
-import Learning
-import MessagePassing
-import Settings
-import SystemPackage
+package import Learning
+package import MessagePassing
+package import Settings
+package import SystemPackage
 import TensorCore
 
 /// Scores a checkpoint of a run after training: the command `pixpro evaluate`.
-public final class RunEvaluation<Task: TrainingTask> {
+package final class RunEvaluation<Task: TrainingTask> {
     private let evaluator: any TaskEvaluator
     private let console: Console?
     private let watchdog: Watchdog
 
     /// Opens the checkpoint and finds the pictures: those of the run's own configuration, changed by `overrides`.
     /// Collective.
-    public init(
+    package init(
         runDirectory: FilePath, step: Int?, configurationFile: FilePath?, overrides: [String],
         task: any TaskSettings.Type, runtime: MPIRuntime, makeTask: (RunConfiguration) throws -> Task
     ) throws {
@@ -47,7 +49,7 @@ public final class RunEvaluation<Task: TrainingTask> {
     }
 
     /// Collective; the same report on all ranks.
-    public func run() throws -> EvaluationReport {
+    package func run() throws -> EvaluationReport {
         defer { console?.clear() }
         watchdog.begin(.evaluate)
         return try evaluator.evaluate { [console, watchdog] stage, done, total in

@@ -1,15 +1,15 @@
-import Checkpointing
+package import Checkpointing
 import Files
-import Learning
-import MessagePassing
-import SystemPackage
+package import Learning
+package import MessagePassing
+package import SystemPackage
 
 /// A checkpoint's tensors on their way to a file for others.
-public struct WeightsExport {
+package struct WeightsExport {
     package let reader: CheckpointReader
 
     /// Opens the checkpoint of `step`, or the newest. Collective.
-    public init(runDirectory: FilePath, step: Int?, communicator: any Collective) throws {
+    package init(runDirectory: FilePath, step: Int?, communicator: any Collective) throws {
         if let step {
             let found = try communicator.agree(on: "looking for checkpoints") {
                 communicator.isRoot ? try CheckpointCatalog.find(step: step, runDirectory: runDirectory).text : ""
@@ -47,7 +47,7 @@ public struct WeightsExport {
     }
 
     /// Writes what `map` takes on rank zero; returns how many tensors. Collective.
-    public func write(_ map: ExportMap, to path: FilePath) throws -> Int {
+    package func write(_ map: ExportMap, to path: FilePath) throws -> Int {
         let tensors = try tensors(map)
         try reader.communicator.agree(on: "writing \(path.shown)") {
             guard reader.communicator.isRoot else { return }

@@ -1,7 +1,7 @@
 /// Reads a count of a command line; for the `transform` of an option.
 ///
 /// - Throws: an error that names the range, for text that is no whole number in it.
-public func wholeNumber(in range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
+package func wholeNumber(in range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
     { text in
         guard let number = Int(text), range.contains(number) else { throw CountError(range: range) }
         return number

@@ -1,6 +1,6 @@
-import DataParallel
+package import DataParallel
 import Settings
-import TensorCore
+package import TensorCore
 
 extension BatchPlan {
     /// Plans for `ranks` ranks.
@@ -11,7 +11,7 @@ extension BatchPlan {
     ///     `batch.microBatch: auto`, as many images as have activations of at most half of what weights, gradients, states
     ///     and a save leave of it.
     /// - Throws: `ConfigurationError` where a micro-batch has fewer images than there are ranks.
-    public init(
+    package init(
         configuration: RunConfiguration, ranks: Int, microBatches: Int? = nil,
         memoryPerRank: Int = PhysicalMemory.assumed
     ) throws {
@@ -46,7 +46,7 @@ extension BatchPlan {
     }
 
     /// The most of `available` ranks that the batch can be planned for: all, unless a micro-batch has fewer images.
-    public static func mostRanks(_ configuration: RunConfiguration, available: Int) throws -> Int {
+    package static func mostRanks(_ configuration: RunConfiguration, available: Int) throws -> Int {
         let batch = configuration.batch
         let most = min(available, batch.global ?? available)
         guard let limit = batch.microBatch.count else { return most }

@@ -1,18 +1,18 @@
-import Settings
+package import Settings
 
 /// One key whose value is not the same in two configurations.
-public struct ConfigurationDifference: Sendable, CustomStringConvertible {
-    public let key: String
-    public let before: String
-    public let after: String
-    public let rule: ResumeRule
+package struct ConfigurationDifference: Sendable, CustomStringConvertible {
+    package let key: String
+    package let before: String
+    package let after: String
+    package let rule: ResumeRule
 
-    public var description: String { "\(key): \(before) became \(after)" }
+    package var description: String { "\(key): \(before) became \(after)" }
 }
 
 extension RunConfiguration {
     /// Every key that differs from the configuration that a checkpoint was made with, and what that means for a resume.
-    public func differences(from saved: RunConfiguration) -> [ConfigurationDifference] {
+    package func differences(from saved: RunConfiguration) -> [ConfigurationDifference] {
         let schema = schema
         return schema.settings.compactMap { setting in
             let before = schema.value(of: setting, in: saved), after = schema.value(of: setting, in: self)

@@ -1,10 +1,10 @@
 import Files
-import Settings
+package import Settings
 
 extension RunConfiguration {
     /// The whole configuration as YAML that reads back equal, each key with its meaning and, where `origins` has it,
     /// where its value came from.
-    public func yaml(origins: [String: String] = [:]) -> String {
+    package func yaml(origins: [String: String] = [:]) -> String {
         let schema = schema
         var lines: [String] = []
         func add(_ indent: Int, _ key: String, _ value: String, _ comment: String) {
@@ -27,7 +27,7 @@ extension RunConfiguration {
     }
 
     /// Every key of a run of this task with its type, default and meaning, as plain text.
-    public static func reference(of task: any TaskSettings.Type) -> String {
+    package static func reference(of task: any TaskSettings.Type) -> String {
         let defaults = RunConfiguration(task: task.init()), schema = defaults.schema
         var lines = [
             "Configuration keys (YAML file with --config, or --set key=value)",

@@ -3,21 +3,21 @@ import SystemPackage
 
 /// What the control groups of a process (a container, a batch job, a service) leave it of its host: the least limit of
 /// all groups that it is in, up to the outermost that can be seen, of version 1 and 2 of control groups.
-public struct ControlGroupLimits: Sendable, Equatable {
+package struct ControlGroupLimits: Sendable, Equatable {
     /// A limit and the group that sets it, which all processes of that group share.
-    public struct Limit<Amount: Comparable & Sendable>: Sendable, Equatable {
-        public let amount: Amount
+    package struct Limit<Amount: Comparable & Sendable>: Sendable, Equatable {
+        package let amount: Amount
         /// The group's folder.
-        public let group: String
+        package let group: String
     }
 
     /// Processors' worth of time; nil without a limit.
-    public private(set) var processors: Limit<Double>?
+    package private(set) var processors: Limit<Double>?
     /// Bytes; nil without a limit.
-    public private(set) var memory: Limit<Int>?
+    package private(set) var memory: Limit<Int>?
 
     /// Of this process.
-    public static func ofThisProcess() -> ControlGroupLimits {
+    package static func ofThisProcess() -> ControlGroupLimits {
         // A file that is not there sets no limit.
         ControlGroupLimits { try? WholeFile.text(of: FilePath($0)) }
     }
@@ -25,7 +25,7 @@ public struct ControlGroupLimits: Sendable, Equatable {
     /// Of the process whose `/proc/self` is read.
     ///
     /// - Parameter read: the text of a file, nil where there is none.
-    public init(read: (_ path: String) -> String?) {
+    package init(read: (_ path: String) -> String?) {
         guard let groups = read("/proc/self/cgroup"), let mounts = read("/proc/self/mountinfo") else { return }
         let hierarchies = mounts.split(separator: "\n").compactMap(Hierarchy.init)
         for line in groups.split(separator: "\n") {

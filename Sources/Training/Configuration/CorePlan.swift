@@ -1,17 +1,18 @@
 import Files
 import Glibc
 import Settings
+import SystemPackage
 
 /// The logical processors that one rank may run on.
-public struct CoreMask: Sendable, Equatable {
+package struct CoreMask: Sendable, Equatable {
     /// Numbers of the processors, ascending.
-    public let cores: [Int]
+    package let cores: [Int]
     /// Processors' worth of time that a control group (a container, say) grants all ranks in it, nil without a limit.
-    public let quota: Double?
+    package let quota: Double?
     /// The control group of the quota.
-    public let group: String
+    package let group: String
 
-    public init(cores: [Int], quota: Double? = nil, group: String = "") {
+    package init(cores: [Int], quota: Double? = nil, group: String = "") {
         precondition(!cores.isEmpty, "a rank without cores")
         self.cores = cores.sorted()
         self.quota = quota
@@ -19,7 +20,7 @@ public struct CoreMask: Sendable, Equatable {
     }
 
     /// What this process may use: its affinity mask (as mpirun or Slurm bound it) and its control groups' limit.
-    public static func ofThisProcess(_ limits: ControlGroupLimits = .ofThisProcess()) -> CoreMask {
+    package static func ofThisProcess(_ limits: ControlGroupLimits = .ofThisProcess()) -> CoreMask {
         // The mask of sched_getaffinity as the kernel prints it; where /proc is missing, all processors that are online.
         let status = (try? WholeFile.text(of: "/proc/self/status")) ?? ""
         let list = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
@@ -41,30 +42,30 @@ public struct CoreMask: Sendable, Equatable {
 }
 
 /// The threads of each rank of a host, such that ranks × threads never exceeds the cores given to them.
-public struct CorePlan: Sendable, Equatable {
-    public struct Threads: Sendable, Equatable {
+package struct CorePlan: Sendable, Equatable {
+    package struct Threads: Sendable, Equatable {
         /// Threads that share every kernel, the main thread among them.
-        public var compute: Int
+        package var compute: Int
         /// Threads that only load images; 0 loads between steps on the compute threads.
-        public var loader: Int
+        package var loader: Int
         /// 1 where gradients are summed on a thread of their own, 0 where the main thread does it.
-        public var communication: Int
+        package var communication: Int
 
-        public var total: Int { compute + loader + communication }
+        package var total: Int { compute + loader + communication }
 
-        public init(compute: Int, loader: Int, communication: Int) {
+        package init(compute: Int, loader: Int, communication: Int) {
             (self.compute, self.loader, self.communication) = (compute, loader, communication)
         }
     }
 
     /// Cores given to the ranks of this host together.
-    public let cores: Int
+    package let cores: Int
     /// The whole cores that are each rank's own part, in the order of the masks.
-    public let shares: [Int]
+    package let shares: [Int]
     /// The threads of each rank, in the order of the masks.
-    public let ranks: [Threads]
+    package let ranks: [Threads]
 
-    public var isOversubscribed: Bool { zip(ranks, shares).contains { $0.total > $1 } }
+    package var isOversubscribed: Bool { zip(ranks, shares).contains { $0.total > $1 } }
 
     /// Plans the ranks of one host; every rank of it computes the same plan from the same masks.
     ///
@@ -75,7 +76,7 @@ public struct CorePlan: Sendable, Equatable {
     ///   - masks: the cores of each rank on this host; ranks share the cores that are in several masks evenly.
     ///   - ranksInJob: ranks on all hosts.
     /// - Throws: `ConfigurationError` where the threads exceed the cores and `parallel.oversubscribe` is false.
-    public init(masks: [CoreMask], ranksInJob: Int, configuration: RunConfiguration) throws {
+    package init(masks: [CoreMask], ranksInJob: Int, configuration: RunConfiguration) throws {
         precondition(!masks.isEmpty && ranksInJob >= masks.count, "\(masks.count) ranks here of \(ranksInJob)")
         var users: [Int: Int] = [:]
         for mask in masks { for core in mask.cores { users[core, default: 0] += 1 } }
@@ -130,7 +131,7 @@ public struct CorePlan: Sendable, Equatable {
     }
 
     /// A table of the plan, one line for ranks that are alike.
-    public var summary: String {
+    package var summary: String {
         var lines = [Self.row(["threads", "cores", "compute", "loader", "communication", "total"])]
         var first = 0
         while first < ranks.count {

@@ -1,12 +1,12 @@
 import Files
-import Settings
-import SystemPackage
+package import Settings
+package import SystemPackage
 
 /// A configuration with the origin of every value that is not a default.
-public struct LoadedConfiguration: Sendable {
-    public var configuration: RunConfiguration
+package struct LoadedConfiguration: Sendable {
+    package var configuration: RunConfiguration
     /// Where a key was set, as `run.yaml:14:3` or `--set optimizer.momentum=0.5`, by key.
-    public var origins: [String: String]
+    package var origins: [String: String]
 }
 
 extension RunConfiguration {
@@ -14,7 +14,7 @@ extension RunConfiguration {
     /// command line, if any, and `key=value` overrides.
     ///
     /// - Throws: `ConfigurationError` with everything that is wrong.
-    public static func load(
+    package static func load(
         file: FilePath?, roots: [String] = [], overrides: [String] = [], task: any TaskSettings.Type
     ) throws -> LoadedConfiguration {
         guard let file else { return try parse(yaml: "", name: "", roots: roots, overrides: overrides, task: task) }
@@ -37,7 +37,7 @@ extension RunConfiguration {
     }
 
     /// Reads YAML text, which may have the keys of `task`; `name` stands for the file in messages.
-    public static func parse(
+    package static func parse(
         yaml: String, name: String, roots: [String] = [], overrides: [String] = [], task: any TaskSettings.Type
     ) throws -> LoadedConfiguration {
         var reader = ConfigurationReader(task: task.init())

@@ -1,17 +1,17 @@
 import Glibc
 
 /// The memory of this machine.
-public enum PhysicalMemory {
+package enum PhysicalMemory {
     /// What a machine counts as that does not tell: bytes.
-    public static let assumed = 8 << 30
+    package static let assumed = 8 << 30
 
     /// Bytes, without regard to control groups.
-    public static var byteCount: Int {
+    package static var byteCount: Int {
         byteCount(pages: sysconf(Int32(_SC_PHYS_PAGES)), pageSize: sysconf(Int32(_SC_PAGESIZE)))
     }
 
     /// Of what sysconf(3) says, which is -1 where the system does not know.
-    public static func byteCount(pages: Int, pageSize: Int) -> Int {
+    package static func byteCount(pages: Int, pageSize: Int) -> Int {
         let (bytes, isTooLarge) = pages.multipliedReportingOverflow(by: pageSize)
         return pages > 0 && pageSize > 0 && !isTooLarge ? bytes : assumed
     }

@@ -1,4 +1,4 @@
-import Settings
+package import Settings
 
 extension RunConfiguration {
     /// All keys: those of the run and, between them, those of its task.

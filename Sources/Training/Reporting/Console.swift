@@ -3,9 +3,9 @@ import MessagePassing
 import Synchronization
 
 /// Where a run talks to people: whole lines, and on a terminal one living line below them that is redrawn in place.
-public final class Console: Sendable {
+package final class Console: Sendable {
     /// Whether a line can be redrawn in place.
-    public let isTerminal: Bool
+    package let isTerminal: Bool
     private let columns: @Sendable () -> Int
     private let output: @Sendable (String) -> Bool
     private let state = Mutex(State())
@@ -19,7 +19,7 @@ public final class Console: Sendable {
     /// - Parameters:
     ///   - columns: width of the terminal, asked before every drawing because windows are resized.
     ///   - output: takes text as it is, in one piece; false where it cannot, because nobody reads.
-    public init(
+    package init(
         isTerminal: Bool, columns: @escaping @Sendable () -> Int = { 80 },
         output: @escaping @Sendable (String) -> Bool
     ) {
@@ -27,7 +27,7 @@ public final class Console: Sendable {
     }
 
     /// Standard error, a terminal where it ends in one and TERM is not "dumb".
-    public static let standardError = Console(
+    package static let standardError = Console(
         isTerminal: StandardErrorTerminal.descriptor != nil && environment("TERM") != "dumb",
         columns: {
             if let width = environment("COLUMNS").flatMap({ Int($0) }), width > 0 { return width }
@@ -39,11 +39,11 @@ public final class Console: Sendable {
         output: StandardError.write)
 
     /// Columns that a living line may fill: one less than the terminal has, so that the cursor stays on the line.
-    public var usableColumns: Int { max(1, columns() - 1) }
+    package var usableColumns: Int { max(1, columns() - 1) }
 
     /// Prints a whole line (or several) above the living one. What is dropped is counted, and said once lines are taken
     /// again.
-    public func print(_ text: String) {
+    package func print(_ text: String) {
         state.withLock { state in
             let notice =
                 state.dropped == 0
@@ -56,7 +56,7 @@ public final class Console: Sendable {
     }
 
     /// Redraws the living line, cut to the terminal's width; does nothing off a terminal.
-    public func redraw(_ text: String) {
+    package func redraw(_ text: String) {
         guard isTerminal else { return }
         state.withLock { state in
             state.livingLine = String(text.prefix(usableColumns))
@@ -66,7 +66,7 @@ public final class Console: Sendable {
     }
 
     /// Takes the living line away, so that the prompt or an error starts on an empty line.
-    public func clear() {
+    package func clear() {
         state.withLock { state in
             if !state.livingLine.isEmpty { _ = output("\r\u{1b}[K") }
             state.livingLine = ""

@@ -1,8 +1,8 @@
-import Drawing
+package import Drawing
 
 /// What the curves of a run are drawn from: loss, learning rate, speed, and each family of scores that there is. Kept
 /// while the run goes on, so that drawing them reads nothing.
-public struct CurveSeries: Sendable {
+package struct CurveSeries: Sendable {
     private static let drawn = [
         ("loss", "Training loss", MetricRecord.loss), ("learning-rate", "Learning rate", MetricRecord.learningRate),
         ("speed", "Images per second", MetricRecord.imagesPerSecond),
@@ -13,11 +13,11 @@ public struct CurveSeries: Sendable {
     private var restarts: [Double] = []
     private var evaluations: [MetricRecord] = []
 
-    public init(_ metrics: [MetricRecord] = []) {
+    package init(_ metrics: [MetricRecord] = []) {
         for record in metrics { add(record) }
     }
 
-    public mutating func add(_ record: MetricRecord) {
+    package mutating func add(_ record: MetricRecord) {
         switch record.kind {
         case .train:
             for (_, _, value) in Self.drawn {
@@ -32,7 +32,7 @@ public struct CurveSeries: Sendable {
     func hasScores(step: Int) -> Bool { evaluations.contains { $0.step == step } }
 
     /// File names without extension and pictures; none for what was never recorded.
-    public func curves() -> [(name: String, canvas: Canvas)] {
+    package func curves() -> [(name: String, canvas: Canvas)] {
         var result: [(name: String, canvas: Canvas)] = []
         for (file, title, value) in Self.drawn {
             guard let points = points[value] else { continue }

@@ -1,8 +1,8 @@
 import Foundation
 
 /// Numbers of one moment of a run: a line of metrics.jsonl.
-public struct MetricRecord: Sendable, Equatable {
-    public enum Kind: String, Sendable {
+package struct MetricRecord: Sendable, Equatable {
+    package enum Kind: String, Sendable {
         /// After an update.
         case train
         /// Scores; the value for random weights is beside each under its name and `floorSuffix`.
@@ -12,29 +12,29 @@ public struct MetricRecord: Sendable, Equatable {
     }
 
     /// Names of values that the curves know.
-    public static let loss = "loss"
-    public static let learningRate = "learningRate"
-    public static let imagesPerSecond = "imagesPerSecond"
+    package static let loss = "loss"
+    package static let learningRate = "learningRate"
+    package static let imagesPerSecond = "imagesPerSecond"
     /// "kNNAccuracy" has its value for random weights in "kNNAccuracyRandom".
-    public static let floorSuffix = "Random"
+    package static let floorSuffix = "Random"
 
-    public var kind: Kind
+    package var kind: Kind
     /// Updates done.
-    public var step: Int
+    package var step: Int
     /// Epochs done, with fraction.
-    public var epoch: Double
+    package var epoch: Double
     /// Seconds since 1970.
-    public var time: Double
-    public var values: [String: Double]
+    package var time: Double
+    package var values: [String: Double]
 
-    public init(
+    package init(
         _ kind: Kind, step: Int, epoch: Double, time: Double = TimeSource.system.wall(), values: [String: Double]
     ) {
         (self.kind, self.step, self.epoch, self.time, self.values) = (kind, step, epoch, time, values)
     }
 
     /// One JSON object in one line; values in order of their names, null for what is not finite.
-    public var json: String {
+    package var json: String {
         func number(_ value: Double) -> String {
             // Whole numbers without ".0".
             value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : value.isFinite ? "\(value)" : "null"
@@ -48,7 +48,7 @@ public struct MetricRecord: Sendable, Equatable {
     }
 
     /// Nil where the line is not such an object; what is not a number is left out, null is NaN.
-    public init?(json line: some StringProtocol) {
+    package init?(json line: some StringProtocol) {
         // A line that does not parse is reported by the reader of the file, which knows its number.
         guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
             let kind = (object["kind"] as? String).flatMap(Kind.init(rawValue:)),

@@ -1,11 +1,11 @@
 import Files
-import SystemPackage
+package import SystemPackage
 
 /// metrics.jsonl: every number that a run reported, one JSON object per line.
 ///
 /// Each record is one write(2) of a whole line, so that a reader never sees a part and a crash loses none.
-public final class MetricsFile {
-    public var path: FilePath { file.path }
+package final class MetricsFile {
+    package var path: FilePath { file.path }
     private let file: AppendedFile
     /// What a full disk has not taken yet, from within a line on.
     private var waiting: [UInt8] = []
@@ -14,7 +14,7 @@ public final class MetricsFile {
     ///
     /// - Parameter firstStep: the step of the first record to come: records of this and later steps are dropped, as
     ///   are lines that a crash cut off. Nil keeps all records.
-    public init(path: FilePath, firstStep: Int? = nil) throws {
+    package init(path: FilePath, firstStep: Int? = nil) throws {
         if FileSystem.exists(path) {
             let lines = try MetricsFile.lines(of: path)
             // What stays keeps its bytes: a number that is read and written again may end in another digit.
@@ -25,14 +25,14 @@ public final class MetricsFile {
     }
 
     /// Throws where the record could not be written, and writes it before the next one then.
-    public func append(_ record: MetricRecord) throws {
+    package func append(_ record: MetricRecord) throws {
         waiting += Array((record.json + "\n").utf8)
         while !waiting.isEmpty { waiting.removeFirst(try file.appendSome(waiting)) }
     }
 
     /// All records of a file, and the numbers (from 1) of lines that are none: at most the last, cut off by a crash,
     /// unless something else wrote to the file.
-    public static func read(_ path: FilePath) throws -> (records: [MetricRecord], unreadableLines: [Int]) {
+    package static func read(_ path: FilePath) throws -> (records: [MetricRecord], unreadableLines: [Int]) {
         let lines = try lines(of: path)
         return (lines.compactMap(\.record), lines.indices.filter { lines[$0].record == nil }.map { $0 + 1 })
     }

@@ -2,23 +2,23 @@ import Learning
 import Synchronization
 
 /// Where a run is and how fast it goes.
-public struct RunProgress: Sendable, Equatable {
+package struct RunProgress: Sendable, Equatable {
     /// The epoch being trained, from 1.
-    public var epoch: Int
-    public var epochs: Int
+    package var epoch: Int
+    package var epochs: Int
     /// Updates done.
-    public var step: Int
-    public var steps: Int
-    public var loss: Double
-    public var learningRate: Double
-    public var imagesPerSecond: Double
+    package var step: Int
+    package var steps: Int
+    package var loss: Double
+    package var learningRate: Double
+    package var imagesPerSecond: Double
     /// Shares of the step's time, 0 to 1.
-    public var dataShare: Double
-    public var computeShare: Double
-    public var communicationShare: Double
-    public var secondsLeft: Double
+    package var dataShare: Double
+    package var computeShare: Double
+    package var communicationShare: Double
+    package var secondsLeft: Double
 
-    public init(
+    package init(
         epoch: Int, epochs: Int, step: Int, steps: Int, loss: Double, learningRate: Double, imagesPerSecond: Double,
         dataShare: Double, computeShare: Double, communicationShare: Double, secondsLeft: Double
     ) {
@@ -29,7 +29,7 @@ public struct RunProgress: Sendable, Equatable {
     }
 
     /// All fields in one line, or as many as `columns` hold: the least needed leave first.
-    public func line(columns: Int = .max) -> String {
+    package func line(columns: Int = .max) -> String {
         let percent = steps > 0 ? fixed(100 * Double(step) / Double(steps), digits: 1) + "%" : ""
         func share(_ value: Double) -> String { fixed(100 * value, digits: 0) + "%" }
         // In reading order; the rank says when a field leaves, the highest first.
@@ -51,7 +51,7 @@ public struct RunProgress: Sendable, Equatable {
 
 /// Shows progress: one living line on a terminal; elsewhere, and in the log file, a plain line at the first step, every
 /// so many seconds, and at the end of an epoch.
-public final class ProgressLine: Sendable {
+package final class ProgressLine: Sendable {
     private struct State {
         var lastDrawn = -Double.infinity
         var lastPlain = -Double.infinity
@@ -63,14 +63,14 @@ public final class ProgressLine: Sendable {
     private let state = Mutex(State())
 
     /// - Parameter everySeconds: least time between plain lines.
-    public init(log: RunLog, everySeconds: Double, clock: TimeSource = .system) {
+    package init(log: RunLog, everySeconds: Double, clock: TimeSource = .system) {
         (self.log, self.everySeconds, self.clock) = (log, everySeconds, clock)
     }
 
     /// Call after every step; cheap when there is nothing to draw yet.
     ///
     /// - Parameter isEpochEnd: writes a plain line whatever the time.
-    public func update(_ progress: RunProgress, isEpochEnd: Bool = false) {
+    package func update(_ progress: RunProgress, isEpochEnd: Bool = false) {
         let now = clock.monotonic()
         let (draws, writes) = state.withLock { state in
             // Ten drawings a second are smooth; more only cost.
@@ -89,5 +89,5 @@ public final class ProgressLine: Sendable {
     }
 
     /// Takes the living line away.
-    public func finish() { log.console.clear() }
+    package func finish() { log.console.clear() }
 }

@@ -1,16 +1,16 @@
 import Files
 import Synchronization
-import SystemPackage
+package import SystemPackage
 
 /// The run's log: lines with UTC time and level appended to a file, and the same words on the console.
 ///
 /// Safe to use from any thread.
-public final class RunLog: Sendable {
-    public enum Level: String, Sendable {
+package final class RunLog: Sendable {
+    package enum Level: String, Sendable {
         case info, warning, error
     }
 
-    public let console: Console
+    package let console: Console
     private let clock: TimeSource
     private let file: Mutex<Target>
 
@@ -25,14 +25,14 @@ public final class RunLog: Sendable {
     /// Appends to `path`, which is made where it does not exist.
     ///
     /// - Throws: `FileError` where it cannot be opened.
-    public init(path: FilePath, console: Console = .standardError, clock: TimeSource = .system) throws {
+    package init(path: FilePath, console: Console = .standardError, clock: TimeSource = .system) throws {
         (self.console, self.clock) = (console, clock)
         file = Mutex(Target(path: path, open: try AppendedFile(path: path)))
     }
 
-    public func info(_ text: String) { write(.info, text) }
-    public func warning(_ text: String) { write(.warning, text) }
-    public func error(_ text: String) { write(.error, text) }
+    package func info(_ text: String) { write(.info, text) }
+    package func warning(_ text: String) { write(.warning, text) }
+    package func error(_ text: String) { write(.error, text) }
 
     private func write(_ level: Level, _ text: String) {
         console.print(level == .info ? text : "\(level.rawValue): \(text)")

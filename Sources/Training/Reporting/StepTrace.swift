@@ -1,6 +1,6 @@
 import Files
-import MessagePassing
-import SystemPackage
+package import MessagePassing
+package import SystemPackage
 import TensorCore
 
 /// Writes what every rank did in the first steps as a Chrome trace, which Perfetto (ui.perfetto.dev) and chrome://tracing
@@ -8,16 +8,16 @@ import TensorCore
 ///
 /// Bounded to the first `steps` steps and the first `ranks` ranks, about half a megabyte for each rank. Ranks' clocks
 /// start together behind a barrier.
-public final class StepTrace {
-    public static let steps = 10
-    public static let ranks = 64
+package final class StepTrace {
+    package static let steps = 10
+    package static let ranks = 64
 
     private let path: FilePath
     private let communicator: any Collective
     private var stepsLeft = StepTrace.steps
 
     /// Makes sure that the file can be written, and begins to record. Collective.
-    public init(path: FilePath, communicator: any Collective) throws {
+    package init(path: FilePath, communicator: any Collective) throws {
         (self.path, self.communicator) = (path, communicator)
         try communicator.agree(on: "opening the trace") {
             if communicator.isRoot { try WholeFile.write("", to: path) }
@@ -27,14 +27,14 @@ public final class StepTrace {
     }
 
     /// Says that a step is done; the last that is recorded writes the file. Collective.
-    public func stepped() throws {
+    package func stepped() throws {
         guard stepsLeft > 0 else { return }
         stepsLeft -= 1
         if stepsLeft == 0 { try write() }
     }
 
     /// Writes the file if the run ended sooner. Collective.
-    public func finish() throws {
+    package func finish() throws {
         guard stepsLeft > 0 else { return }
         stepsLeft = 0
         try write()

@@ -3,7 +3,7 @@ import Checkpointing
 /// A record of a TensorBoard event file: a protocol buffer of TensorFlow's `Event` message, with its framing.
 ///
 /// Field numbers are those of tensorflow's event.proto, summary.proto and tensor.proto.
-public struct TensorBoardEvent: Sendable {
+package struct TensorBoardEvent: Sendable {
     /// The `Event` message.
     private var message = ProtocolBuffer()
 
@@ -13,21 +13,21 @@ public struct TensorBoardEvent: Sendable {
     }
 
     /// The first record of every file.
-    public static func fileVersion(wallTime: Double) -> TensorBoardEvent {
+    package static func fileVersion(wallTime: Double) -> TensorBoardEvent {
         var event = TensorBoardEvent(wallTime: wallTime, step: 0)
         event.message.bytes(3, Array("brain.Event:2".utf8))
         return event
     }
 
     /// Tells readers to forget what an earlier file has from this step on.
-    public static func sessionStart(step: Int, wallTime: Double) -> TensorBoardEvent {
+    package static func sessionStart(step: Int, wallTime: Double) -> TensorBoardEvent {
         var event = TensorBoardEvent(wallTime: wallTime, step: step)
         event.message.message(7) { $0.integer(1, 1) }
         return event
     }
 
     /// Several curves' values at one step.
-    public static func scalars(_ values: [(tag: String, value: Double)], step: Int, wallTime: Double)
+    package static func scalars(_ values: [(tag: String, value: Double)], step: Int, wallTime: Double)
         -> TensorBoardEvent
     {
         var event = TensorBoardEvent(wallTime: wallTime, step: step)
@@ -43,7 +43,7 @@ public struct TensorBoardEvent: Sendable {
     }
 
     /// Text that TensorBoard renders as Markdown.
-    public static func text(_ tag: String, _ markdown: String, step: Int, wallTime: Double) -> TensorBoardEvent {
+    package static func text(_ tag: String, _ markdown: String, step: Int, wallTime: Double) -> TensorBoardEvent {
         var event = TensorBoardEvent(wallTime: wallTime, step: step)
         event.message.message(5) { summary in
             summary.message(1) { value in
@@ -63,7 +63,7 @@ public struct TensorBoardEvent: Sendable {
     }
 
     /// An RGB picture, encoded as PNG.
-    public static func image(
+    package static func image(
         _ tag: String, png: [UInt8], width: Int, height: Int, step: Int, wallTime: Double
     ) -> TensorBoardEvent {
         var event = TensorBoardEvent(wallTime: wallTime, step: step)
@@ -82,7 +82,7 @@ public struct TensorBoardEvent: Sendable {
     }
 
     /// Length, its masked checksum, message, its masked checksum: TensorFlow's record format, little-endian.
-    public var record: [UInt8] {
+    package var record: [UInt8] {
         let length = littleEndian(UInt64(message.bytes.count))
         return length + littleEndian(masked(length)) + message.bytes + littleEndian(masked(message.bytes))
     }

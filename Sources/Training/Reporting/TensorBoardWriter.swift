@@ -1,20 +1,20 @@
 import Files
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 /// An event file for TensorBoard (and, through `wandb sync`, Weights & Biases).
 ///
 /// Append only and one write(2) per record, because readers follow the file while it grows. A resumed run opens a new
 /// file beside the old one.
-public final class TensorBoardWriter {
-    public var path: FilePath { file.path }
+package final class TensorBoardWriter {
+    package var path: FilePath { file.path }
     private let file: AppendedFile
     private let clock: TimeSource
 
     /// Makes `directory`'s next event file; the directory must exist.
     ///
     /// - Parameter resumedAtStep: updates done when the run goes on; readers drop what an earlier file has after them.
-    public init(directory: FilePath, resumedAtStep: Int = 0, clock: TimeSource = .system) throws {
+    package init(directory: FilePath, resumedAtStep: Int = 0, clock: TimeSource = .system) throws {
         var host = [CChar](repeating: 0, count: 256)
         gethostname(&host, host.count - 1)
         let name = host.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
@@ -31,25 +31,25 @@ public final class TensorBoardWriter {
     }
 
     /// Curves' values at one step.
-    public func scalars(_ values: [(tag: String, value: Double)], step: Int) throws {
+    package func scalars(_ values: [(tag: String, value: Double)], step: Int) throws {
         try write(.scalars(values, step: step, wallTime: clock.wall()))
     }
 
     /// A record's values, tagged `train/loss`, `evaluation/…`.
-    public func write(_ record: MetricRecord) throws {
+    package func write(_ record: MetricRecord) throws {
         let values = record.values.sorted { $0.key < $1.key }.map { ("\(record.kind.rawValue)/\($0.key)", $0.value) }
         guard !values.isEmpty else { return }
         try write(.scalars(values, step: record.step, wallTime: record.time))
     }
 
     /// Preformatted text, such as the configuration.
-    public func text(_ tag: String, _ text: String, step: Int) throws {
+    package func text(_ tag: String, _ text: String, step: Int) throws {
         // Four spaces make a block of code in Markdown.
         let markdown = text.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + $0 }
         try write(.text(tag, markdown.joined(separator: "\n"), step: step, wallTime: clock.wall()))
     }
 
-    public func image(_ tag: String, png: [UInt8], width: Int, height: Int, step: Int) throws {
+    package func image(_ tag: String, png: [UInt8], width: Int, height: Int, step: Int) throws {
         try write(.image(tag, png: png, width: width, height: height, step: step, wallTime: clock.wall()))
     }
 

@@ -1,17 +1,17 @@
 import Glibc
 
 /// Time as reports need it: replaced in tests.
-public struct TimeSource: Sendable {
+package struct TimeSource: Sendable {
     /// Seconds that only ever grow.
-    public let monotonic: @Sendable () -> Double
+    package let monotonic: @Sendable () -> Double
     /// Seconds since 1970.
-    public let wall: @Sendable () -> Double
+    package let wall: @Sendable () -> Double
 
-    public init(monotonic: @escaping @Sendable () -> Double, wall: @escaping @Sendable () -> Double) {
+    package init(monotonic: @escaping @Sendable () -> Double, wall: @escaping @Sendable () -> Double) {
         (self.monotonic, self.wall) = (monotonic, wall)
     }
 
-    public static let system = TimeSource(
+    package static let system = TimeSource(
         monotonic: { seconds(CLOCK_MONOTONIC) }, wall: { seconds(CLOCK_REALTIME) })
 
     private static func seconds(_ clock: clockid_t) -> Double {
@@ -21,7 +21,7 @@ public struct TimeSource: Sendable {
     }
 
     /// UTC as 2026-11-24T02:11:24Z.
-    public static func utc(_ seconds: Double) -> String {
+    package static func utc(_ seconds: Double) -> String {
         var time = time_t(seconds.rounded(.down))
         var parts = tm()
         gmtime_r(&time, &parts)
@@ -31,7 +31,7 @@ public struct TimeSource: Sendable {
     }
 
     /// "45s", "12m", "3h05m", "2d04h".
-    public static func duration(_ seconds: Double) -> String {
+    package static func duration(_ seconds: Double) -> String {
         guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "?" }
         let whole = Int(seconds.rounded())
         func padded(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }

@@ -1,7 +1,7 @@
 import DataParallel
-import MessagePassing
-import NeuralNetwork
-import TensorCore
+package import MessagePassing
+package import NeuralNetwork
+package import TensorCore
 
 /// Finds numbers that are not finite before they reach the weights, on all ranks together.
 ///

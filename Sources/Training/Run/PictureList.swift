@@ -1,4 +1,4 @@
-import Checkpointing
+package import Checkpointing
 import ImagePipeline
 
 /// Which pictures a run is trained on, as a checkpoint remembers it.

@@ -1,7 +1,9 @@
 import Checkpointing
 import DataParallel
+import Files
 import Learning
 import MessagePassing
+import Settings
 import SystemPackage
 
 /// The checkpoints of a run: from which it begins, and how its state is saved. All of it is collective.

@@ -1,6 +1,6 @@
-import DataParallel
+package import DataParallel
 import Learning
-import TensorCore
+package import TensorCore
 
 /// What a run is about to do, for its log.
 package struct RunDescription: Sendable {

@@ -1,6 +1,6 @@
 import Files
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 /// Keeps a second job out of a run directory, for as long as this object lives.
 ///

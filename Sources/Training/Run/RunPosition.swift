@@ -1,17 +1,17 @@
-import Checkpointing
+package import Checkpointing
 
 /// Where a run is, in numbers that mean the same at any number of ranks.
-public struct RunPosition: Sendable, Equatable {
+package struct RunPosition: Sendable, Equatable {
     /// Updates done.
-    public var step = 0
+    package var step = 0
     /// Images seen by all ranks together.
-    public var samples = 0
+    package var samples = 0
     /// The epoch that the next batch belongs to, from 0.
-    public var epoch = 0
+    package var epoch = 0
     /// Images of that epoch seen so far.
-    public var samplesInEpoch = 0
+    package var samplesInEpoch = 0
 
-    public init() {}
+    package init() {}
 
     package init(_ facts: CheckpointFacts) {
         step = facts.step

@@ -1,9 +1,9 @@
-import Checkpointing
+package import Checkpointing
 import DataParallel
 import Drawing
 import Files
 import ImagePipeline
-import Learning
+package import Learning
 import SystemPackage
 import TensorCore
 

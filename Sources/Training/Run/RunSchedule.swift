@@ -1,5 +1,5 @@
-import Learning
-import Optimization
+package import Learning
+package import Optimization
 
 /// How long a run is and what its rates are at a position: values that are the same on every rank.
 ///

@@ -1,4 +1,5 @@
 import DataParallel
+import Files
 import ImagePipeline
 import MessagePassing
 import SystemPackage

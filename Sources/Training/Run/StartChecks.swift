@@ -3,6 +3,7 @@ import Files
 import Glibc
 import ImagePipeline
 import MessagePassing
+import SystemPackage
 
 /// What must be the same on every host before a run begins.
 package struct StartChecks {

@@ -1,4 +1,4 @@
-import Learning
+package import Learning
 
 /// Seconds of a step on one rank, by what they were spent on.
 package struct StepTimes: Sendable {

@@ -6,18 +6,18 @@ import Synchronization
 /// Before the first step there is nothing to save: the process leaves at once, whatever it is waiting for. From then on
 /// the first signal is only remembered; the ranks tell each other after every step, so that all stop at the same one. A
 /// second one ends the process at once.
-public enum StopRequest {
+package enum StopRequest {
     private static let signals = [SIGUSR1, SIGTERM, SIGINT]
     /// One request may arrive twice: from the scheduler and, forwarded, from the launcher.
     private static let millisecondsToForgiveRepeats: Int64 = 1000
 
     /// Keeps signals waiting until `install`, also while a program replaces itself.
-    public static func hold() { changeMask(SIG_BLOCK) }
+    package static func hold() { changeMask(SIG_BLOCK) }
 
     /// Begins to listen, first of all: until `rememberFromNow` a signal ends the process with `status`.
     ///
     /// - Parameter speaker: what the line about it begins with; nil for a rank that leaves silently.
-    public static func install(speaker: String?, status: Int32) {
+    package static func install(speaker: String?, status: Int32) {
         // All that the handler touches exists before it.
         received.store(0, ordering: .relaxed)
         remembers.store(false, ordering: .relaxed)

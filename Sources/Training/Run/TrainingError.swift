@@ -1,7 +1,7 @@
 import MessagePassing
 
 /// A run cannot go on; thrown alike on every rank.
-public struct TrainingError: SharedError, CustomStringConvertible {
-    public let description: String
+package struct TrainingError: SharedError, CustomStringConvertible {
+    package let description: String
     package init(_ description: String) { self.description = description }
 }

@@ -2,13 +2,14 @@ import Checkpointing
 import DataParallel
 import Files
 import ImagePipeline
-import Learning
-import MessagePassing
-import SystemPackage
-import TensorCore
+package import Learning
+package import MessagePassing
+import NeuralNetwork
+package import SystemPackage
+package import TensorCore
 
 /// How a run ended, the same on all ranks.
-public enum RunEnd: Sendable {
+package enum RunEnd: Sendable {
     /// The schedule is done.
     case finished
     /// A signal asked for it: the state is saved, and the same command goes on.
@@ -18,7 +19,7 @@ public enum RunEnd: Sendable {
 /// A training run from its first image to its last checkpoint, the same on every rank and for every task.
 ///
 /// What differs by rank is confined to the reporter, which speaks on rank zero only.
-public final class TrainingRun<Task: TrainingTask> {
+package final class TrainingRun<Task: TrainingTask> {
     private let configuration: RunConfiguration
     private let runtime: MPIRuntime
     private let communicator: any Collective
@@ -44,7 +45,7 @@ public final class TrainingRun<Task: TrainingTask> {
     /// - Parameters:
     ///   - trace: a file for a Chrome trace of the first steps (see `StepTrace`).
     ///   - makeTask: makes what is trained, with maps of the given type.
-    public init(
+    package init(
         _ loaded: LoadedConfiguration, runtime: MPIRuntime, trace: FilePath? = nil,
         makeTask: (ElementType) throws -> Task
     ) throws {
@@ -109,7 +110,7 @@ public final class TrainingRun<Task: TrainingTask> {
     }
 
     /// Trains to the end of the schedule, or until a signal asks to stop. Collective.
-    public func run() throws -> RunEnd {
+    package func run() throws -> RunEnd {
         StopRequest.rememberFromNow()
         let batches = BatchSource(try makeLoader(), communicator)
         defer { batches.stop() }
