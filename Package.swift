@@ -68,7 +68,7 @@ let package = Package(
 
         layer("Files", [systemPackage]),
         layer("Threads", []),
-        layer("Settings", ["Files", "Yams"]),
+        layer("Settings", ["Files", "Yams", systemPackage]),
         .target(
             name: "TensorCore",
             dependencies: ["CKernels", "CVector", "COpenBLAS", "Threads"] + (hasOneDNN ? ["COneDNN"] : []),
@@ -105,7 +105,10 @@ let package = Package(
             ]),
         layer(
             "Launching",
-            ["Checkpointing", "DataParallel", "Files", "MessagePassing", "Training", subprocess, systemPackage]),
+            [
+                "Checkpointing", "DataParallel", "Files", "MessagePassing", "Threads", "Training", subprocess,
+                systemPackage,
+            ]),
         .executableTarget(
             name: "pixpro",
             dependencies: [
@@ -135,14 +138,14 @@ let package = Package(
             ["ImagePipeline", "Learning", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore"]),
         tests("MessagePassingTests", ["MessagePassing", "Threads"]),
         tests("DataParallelTests", ["DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"]),
-        tests("FilesTests", ["Files"]),
+        tests("FilesTests", ["Files", "TensorCore"]),
         tests("CheckpointingTests", ["Checkpointing", "Files", "MessagePassing", "TensorCore"]),
         // Checks that run on several ranks; the tests above start it under mpirun.
         .executableTarget(
             name: "rank-checks",
             dependencies: [
                 "Checkpointing", "DataParallel", "Evaluation", "Files", "MessagePassing", "NeuralNetwork", "TensorCore",
-                "Threads", systemPackage,
+                "TestSupport", "Threads", systemPackage,
             ],
             path: "Tests/RankChecks", swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
@@ -174,7 +177,7 @@ let package = Package(
             [
                 "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "Learning",
                 "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning", "Settings", "TensorCore",
-                "Training",
+                "Threads", "Training",
             ]),
         tests("ImagePipelineTests", ["Files", "ImagePipeline", "TensorCore"]),
         tests(

@@ -10,7 +10,7 @@ struct CheckpointCommit: Sendable {
     let keep: Int
     let visibilityLimit: Double
     let files: any FileOperations
-    let clock: any MonotonicClock
+    let clock: any TimeSource
     let observer: SaveObserver
 
     struct Summary: Sendable {
@@ -30,10 +30,10 @@ struct CheckpointCommit: Sendable {
     ///
     /// - Parameter summaries: of each rank the step, bytes and checksum of its shard, and the checksum of its plan.
     func run(_ summaries: [[Int]]) throws -> Summary {
-        let start = clock.seconds
+        let start = clock.monotonic
         try commit(summaries)
         let warnings = retire(upTo: facts.step)
-        return Summary(seconds: clock.seconds - start, warnings: warnings)
+        return Summary(seconds: clock.monotonic - start, warnings: warnings)
     }
 
     private func commit(_ summaries: [[Int]]) throws {

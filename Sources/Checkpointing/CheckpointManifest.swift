@@ -13,10 +13,20 @@ package struct CheckpointFacts: Sendable, Equatable {
     package var architecture: [String: String]
     /// Further counts to restore, at most `CheckpointManifest.largestCount`.
     package var counters: [String: Int]
+    /// By the score's name.
+    package var bestScores: [String: BestScore]
+
+    /// The best value of a score so far, and the step that it is of.
+    package struct BestScore: Sendable, Equatable {
+        package var value: Double
+        package var step: Int
+
+        package init(value: Double, step: Int) { (self.value, self.step) = (value, step) }
+    }
 
     package init(
         step: Int, samplesSeen: Int, seed: UInt64, configuration: String = "", architecture: [String: String] = [:],
-        counters: [String: Int] = [:]
+        counters: [String: Int] = [:], bestScores: [String: BestScore] = [:]
     ) {
         self.step = step
         self.samplesSeen = samplesSeen
@@ -24,6 +34,7 @@ package struct CheckpointFacts: Sendable, Equatable {
         self.configuration = configuration
         self.architecture = architecture
         self.counters = counters
+        self.bestScores = bestScores
     }
 }
 
@@ -79,6 +90,8 @@ package struct CheckpointManifest: Sendable, Equatable {
         let architecture = facts.architecture.sorted { $0.key < $1.key }
             .map { "\($0.quotedAsJSON): \($1.quotedAsJSON)" }
         let counters = facts.counters.sorted { $0.key < $1.key }.map { "\($0.quotedAsJSON): \($1)" }
+        let bestScores = facts.bestScores.sorted { $0.key < $1.key }
+            .map { "\($0.quotedAsJSON): {\"value\": \($1.value), \"step\": \($1.step)}" }
         let shardList = shards.map {
             "{\"file\": \($0.file.quotedAsJSON), \"bytes\": \($0.byteCount), \"crc32c\": \($0.checksum.quotedAsJSON)}"
         }
@@ -96,6 +109,7 @@ package struct CheckpointManifest: Sendable, Equatable {
               "configuration": \(facts.configuration.quotedAsJSON),
               "architecture": \(object(architecture)),
               "counters": \(object(counters)),
+              "bestScores": \(object(bestScores)),
               "shards": [\n    \(shardList.joined(separator: ",\n    "))\n  ],
               "tensors": \(object(tensorList))
             """
@@ -136,6 +150,10 @@ package struct CheckpointManifest: Sendable, Equatable {
         where !(0...Self.largestCount).contains(count) {
             throw CheckpointError("the manifest has an impossible \(shownText(name)), \(count)")
         }
+        for (name, score) in facts.bestScores.sorted(by: { $0.key < $1.key })
+        where !score.value.isFinite || !(0...Self.largestCount).contains(score.step) {
+            throw CheckpointError("the manifest has an impossible best score, \(shownText(name))")
+        }
         guard shards.count <= 1 << 20 else { throw CheckpointError("the manifest names \(shards.count) shards") }
         for shard in shards
         where shard.file.contains("/") || shard.file.isEmpty || !(0...Self.largestShard).contains(shard.byteCount) {
@@ -163,10 +181,23 @@ package struct CheckpointManifest: Sendable, Equatable {
             case "configuration": facts.configuration = try reader.string()
             case "architecture": try reader.object { facts.architecture[$1] = try $0.string() }
             case "counters": try reader.object { facts.counters[$1] = try $0.integer() }
+            case "bestScores": try reader.object { facts.bestScores[$1] = try Self.bestScore(&$0) }
             case "shards": try reader.array { shards.append(try Self.shard(&$0)) }
             case "tensors": try reader.object { tensors.append(try Self.tensor(&$0, name: $1)) }
             default: try reader.skipValue()
             }
+        }
+
+        private static func bestScore(_ reader: inout JSONReader) throws -> CheckpointFacts.BestScore {
+            var score = CheckpointFacts.BestScore(value: .nan, step: -1)
+            try reader.object { reader, key in
+                switch key {
+                case "value": score.value = try reader.number()
+                case "step": score.step = try reader.integer()
+                default: try reader.skipValue()
+                }
+            }
+            return score
         }
 
         private static func shard(_ reader: inout JSONReader) throws -> Shard {

@@ -33,7 +33,7 @@ package final class CheckpointReader {
     /// a `CheckpointError`: starting over silently would be worse.
     package static func openNewest(
         runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
-        files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(), report: (String) -> Void
+        files: any FileOperations = SystemFiles(), clock: any TimeSource = SystemClock(), report: (String) -> Void
     ) throws -> CheckpointReader? {
         var hasRetired = false
         while true {
@@ -59,7 +59,7 @@ package final class CheckpointReader {
 
     private static func openNewestOfList(
         runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double, files: any FileOperations,
-        clock: any MonotonicClock, report: (String) -> Void
+        clock: any TimeSource, report: (String) -> Void
     ) throws -> CheckpointReader? {
         let candidates = try communicator.agree(on: "looking for checkpoints") {
             communicator.isRoot ? try CheckpointCatalog.directories(runDirectory: runDirectory, files: files) : []
@@ -101,7 +101,7 @@ package final class CheckpointReader {
     ///   - report: hears on rank zero about such waiting when it begins.
     package static func open(
         directory: FilePath, step: Int? = nil, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
-        files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(),
+        files: any FileOperations = SystemFiles(), clock: any TimeSource = SystemClock(),
         report: (String) -> Void = { _ in }
     ) throws -> CheckpointReader {
         let action = "opening checkpoint \(directory.shown)"

@@ -28,7 +28,7 @@ package final class CheckpointSaver {
     private let keep: Int
     private let visibilityLimit: Double
     private let files: any FileOperations
-    private let clock: any MonotonicClock
+    private let clock: any TimeSource
     private let observer: SaveObserver
     private var current: Save?
 
@@ -70,7 +70,7 @@ package final class CheckpointSaver {
     ///   - observer: is told of every point of every save, for tests.
     package init(
         runDirectory: FilePath, communicator: any Collective, keep: Int, visibilityLimit: Double = 60,
-        files: any FileOperations = SystemFiles(), clock: any MonotonicClock = SystemClock(),
+        files: any FileOperations = SystemFiles(), clock: any TimeSource = SystemClock(),
         observer: @escaping SaveObserver = { _, _ in }
     ) throws {
         precondition(keep >= 1, "keep \(keep) checkpoints: at least one must remain")
@@ -86,9 +86,8 @@ package final class CheckpointSaver {
         signal(SIGXFSZ, SIG_IGN)
         try communicator.agree(on: "preparing \(parent.shown)") {
             guard communicator.isRoot else { return }
-            try files.makeDirectories(parent)
             // Or a loss of power might take the directory, with all checkpoints that are safe in it.
-            try files.synchronize(directory: runDirectory)
+            try files.makeLastingDirectories(parent)
             for name in try files.names(in: parent) where CheckpointCatalog.isUnfinished(name) {
                 try files.removeTree(parent.appending(name))
             }
@@ -108,7 +107,7 @@ package final class CheckpointSaver {
     /// way. Does not communicate; the copies take 1/N of the tensors' memory until the share is written.
     package func beginSave(_ tensors: [SavedTensor], facts: CheckpointFacts) {
         precondition(current == nil, "a save is under way; call finishSave first")
-        let start = clock.seconds
+        let start = clock.monotonic
         observer(.begun, rank)
         let owners = ShardPlan(tensors, ranks: communicator.size).owners
         let mine = tensors.indices.filter { owners[$0] == rank }.map { tensors[$0].copy() }
@@ -128,7 +127,7 @@ package final class CheckpointSaver {
                     let (byteCount, checksum) = try Self.writeShard(
                         mine, metadata: metadata, directory: directory, path: path, files: files
                     ) { observer($0, rank) }
-                    return ShardSummary(byteCount: byteCount, checksum: checksum, seconds: clock.seconds - start)
+                    return ShardSummary(byteCount: byteCount, checksum: checksum, seconds: clock.monotonic - start)
                 } catch let error as FileError where [ENOSPC, EDQUOT, EFBIG].contains(error.code) {
                     throw error.advising("or keep fewer checkpoints (checkpoint.keep)")
                 }

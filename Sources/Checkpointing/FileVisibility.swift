@@ -9,12 +9,12 @@ struct FileVisibility {
     /// Seconds from the first wait on.
     let limit: Double
     private let files: any FileOperations
-    private let clock: any MonotonicClock
+    private let clock: any TimeSource
     private var deadline: Double?
 
     private static let firstPause = 0.05, longestPause = 1.0
 
-    init(limit: Double, files: any FileOperations, clock: any MonotonicClock) {
+    init(limit: Double, files: any FileOperations, clock: any TimeSource) {
         (self.limit, self.files, self.clock) = (limit, files, clock)
     }
 
@@ -22,7 +22,7 @@ struct FileVisibility {
     mutating func wait(in directory: FilePath, until isThere: () throws -> Bool) rethrows -> Bool {
         var pause = Self.firstPause
         while try !isThere() {
-            let now = clock.seconds
+            let now = clock.monotonic
             let end = deadline ?? now + limit
             deadline = end
             guard now < end else { return false }

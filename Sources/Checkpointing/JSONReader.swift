@@ -102,12 +102,19 @@ struct JSONReader {
 
     /// A whole number that fits the type asked for.
     mutating func integer<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) throws -> Number {
-        let text = try number()
+        let text = try numberText()
         guard let value = Number(text) else { throw failure("\(text.prefix(40)) is not a whole number in range") }
         return value
     }
 
-    private mutating func number() throws -> String {
+    /// A number that is finite as a double.
+    mutating func number() throws -> Double {
+        let text = try numberText()
+        guard let value = Double(text), value.isFinite else { throw failure("\(text.prefix(40)) is out of range") }
+        return value
+    }
+
+    private mutating func numberText() throws -> String {
         skipSpace()
         let start = position
         func isDigit(_ index: Int) -> Bool {

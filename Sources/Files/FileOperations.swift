@@ -23,6 +23,19 @@ package protocol FileOperations: Sendable {
     func synchronize(directory: FilePath) throws
 }
 
+extension FileOperations {
+    /// Creates a directory and those above it so that a loss of power takes none of them: the names of those that were
+    /// made, and that of `path` in any case, are on the disk then.
+    package func makeLastingDirectories(_ path: FilePath) throws {
+        var holders = [FileSystem.parent(of: path)]
+        while let holder = holders.last, !exists(holder), holder != FileSystem.parent(of: holder) {
+            holders.append(FileSystem.parent(of: holder))
+        }
+        try makeDirectories(path)
+        for holder in holders { try synchronize(directory: holder) }
+    }
+}
+
 /// A file that is read at given places, by several threads at once.
 package protocol ReadableFile: AnyObject, Sendable {
     var path: FilePath { get }

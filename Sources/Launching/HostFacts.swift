@@ -2,6 +2,7 @@ import Checkpointing
 import Files
 import Glibc
 package import SystemPackage
+import Threads
 import Training
 
 /// What a host is asked before a job starts there.
@@ -94,7 +95,7 @@ extension HostFacts {
         facts.memory = min(PhysicalMemory.byteCount, limits.memory?.amount ?? .max)
         facts.memoryKills = memoryKills(in: limits.memory?.group)
         facts.lookAtTemporaryFolder()
-        facts.clock = TimeSource.system.wall()
+        facts.clock = SystemClock().wall
         facts.rootProblems = question.roots.compactMap(problem(ofRoot:))
         if let directory = question.runDirectory { facts.look(at: directory, mark: question.mark) }
         return facts
@@ -149,9 +150,9 @@ extension HostFacts {
     private static let visibility = 4.0
 
     private mutating func look(at directory: FilePath, mark: String?) {
-        let end = TimeSource.system.monotonic() + Self.visibility
+        let end = SystemClock().monotonic + Self.visibility
         var sight = RunSight(directory, mark: mark)
-        while sight.place != .there, TimeSource.system.monotonic() < end {
+        while sight.place != .there, SystemClock().monotonic < end {
             usleep(200_000)
             sight = RunSight(directory, mark: mark)
         }

@@ -4,6 +4,7 @@ import MessagePassing
 import Subprocess
 import Synchronization
 import SystemPackage
+import Threads
 import Training
 
 /// One mpirun and all that it starts on this machine: a session of its own, so that a terminal's Ctrl-C reaches the
@@ -63,7 +64,7 @@ struct Job: Sendable {
     private func watch(_ session: pid_t) async -> Bool {
         var hasAsked = false, isCalledOff = false, terminated: Double?, ranksEnded: Double?
         while await Self.sleep(0.1) {
-            let now = TimeSource.system.monotonic()
+            let now = SystemClock().monotonic
             if let signal = StopSignals.asked, !hasAsked {
                 hasAsked = true
                 isCalledOff = !hasBegun()

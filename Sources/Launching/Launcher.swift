@@ -2,6 +2,7 @@ import DataParallel
 import Files
 import MessagePassing
 package import SystemPackage
+import Threads
 package import Training
 
 /// Starts a run on the hosts of a list and keeps it going: looks, asks the policy, obeys.
@@ -32,14 +33,14 @@ package final class Launcher: Sendable {
     private let arguments: [String]
     private let directory: FilePath
     private let log = LauncherLog()
-    private let clock = TimeSource.system
+    private let clock = SystemClock()
 
     /// Begins to listen to signals; to be called on the main thread, before any other is there.
     ///
     /// - Parameter arguments: what `pixpro train` is given, from which `configuration` was read.
     package init(_ options: Options, configuration: RunConfiguration, arguments: [String]) {
         (self.options, self.configuration, self.arguments) = (options, configuration, arguments)
-        directory = FileSystem.absolute(FilePath(text: configuration.run.directory))
+        directory = FileSystem.absolute(configuration.run.directory)
         if !options.isDryRun { StopSignals.install() }
     }
 
@@ -82,7 +83,7 @@ package final class Launcher: Sendable {
                 if policy.restarts > 0 { log.say("restart \(policy.restarts) of \(options.restart.restarts)") }
                 let end = try await start(preflight, asking, question(mark), number: starts, view.run)
                 if StopSignals.asked != nil, end.status != 0 { return end.status }
-                switch policy.ended(end, RunSight(directory, mark: mark), time: clock.monotonic()) {
+                switch policy.ended(end, RunSight(directory, mark: mark), time: clock.monotonic) {
                 case .leave(let status, let reason): return leave(status, reason)
                 case .look(let seconds, _):
                     log.say("the hosts are looked at again in \(Int(seconds.rounded(.up))) s")
@@ -116,7 +117,7 @@ package final class Launcher: Sendable {
         let preflight = await asking.ask(
             hosts, question(sight.place == .there ? mark : nil), newestStep: max(newestStep, sight.newestStep))
         for reason in preflight.reasons { log.sayOnce(reason) }
-        for note in preflight.clockNotes(now: clock.wall()) { log.note(note) }
+        for note in preflight.clockNotes(now: clock.wall) { log.note(note) }
         return preflight
     }
 
@@ -124,19 +125,20 @@ package final class Launcher: Sendable {
     private func question(_ mark: String?) -> HostQuestion {
         HostQuestion(
             runDirectory: mark == nil ? nil : directory, mark: mark,
-            roots: configuration.data.roots.map { FileSystem.absolute(FilePath(text: $0)) })
+            roots: configuration.data.roots.map(FileSystem.absolute))
     }
 
     private func view(_ preflight: Preflight, _ mark: String?, _ listed: Int) -> RestartPolicy.View {
         RestartPolicy.View(
-            time: clock.monotonic(), run: RunSight(directory, mark: mark),
+            time: clock.monotonic, run: RunSight(directory, mark: mark),
             owner: options.restart.restarts > 0 ? RunLock.holder(of: directory) : nil,
             ready: preflight.ready.map(\.host.name), listed: listed, lackOfAll: preflight.lackOfAll?.description)
     }
 
     private func plan(_ preflight: Preflight) throws -> JobPlan {
+        let kept = try configuration.microBatchesKept()
         let plan = try JobPlan(ready: preflight.ready, perHost: options.ranksPerHost) {
-            try BatchPlan.mostRanks(configuration, available: $0)
+            try BatchPlan.mostRanks(configuration, available: $0, microBatches: kept)
         }
         if plan.ranks < plan.available {
             log.say("the global batch has too few images for \(plan.available) ranks: \(plan.ranks) of them are used")
@@ -184,7 +186,7 @@ package final class Launcher: Sendable {
         for line in preflight.ready.compactMap(\.equipment) { log.note(line) }
         log.forget()
         if missing > 0 { log.say("going on without \(missing) of \(preflight.findings.count) hosts") }
-        let files = RunDirectory(directory), glance = MetricsGlance(files.metrics), begin = clock.monotonic()
+        let files = RunDirectory(directory), glance = MetricsGlance(files.metrics), begin = clock.monotonic
         let job = Job(
             words: words(
                 plan, hostFile: hostFile, agent: asking.agent,
@@ -202,7 +204,7 @@ package final class Launcher: Sendable {
         let done = MetricsGlance(files.metrics).since(glance)
         let end = JobEnd(
             status: status, began: done.start != nil, lastStep: done.lastStep, newestStep: seen.step,
-            seconds: clock.monotonic() - begin)
+            seconds: clock.monotonic - begin)
         if status != 0 && status != stoppedExitStatus { log.say("the job ended with status \(status): \(end.meaning)") }
         log.note(cost(end, plan, before, number))
         return end
@@ -214,7 +216,7 @@ package final class Launcher: Sendable {
         let newest = RunSight(directory, mark: nil).newestStep
         let steps = end.lastStep.map { "trained to step \($0)" } ?? "no step trained"
         let again = end.lastStep.map { max(0, $0 - newest) } ?? 0
-        return "start \(number) ended with status \(end.status) after \(TimeSource.duration(end.seconds)), "
+        return "start \(number) ended with status \(end.status) after \(TimeText.duration(end.seconds)), "
             + "\((hostHours * 100).rounded() / 100) host hours: \(steps) from step \(before.newestStep); the newest "
             + "checkpoint is step \(newest)" + (again > 0 ? ", so \(again) steps are trained anew" : "")
     }
@@ -226,8 +228,8 @@ package final class Launcher: Sendable {
 
     /// Whether a signal asked to stop meanwhile.
     private func pause(_ seconds: Double) async -> Bool {
-        let end = clock.monotonic() + seconds
-        while StopSignals.asked == nil, clock.monotonic() < end {
+        let end = clock.monotonic + seconds
+        while StopSignals.asked == nil, clock.monotonic < end {
             // A launcher's own task is never cancelled.
             try? await Task.sleep(for: .milliseconds(100))
         }

@@ -5,6 +5,11 @@ package struct Score: Codable, Sendable, Equatable {
     /// `knn top-1`, `linear top-1`, `segmentation mIoU`, `correspondence` or `feature spread`.
     package let name: String
     package let value: Double
+    /// `share`, from 0 to 1, or what is written behind the value: `dB`.
+    package let unit: String
+    package let better: Direction
+    /// The best value of the run so far, where it is known, this one among them.
+    package var best: Best?
     /// The value for random weights, where it was measured.
     package var floor: Double?
     /// The value of a guess, where it is known.
@@ -13,13 +18,39 @@ package struct Score: Codable, Sendable, Equatable {
     package let trained: Int
     package let scored: Int
 
-    package init(name: String, value: Double, floor: Double? = nil, chance: Double? = nil, trained: Int, scored: Int) {
+    package static let share = "share"
+
+    /// Which values are better.
+    package enum Direction: String, Codable, Sendable {
+        case higher, lower
+    }
+
+    /// The best value of a run, and the step that it is of.
+    package struct Best: Codable, Sendable, Equatable {
+        package let value: Double
+        package let step: Int
+
+        package init(value: Double, step: Int) { (self.value, self.step) = (value, step) }
+    }
+
+    package init(
+        name: String, value: Double, unit: String = Score.share, better: Direction = .higher, floor: Double? = nil,
+        chance: Double? = nil, trained: Int, scored: Int
+    ) {
         self.name = name
         self.value = value
+        self.unit = unit
+        self.better = better
         self.floor = floor
         self.chance = chance
         self.trained = trained
         self.scored = scored
+    }
+
+    /// Another value of this score as people read it.
+    func text(_ value: Double) -> String {
+        unit == Self.share
+            ? String(format: "%.1f %%", 100 * value) : significant(value) + (unit.isEmpty ? "" : " \(unit)")
     }
 }
 
@@ -48,11 +79,13 @@ package struct EvaluationReport: Codable, Sendable, Equatable {
 
     /// A table for people, in per cent where a score is a share.
     package var table: String {
-        let header = ["score", "value", "random weights", "chance", "trained on", "scored on"]
+        let header = ["score", "value", "best so far", "random weights", "chance", "trained on", "scored on"]
         let rows = scores.map { score in
-            [
-                score.name, Self.text(score.value), score.floor.map(Self.text) ?? "-",
-                score.chance.map(Self.text) ?? "-", score.trained == 0 ? "-" : "\(score.trained)", "\(score.scored)",
+            let best = score.best.map { "\(score.text($0.value)) (step \($0.step))" }
+            return [
+                score.name + (score.better == .lower ? " (lower is better)" : ""), score.text(score.value), best ?? "-",
+                score.floor.map(score.text) ?? "-", score.chance.map(score.text) ?? "-",
+                score.trained == 0 ? "-" : "\(score.trained)", "\(score.scored)",
             ]
         }
         let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max()! }
@@ -65,8 +98,6 @@ package struct EvaluationReport: Codable, Sendable, Equatable {
         let left = skipped.isEmpty ? [] : ["skipped \(skipped.count) pictures, the first: \(skipped[0])"]
         return (lines + left + notes).joined(separator: "\n")
     }
-
-    private static func text(_ value: Double) -> String { String(format: "%.1f %%", 100 * value) }
 
     /// Readable JSON with keys in a fixed order.
     package var json: String {

@@ -54,23 +54,23 @@ final class PretrainingEvaluator: TaskEvaluator {
     private static func classification(
         _ sets: PretrainingSettings.Classification, _ size: Int, _ unlisted: inout [SkippedPicture]
     ) throws -> EvaluationPlan.Classification {
-        let train = try ImageIndex(roots: [FilePath(text: sets.train)])
-        let validation = try ImageIndex(roots: [FilePath(text: sets.validation)])
+        let train = try ImageIndex(roots: [sets.train])
+        let validation = try ImageIndex(roots: [sets.validation])
         unlisted += (train.leftOut.skipped + validation.leftOut.skipped).map(SkippedPicture.init)
         let classes = train.classNames
         guard classes.count >= 2 else {
             throw EvaluationError(
-                "\(shownText(sets.train)) has \(classes.count) class folders; evaluation.classification needs one folder for each "
+                "\(sets.train.shown) has \(classes.count) class folders; evaluation.classification needs one folder for each "
                     + "of at least two classes")
         }
         let numbers = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
-        func labels(_ index: ImageIndex, _ root: String) throws -> [Int] {
+        func labels(_ index: ImageIndex, _ root: FilePath) throws -> [Int] {
             try (0..<index.count).map { picture in
                 let name = index.label(of: picture).map { index.classNames[$0] }
                 guard let name, let number = numbers[name] else {
                     throw EvaluationError(
-                        "\(index.description(of: picture)) is in no class folder of \(shownText(sets.train)) "
-                            + "(\(classes.prefix(5).map { shownText($0) }.joined(separator: ", "))…); sort \(shownText(root)) into the same classes"
+                        "\(index.description(of: picture)) is in no class folder of \(sets.train.shown) "
+                            + "(\(classes.prefix(5).map { shownText($0) }.joined(separator: ", "))…); sort \(root.shown) into the same classes"
                     )
                 }
                 return number
@@ -87,7 +87,7 @@ final class PretrainingEvaluator: TaskEvaluator {
     ) throws -> EvaluationPlan.Segmentation {
         let scheme = LabelScheme(classes: sets.classes, void: sets.void)
         func source(_ set: PretrainingSettings.LabelledImages, _ part: String) throws -> LabelledPictureSource {
-            let folder = try SegmentationFolder(images: FilePath(text: set.images), labels: FilePath(text: set.labels))
+            let folder = try SegmentationFolder(images: set.images, labels: set.labels)
             unlisted += folder.leftOut.skipped.map(SkippedPicture.init)
             if verify {
                 let pixels = try folder.verify(classes: sets.classes, void: sets.void)

@@ -2,6 +2,8 @@ import ImagePipeline
 package import Settings
 
 extension PretrainingSettings: TaskSettings {
+    package static let name = "pretraining"
+
     package static let schema = Schema<PretrainingSettings>(
         sections: [
             Section("data.augmentation", "What chance does to the two crops; the defaults are the published recipes."),

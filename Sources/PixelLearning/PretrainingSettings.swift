@@ -1,4 +1,5 @@
 package import ImagePipeline
+package import SystemPackage
 package import TensorCore
 
 /// Everything that decides what pretraining learns from a list of pictures.
@@ -62,10 +63,10 @@ package struct PretrainingSettings: Sendable, Equatable {
 
     /// Two trees of class folders.
     package struct Classification: Sendable, Equatable {
-        package var train = ""
-        package var validation = ""
+        package var train: FilePath = ""
+        package var validation: FilePath = ""
 
-        package init(train: String = "", validation: String = "") {
+        package init(train: FilePath = "", validation: FilePath = "") {
             self.train = train
             self.validation = validation
         }
@@ -83,10 +84,10 @@ package struct PretrainingSettings: Sendable, Equatable {
     }
 
     package struct LabelledImages: Sendable, Equatable {
-        package var images = ""
-        package var labels = ""
+        package var images: FilePath = ""
+        package var labels: FilePath = ""
 
-        package init(images: String = "", labels: String = "") {
+        package init(images: FilePath = "", labels: FilePath = "") {
             self.images = images
             self.labels = labels
         }

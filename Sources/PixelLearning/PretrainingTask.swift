@@ -5,6 +5,12 @@ import NeuralNetwork
 package import Optimization
 package import TensorCore
 
+extension PretrainingSettings: TaskDefinition {
+    package func makeTask(seed: Int, elementType: ElementType) -> PretrainingTask {
+        PretrainingTask(prepared(seed: seed, elementType: elementType))
+    }
+}
+
 /// Pretraining as a task: two views of each picture, pixels of one against those of the other.
 package final class PretrainingTask: TrainingTask {
     package let settings: PretrainingSettings

@@ -1,11 +1,13 @@
+import Files
 import Glibc
+package import SystemPackage
 package import Yams
 
-/// A path; all settings that hold text are paths.
+/// All settings that hold text are paths.
 ///
 /// `~` and `~/…` begin at the home folder, as in a shell. Quotes in YAML do not change that; the tag `!literal` does, which
 /// the writer puts before a path whose first folder is called `~`.
-extension String: SettingValue {
+extension FilePath: SettingValue {
     package static var expectation: String { "text" }
 
     package init?(yaml node: Node) {
@@ -13,7 +15,7 @@ extension String: SettingValue {
         guard let path = scalar.tag == Self.literal ? scalar.string : HomeFolder.expand(scalar.string) else {
             return nil
         }
-        self = path
+        self.init(text: path)
     }
 
     /// Plain where no reader of YAML can take it for anything else, quoted otherwise.
@@ -21,12 +23,15 @@ extension String: SettingValue {
         let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+")
         // Words that other YAML readers take for null or a truth value.
         let words: Set = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
-        if allSatisfy(plain.contains), let first, first.isLetter || first == "/", !words.contains(lowercased()) {
-            return self
+        let path = text
+        if path.allSatisfy(plain.contains), let first = path.first, first.isLetter || first == "/",
+            !words.contains(path.lowercased())
+        {
+            return path
         }
         // Foundation, by which Yams makes texts, drops a byte order mark at their start.
-        let text = unicodeScalars.first == "\u{feff}" ? "\u{feff}" + self : self
-        return (hasPrefix("~") ? "\(Self.literal) " : "") + text.quoted
+        let whole = path.unicodeScalars.first == "\u{feff}" ? "\u{feff}" + path : path
+        return (path.hasPrefix("~") ? "\(Self.literal) " : "") + whole.quoted
     }
 
     static var literal: Tag { "!literal" }
@@ -45,14 +50,14 @@ extension String: SettingValue {
     }
 }
 
-extension Array: SettingValue where Element == String {
+extension Array: SettingValue where Element == FilePath {
     package static var expectation: String { "text or a list of texts" }
 
     package init?(yaml node: Node) {
-        if let single = String(yaml: node) {
+        if let single = FilePath(yaml: node) {
             self = [single]
         } else if case .sequence(let sequence) = node {
-            let elements = sequence.compactMap(String.init(yaml:))
+            let elements = sequence.compactMap(FilePath.init(yaml:))
             guard elements.count == sequence.count else { return nil }
             self = elements
         } else {
@@ -65,12 +70,12 @@ extension Array: SettingValue where Element == String {
     /// A list of YAML in brackets, or one path as it is.
     package static func node(ofArgument argument: String) throws -> Node {
         argument.hasPrefix("[") && argument.hasSuffix("]")
-            ? try Node(yaml: argument) : try String.node(ofArgument: argument)
+            ? try Node(yaml: argument) : try FilePath.node(ofArgument: argument)
     }
 
     package static func remedy(for node: Node) -> String? {
-        if case .sequence(let sequence) = node { return sequence.lazy.compactMap(String.remedy(for:)).first }
-        return String.remedy(for: node)
+        if case .sequence(let sequence) = node { return sequence.lazy.compactMap(FilePath.remedy(for:)).first }
+        return FilePath.remedy(for: node)
     }
 }
 

@@ -34,6 +34,12 @@ extension Node {
         return scalar.string
     }
 
+    /// The text of a scalar, quoted or not, that is not null.
+    var text: String? {
+        guard case .scalar(let scalar) = self, !isNull else { return nil }
+        return scalar.string
+    }
+
     package var isMergeKey: Bool { plainText == "<<" }
 
     package var isNull: Bool {
@@ -133,6 +139,22 @@ extension AutomaticCount: SettingValue {
     package var yaml: String { description }
 }
 
+/// The name of a task; which there are, the program knows.
+package struct TaskName: SettingValue {
+    package let name: String
+
+    package init(_ name: String) { self.name = name }
+
+    package static var expectation: String { "the name of a task" }
+
+    package init?(yaml node: Node) {
+        guard let text = node.text else { return nil }
+        name = text
+    }
+
+    package var yaml: String { name }
+}
+
 /// A choice of names.
 package protocol ChoiceValue: SettingValue, RawRepresentable where RawValue == String {
     /// What a configuration may say, in the order in which messages list it.
@@ -150,7 +172,7 @@ extension ChoiceValue {
     }
 
     package init?(yaml node: Node) {
-        guard let text = String(yaml: node), let value = Self.choices.first(where: { $0.rawValue == text }) else {
+        guard let text = node.text, let value = Self.choices.first(where: { $0.rawValue == text }) else {
             return nil
         }
         self = value

@@ -2,6 +2,8 @@
 ///
 /// The keys are mounted beside those of a run: a key of another task is an unknown key.
 package protocol TaskSettings: Sendable, Equatable {
+    /// What a configuration calls the task: `task: pretraining`.
+    static var name: String { get }
     /// The defaults.
     init()
     static var schema: Schema<Self> { get }

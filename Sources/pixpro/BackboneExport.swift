@@ -52,7 +52,7 @@ struct BackboneExport {
 
     private func writeExample(_ picture: FilePath, _ tensors: [NamedTensor], to path: FilePath) throws {
         let run = try RunConfiguration.parse(
-            yaml: reader.manifest.facts.configuration, name: reader.directory.shown, task: PretrainingSettings.self
+            yaml: reader.manifest.facts.configuration, name: reader.directory.shown, tasks: tasks
         ).configuration
         let byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
         let state = ModelState(seed: 0)
@@ -90,7 +90,7 @@ struct BackboneExport {
     private func card(_ encoder: Encoder) throws -> [String: String] {
         let facts = reader.manifest.facts
         let run = try RunConfiguration.parse(
-            yaml: facts.configuration, name: reader.directory.shown, task: PretrainingSettings.self
+            yaml: facts.configuration, name: reader.directory.shown, tasks: tasks
         ).configuration
         let settings = run.pretraining(), architecture = settings.model.architecture
         return weights.facts.merging([

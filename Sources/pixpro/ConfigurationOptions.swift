@@ -21,7 +21,7 @@ struct ConfigurationOptions: ParsableArguments {
     func load(_ communicator: any Collective, roots: [String] = []) throws -> LoadedConfiguration {
         try communicator.agree(on: "reading the configuration") {
             try RunConfiguration.load(
-                file: config, roots: roots, overrides: set, task: PretrainingSettings.self)
+                file: config, roots: roots, overrides: set, tasks: tasks)
         }
     }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Learning
 import MessagePassing
-import PixelLearning
 import SystemPackage
 import Training
 
@@ -31,8 +30,7 @@ struct Evaluate: ParsableCommand {
         runOnAllRanks { runtime in
             let evaluation = try RunEvaluation(
                 runDirectory: directory, step: step, configurationFile: options.config, overrides: options.set,
-                task: PretrainingSettings.self, runtime: runtime
-            ) { PretrainingTask($0.pretraining()) }
+                tasks: tasks, runtime: runtime)
             let report = try evaluation.run()
             if runtime.world.isRoot { print(json ? try report.json : report.table) }
         }

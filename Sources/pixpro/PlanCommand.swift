@@ -26,11 +26,12 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try RunConfiguration.load(
-            file: options.config, overrides: options.set, task: PretrainingSettings.self
+            file: options.config, overrides: options.set, tasks: tasks
         ).configuration
-        let most = try BatchPlan.mostRanks(configuration, available: ranks)
+        let most = try BatchPlan.mostRanks(
+            configuration, available: ranks, microBatches: try configuration.microBatchesKept())
         // The directory's own bytes, which need not be text.
-        let directory = FilePath(text: configuration.run.directory).bytes
+        let directory = configuration.run.directory.bytes
         FileHandle.standardOutput.write(
             Data(Array("directory=".utf8) + directory + Array("\nranks=\(most)\n".utf8)))
     }

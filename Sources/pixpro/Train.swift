@@ -1,6 +1,6 @@
 import ArgumentParser
+import Learning
 import MessagePassing
-import PixelLearning
 import SystemPackage
 import Training
 
@@ -23,29 +23,32 @@ struct Train: ParsableCommand {
             valueName: "file"))
     var trace: FilePath?
 
-    @Flag(help: "Print every configuration key with its default and meaning, and stop.")
+    @Flag(help: "Print every configuration key of the task with its default and meaning, and stop.")
     var keys = false
 
     /// Read by this process alone.
     func loadConfiguration() throws -> LoadedConfiguration {
         try RunConfiguration.load(
-            file: options.config, roots: images, overrides: options.set, task: PretrainingSettings.self)
+            file: options.config, roots: images, overrides: options.set, tasks: tasks)
+    }
+
+    private func train(
+        _ loaded: LoadedConfiguration, _ definition: some TaskDefinition, _ runtime: MPIRuntime
+    ) throws -> RunEnd {
+        try TrainingRun(loaded, of: definition, runtime: runtime, trace: trace).run()
     }
 
     func run() throws {
         if keys {
-            print(RunConfiguration.reference(of: PretrainingSettings.self))
-            return
+            let task = try loadConfiguration().configuration.task
+            return print(RunConfiguration.reference(of: type(of: task), among: tasks))
         }
         var end = RunEnd.finished
         var isRoot = true
         runOnAllRanks { runtime in
             isRoot = runtime.world.isRoot
             let loaded = try options.load(runtime.world, roots: images)
-            let run = try TrainingRun(loaded, runtime: runtime, trace: trace) {
-                PretrainingTask(loaded.configuration.pretraining($0))
-            }
-            end = try run.run()
+            end = try train(loaded, loaded.configuration.definition, runtime)
         }
         // One rank's status is the job's.
         if end == .stopped && isRoot { throw ExitCode(stoppedExitStatus) }

@@ -2,6 +2,15 @@ import Checkpointing
 import Testing
 
 @Suite struct ManifestTests {
+    @Test func theBestScoresReadBack() throws {
+        let best = [
+            "a \"b\"": CheckpointFacts.BestScore(value: -1.25e-7, step: 0), "knn": .init(value: 1.0 / 3, step: 9),
+        ]
+        let facts = CheckpointFacts(step: 9, samplesSeen: 72, seed: 1, bestScores: best)
+        let manifest = CheckpointManifest(facts: facts, shards: [], tensors: [])
+        #expect(try CheckpointManifest(manifest.encoded).facts == facts)
+    }
+
     /// A manifest with a right checksum may still hold any number.
     @Test(arguments: [Int.max, .min, -1, 1 << 60]) func numbersThatNothingCountsAreRefused(_ number: Int) {
         func refusal(_ change: (inout CheckpointFacts) -> Void, bytes: Int = 9) -> String {
@@ -19,6 +28,9 @@ import Testing
         #expect(refusal { $0.step = number }.contains("an impossible step, \(number)"))
         #expect(refusal { $0.samplesSeen = number }.contains("an impossible samplesSeen, \(number)"))
         #expect(refusal { $0.counters["epoch"] = number }.contains("an impossible epoch, \(number)"))
+        #expect(
+            refusal { $0.bestScores["knn"] = .init(value: 0.5, step: number) }.contains("an impossible best score, knn")
+        )
         #expect(refusal({ _ in }, bytes: number).contains("an impossible shard 'a'"))
     }
 }

@@ -68,6 +68,13 @@ import Training
             let resumed = try train(run, ranks: 2, ["schedule.steps=6"])
             #expect(resumed.status == 0 && resumed.errorOutput.contains("resuming from"), "\(resumed)")
             #expect(try run.shardChecksums(step: 6) == expected)
+            // The judge learns twice in each of the six steps, of seven pictures.
+            let counters = try CheckpointCatalog.verify(
+                try CheckpointCatalog.find(step: 6, runDirectory: FilePath(run.run))
+            )
+            .facts.counters
+            #expect(counters["samples.judge"] == 84 && counters["samples.painter"] == 42, "\(counters)")
+            #expect(counters["skippedUpdates.judge"] == 0 && counters["skippedUpdates.painter"] == 0, "\(counters)")
 
             let scored = try MPILauncher.run("task-check", ranks: 2, ["evaluate", run.run], timeLimit: 60)
             #expect(scored.status == 0 && scored.output.contains("\"brightness\""), "\(scored)")
@@ -75,6 +82,15 @@ import Training
             let exported = try MPILauncher.run("task-check", ranks: 1, ["export", run.run, file], timeLimit: 60)
             #expect(exported.output == "wrote 2 tensors\n", "\(exported)")
             #expect(try SafetensorsFile(path: FilePath(file)).tensors.map(\.name).sorted() == ["bias", "weight"])
+
+            let other = try MPILauncher.run(
+                "pixpro", ranks: 1,
+                [
+                    "train", SmallRun.data + "/images/train", "--set", "run.directory=\(run.run)", "--set",
+                    "batch.global=7",
+                ],
+                timeLimit: 60)
+            #expect(other.status == 78 && other.errorOutput.contains("was made with task players"), "\(other)")
         }
     }
 }

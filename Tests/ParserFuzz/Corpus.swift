@@ -181,10 +181,10 @@ struct Corpus {
             let overrides = isValue ? ["run.directory=\(text)", "data.roots=\(text)"] : []
             let configuration = try RunConfiguration.parse(
                 yaml: isValue ? "" : text, name: "fuzz.yaml", overrides: overrides,
-                task: PretrainingSettings.self
+                tasks: [PretrainingSettings.self]
             ).configuration
             let readBack = try RunConfiguration.parse(
-                yaml: configuration.yaml(), name: "fuzz.yaml", task: PretrainingSettings.self
+                yaml: configuration.yaml(), name: "fuzz.yaml", tasks: [PretrainingSettings.self]
             ).configuration
             precondition(readBack == configuration, "a configuration that does not read back equal")
             _ = try BatchPlan(configuration: configuration, ranks: BatchPlan.mostRanks(configuration, available: 3))

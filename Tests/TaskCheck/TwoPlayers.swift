@@ -32,14 +32,18 @@ struct UnequalSamples: SampleLoading {
     }
 }
 
-struct PlayerSettings: TaskSettings {
+struct PlayerSettings: TaskDefinition {
     var judgeRate = 0.02
+
+    static let name = "players"
 
     static let schema = Schema<PlayerSettings>(
         sections: [Section("judge", "The one that judges.")],
         settings: [Setting("judge.rate", \.judgeRate, in: .above(0, upTo: 1), "Learning rate of the judge.")])
     let parameterCount = 112
     let activationBytesPerImage = 1000
+
+    func makeTask(seed: Int, elementType: ElementType) -> TwoPlayers { TwoPlayers(self) }
 }
 
 /// A painter changes pictures, a judge tells painted ones from others, and they learn in turn: the judge twice for each

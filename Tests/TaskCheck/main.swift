@@ -16,14 +16,13 @@ runOnAllRanks(program: "task-check") { runtime in
     case "train":
         let loaded = try RunConfiguration.load(
             file: nil, roots: [words[1]], overrides: Array(words.dropFirst(2)),
-            task: PlayerSettings.self)
+            tasks: [PlayerSettings.self])
         let settings = loaded.configuration.settings(PlayerSettings.self)
-        _ = try TrainingRun(loaded, runtime: runtime) { _ in TwoPlayers(settings) }.run()
+        _ = try TrainingRun(loaded, of: settings, runtime: runtime).run()
     case "evaluate":
         let evaluation = try RunEvaluation(
             runDirectory: FilePath(words[1]), step: nil, configurationFile: nil, overrides: [],
-            task: PlayerSettings.self, runtime: runtime
-        ) { TwoPlayers($0.settings(PlayerSettings.self)) }
+            tasks: [PlayerSettings.self], runtime: runtime)
         let report = try evaluation.run()
         if runtime.world.isRoot { print(try report.json) }
     default:

@@ -137,7 +137,7 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     }
 
     private func find(_ path: FilePath) throws -> SimulatedNode? {
-        if let seconds = late[path], let ranks, ranks.clock.seconds < seconds { return nil }
+        if let seconds = late[path], let ranks, ranks.clock.monotonic < seconds { return nil }
         var node = root
         for name in path.components {
             guard let next = node.names[name] else { return nil }

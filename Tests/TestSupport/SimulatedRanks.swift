@@ -51,7 +51,7 @@ package final class SimulatedRanks: @unchecked Sendable {
     package var deadlock: SimulatedDeadlock? { turns.deadlock }
 
     /// The ranks' clock, whose time is virtual.
-    package var clock: any MonotonicClock { SimulatedClock(turns: turns) }
+    package var clock: any TimeSource { SimulatedClock(turns: turns) }
 
     // MARK: Running
 
@@ -144,9 +144,10 @@ package struct SimulatedDeadlock: Error, CustomStringConvertible {
     }
 }
 
-private struct SimulatedClock: MonotonicClock {
+private struct SimulatedClock: TimeSource {
     let turns: any Turns
 
-    var seconds: Double { turns.seconds }
+    var monotonic: Double { turns.seconds }
+    var wall: Double { turns.seconds }
     func pause(seconds: Double) { turns.pause(seconds: seconds) }
 }

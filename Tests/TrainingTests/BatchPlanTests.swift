@@ -28,6 +28,15 @@ import Training
         #expect(images == Array(0..<global))
     }
 
+    @Test func theLauncherStartsNoMoreRanksThanAKeptMicroBatchHasImages() throws {
+        let configuration = try parse("batch: {global: 24}")
+        #expect(try BatchPlan.mostRanks(configuration, available: 30) == 24)
+        #expect(try BatchPlan.mostRanks(configuration, available: 30, microBatches: 2) == 12)
+        #expect(try BatchPlan.mostRanks(configuration, available: 7, microBatches: 2) == 7)
+        #expect(try BatchPlan.mostRanks(configuration, available: 30, microBatches: 5) == 4)
+        #expect(try BatchPlan.mostRanks(try parse("batch: {perRank: 3}"), available: 9, microBatches: 2) == 9)
+    }
+
     @Test func perRankGrowsWithTheRanks() throws {
         #expect(try BatchPlan(configuration: try parse("batch: {perRank: 32}"), ranks: 3).global == 96)
     }

@@ -12,15 +12,15 @@ extension RunConfiguration {
         set { task = newValue }
     }
 
-    static var reference: String { reference(of: PretrainingSettings.self) }
+    static var reference: String { reference(of: PretrainingSettings.self, among: [PretrainingSettings.self]) }
 
     static func parse(
         yaml: String, name: String, roots: [String] = [], overrides: [String] = []
     ) throws -> LoadedConfiguration {
-        try parse(yaml: yaml, name: name, roots: roots, overrides: overrides, task: PretrainingSettings.self)
+        try parse(yaml: yaml, name: name, roots: roots, overrides: overrides, tasks: [PretrainingSettings.self])
     }
 
     static func load(file: FilePath?, roots: [String] = [], overrides: [String] = []) throws -> LoadedConfiguration {
-        try load(file: file, roots: roots, overrides: overrides, task: PretrainingSettings.self)
+        try load(file: file, roots: roots, overrides: overrides, tasks: [PretrainingSettings.self])
     }
 }

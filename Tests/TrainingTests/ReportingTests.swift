@@ -3,6 +3,7 @@ import Foundation
 import Synchronization
 import SystemPackage
 import Testing
+import Threads
 import Training
 
 /// A fresh folder that is gone afterwards.
@@ -31,7 +32,15 @@ private final class Screen: Sendable {
 
     func advance(_ by: Double) { seconds.withLock { $0 += by } }
 
-    var clock: TimeSource { TimeSource(monotonic: { self.seconds.withLock { $0 } }, wall: { 1_795_486_284 }) }
+    var clock: any TimeSource { FixedTime(monotonic: seconds.withLock { $0 }) }
+}
+
+/// A moment that does not pass.
+private struct FixedTime: TimeSource {
+    let monotonic: Double
+    let wall = 1_795_486_284.0
+
+    func pause(seconds: Double) {}
 }
 
 private func progress(step: Int) -> RunProgress {
@@ -120,11 +129,11 @@ private func progress(step: Int) -> RunProgress {
 
     @Test func durationsAndTimes() {
         #expect(
-            [0, 59.4, 75, 700, 11_100, 187_200].map(TimeSource.duration) == [
+            [0, 59.4, 75, 700, 11_100, 187_200].map(TimeText.duration) == [
                 "0s", "59s", "1m15s", "11m", "3h05m", "2d04h",
             ])
-        #expect(TimeSource.duration(.infinity) == "?")
-        #expect(TimeSource.utc(0) == "1970-01-01T00:00:00Z")
+        #expect(TimeText.duration(.infinity) == "?")
+        #expect(TimeText.utc(0) == "1970-01-01T00:00:00Z")
     }
 
     /// A disk that is full for a while.
@@ -265,7 +274,7 @@ private func progress(step: Int) -> RunProgress {
 
     @Test func aFileHoldsItsRecordsInOrder() throws {
         try withFolder { folder in
-            let clock = TimeSource(monotonic: { 0 }, wall: { 1_795_486_284 })
+            let clock = FixedTime(monotonic: 0)
             let writer = try TensorBoardWriter(directory: FilePath(folder), clock: clock)
             #expect(writer.path.string.contains("/events.out.tfevents.1795486284."))
             try writer.write(MetricRecord(.train, step: 5, epoch: 0, time: 2, values: ["loss": -1, "lr": 2]))

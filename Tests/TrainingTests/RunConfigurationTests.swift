@@ -113,7 +113,7 @@ func parse(_ yaml: String, _ overrides: [String] = []) throws -> RunConfiguratio
             evaluation: {classification: {train: a, validation: b}, correspondence: false}
             """)
         #expect(try parse(configuration.yaml()) == configuration)
-        let odd = ["\u{2028}a\u{2029}", "\u{85}\r\n\\", "yes", "~", "#", "a: b", "'", "日本/é", " x "]
+        let odd: [FilePath] = ["\u{2028}a\u{2029}", "\u{85}\r\n\\", "yes", "~", "#", "a: b", "'", "日本/é", " x "]
         configuration.data.roots = odd
         #expect(try parse(configuration.yaml()).data.roots == configuration.data.roots)
         configuration.pretraining.evaluation.segmentation = .init()

@@ -23,6 +23,7 @@ package func startComputeThreads(_ threads: Int? = nil, on runtime: MPIRuntime) 
 
 /// Of commands that train nothing.
 private struct NoTask: TaskSettings {
+    static let name = "none"
     static let schema = Schema<NoTask>(sections: [], settings: [])
     let parameterCount = 0
     let activationBytesPerImage = 1

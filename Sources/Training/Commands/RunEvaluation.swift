@@ -8,8 +8,9 @@ package import SystemPackage
 import TensorCore
 
 /// Scores a checkpoint of a run after training: the command `pixpro evaluate`.
-package final class RunEvaluation<Task: TrainingTask> {
+package final class RunEvaluation {
     private let evaluator: any TaskEvaluator
+    private let facts: CheckpointFacts
     private let console: Console?
     private let watchdog: Watchdog
 
@@ -17,17 +18,18 @@ package final class RunEvaluation<Task: TrainingTask> {
     /// Collective.
     package init(
         runDirectory: FilePath, step: Int?, configurationFile: FilePath?, overrides: [String],
-        task: any TaskSettings.Type, runtime: MPIRuntime, makeTask: (RunConfiguration) throws -> Task
+        tasks: [any TaskSettings.Type], runtime: MPIRuntime
     ) throws {
         let world = runtime.world
         let reader = try WeightsExport(runDirectory: runDirectory, step: step, communicator: world).reader
         let loaded = try world.agree(on: "reading the configuration") {
-            try configurationFile.map { try RunConfiguration.load(file: $0, overrides: overrides, task: task) }
+            try configurationFile.map { try RunConfiguration.load(file: $0, overrides: overrides, tasks: tasks) }
                 ?? RunConfiguration.parse(
                     yaml: reader.manifest.facts.configuration, name: reader.directory.shown, overrides: overrides,
-                    task: task)
+                    tasks: tasks)
         }
         let configuration = loaded.configuration
+        facts = reader.manifest.facts
         watchdog = runtime.watchdog
         watchdog.configure(
             configuration.watchdog.limits, reports: RunDirectory(runDirectory).watchdog)
@@ -39,22 +41,30 @@ package final class RunEvaluation<Task: TrainingTask> {
         try world.agree(on: "starting threads") {
             try ComputeThreads.start(threads: threads.compute + threads.loader)
         }
-        let task = try makeTask(configuration)
-        try TrainingState(task, withOptimizers: false).load(reader)
-        let index = try DataSource.index(
-            configuration.data.roots.map(FilePath.init(text:)), excluding: runDirectory, runtime)
-        evaluator = try task.makeEvaluator(pictures: index, communicator: world)
+        let index = try DataSource.index(configuration.data.roots, excluding: runDirectory, runtime)
+        evaluator = try Self.makeEvaluator(configuration.definition, seed: configuration.run.seed, reader, index)
         console = world.isRoot ? .standardError : nil
         console?.print("scoring \(reader.directory.shown)")
+    }
+
+    /// Of the task with the networks of a checkpoint.
+    private static func makeEvaluator(
+        _ definition: some TaskDefinition, seed: Int, _ reader: CheckpointReader, _ index: ImageIndex
+    ) throws -> any TaskEvaluator {
+        let task = try definition.makeTask(seed: seed, elementType: .float32)
+        try TrainingState(task, withOptimizers: false).load(reader)
+        return try task.makeEvaluator(pictures: index, communicator: reader.communicator)
     }
 
     /// Collective; the same report on all ranks.
     package func run() throws -> EvaluationReport {
         defer { console?.clear() }
         watchdog.begin(.evaluate)
-        return try evaluator.evaluate { [console, watchdog] stage, done, total in
+        let report = try evaluator.evaluate { [console, watchdog] stage, done, total in
             watchdog.advance()
             console?.redraw("\(stage) \(done)/\(total)")
         }
+        var best = BestScores(facts)
+        return best.add(report, step: facts.step)
     }
 }

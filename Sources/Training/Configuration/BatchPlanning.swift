@@ -1,4 +1,6 @@
+import Checkpointing
 package import DataParallel
+import Files
 import Settings
 package import TensorCore
 
@@ -32,8 +34,7 @@ extension BatchPlan {
                 throw Self.tooFewImages(
                     global, ranks, microBatches: count, key: microBatches == nil ? "batch.microBatch" : "batch.global",
                     // A run that goes on keeps its micro-batches, another has fewer on more ranks.
-                    mostRanks: microBatches != nil
-                        ? global / count : try Self.mostRanks(configuration, available: ranks))
+                    mostRanks: try Self.mostRanks(configuration, available: ranks, microBatches: microBatches))
             }
             self.init(global: global, ranks: ranks, microBatches: count)
         } else {
@@ -46,9 +47,19 @@ extension BatchPlan {
     }
 
     /// The most of `available` ranks that the batch can be planned for: all, unless a micro-batch has fewer images.
-    package static func mostRanks(_ configuration: RunConfiguration, available: Int) throws -> Int {
+    ///
+    /// - Parameter microBatches: as many as a run that goes on has had; nil for a new one.
+    package static func mostRanks(
+        _ configuration: RunConfiguration, available: Int, microBatches: Int? = nil
+    ) throws -> Int {
         let batch = configuration.batch
         let most = min(available, batch.global ?? available)
+        if let microBatches {
+            let fitting = stride(from: most, to: 1, by: -1).first {
+                fits(global: batch.images(ranks: $0), ranks: $0, microBatches: microBatches)
+            }
+            return fitting ?? 1
+        }
         guard let limit = batch.microBatch.count else { return most }
         return mostRanks(from: most, limit: limit, images: batch.images)
     }
@@ -93,6 +104,27 @@ extension RunConfiguration.Batch {
 }
 
 extension RunConfiguration {
+    static let microBatchesKey = "microBatches"
+
+    /// Into how many micro-batches a run that goes on cuts an update; nil where `batch.microBatch` is set anew, or the
+    /// checkpoint does not tell.
+    func microBatchesKept(after saved: RunConfiguration, _ facts: CheckpointFacts) -> Int? {
+        saved.batch.microBatch == batch.microBatch ? facts.counters[Self.microBatchesKey] : nil
+    }
+
+    /// The same of the newest checkpoint in the run's directory; nil also where there is none to go on from.
+    package func microBatchesKept() throws -> Int? {
+        guard checkpoint.resume != .never else { return nil }
+        for entry in try CheckpointCatalog.list(runDirectory: run.directory) {
+            // A damaged one is passed over here as by the run, which tells of it.
+            guard case .success(let manifest) = entry.manifest else { continue }
+            let saved = try Self.parse(
+                yaml: manifest.facts.configuration, name: entry.directory.shown, tasks: [type(of: task)])
+            return microBatchesKept(after: saved.configuration, manifest.facts)
+        }
+        return nil
+    }
+
     /// About what training takes on each rank, in bytes.
     ///
     /// Each parameter takes 40: its weight and the weight's moving average, gradient and velocity, kernels packed for

@@ -21,13 +21,18 @@ struct ConfigurationReader {
     private let settings: [String: Setting<RunConfiguration>]
     private let sections: [String: Section<RunConfiguration>]
 
-    /// `task` has the defaults of the task whose keys are known.
-    init(task: any TaskSettings) {
+    /// - Parameters:
+    ///   - task: has the defaults of the task whose keys are known.
+    ///   - names: of the tasks that the program knows.
+    init(task: any TaskSettings, among names: [String]) {
         defaults = RunConfiguration(task: task)
-        schema = defaults.schema
+        schema = defaults.schema(among: names)
         settings = Dictionary(uniqueKeysWithValues: schema.settings.map { ($0.path, $0) })
         sections = Dictionary(uniqueKeysWithValues: schema.sections.map { ($0.path, $0) })
     }
+
+    /// The value that was given for `task`, whatever it is; nil for none.
+    var taskName: String? { given["task"].flatMap { TaskName(yaml: $0.node)?.name } }
 
     // MARK: Sources
 

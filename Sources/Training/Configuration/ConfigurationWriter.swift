@@ -27,8 +27,10 @@ extension RunConfiguration {
     }
 
     /// Every key of a run of this task with its type, default and meaning, as plain text.
-    package static func reference(of task: any TaskSettings.Type) -> String {
-        let defaults = RunConfiguration(task: task.init()), schema = defaults.schema
+    ///
+    /// - Parameter tasks: those that the program knows.
+    package static func reference(of task: any TaskSettings.Type, among tasks: [any TaskSettings.Type]) -> String {
+        let defaults = RunConfiguration(task: task.init()), schema = defaults.schema(among: tasks.map { $0.name })
         var lines = [
             "Configuration keys (YAML file with --config, or --set key=value)",
             "  '<<: *name' merges a mapping; at the top of the file, keys that begin with x- only hold mappings to merge.",

@@ -1,6 +1,7 @@
 import Files
 package import Settings
 package import SystemPackage
+import Yams
 
 /// A configuration with the origin of every value that is not a default.
 package struct LoadedConfiguration: Sendable {
@@ -15,9 +16,9 @@ extension RunConfiguration {
     ///
     /// - Throws: `ConfigurationError` with everything that is wrong.
     package static func load(
-        file: FilePath?, roots: [String] = [], overrides: [String] = [], task: any TaskSettings.Type
+        file: FilePath?, roots: [String] = [], overrides: [String] = [], tasks: [any TaskSettings.Type]
     ) throws -> LoadedConfiguration {
-        guard let file else { return try parse(yaml: "", name: "", roots: roots, overrides: overrides, task: task) }
+        guard let file else { return try parse(yaml: "", name: "", roots: roots, overrides: overrides, tasks: tasks) }
         let bytes: [UInt8]
         do {
             bytes = try WholeFile.bytes(of: file, limit: 1 << 24)
@@ -33,17 +34,29 @@ extension RunConfiguration {
                 .init(file.shown, "not a text file in UTF-8", remedy: "give --config a YAML file")
             ])
         }
-        return try parse(yaml: text, name: file.shown, roots: roots, overrides: overrides, task: task)
+        return try parse(yaml: text, name: file.shown, roots: roots, overrides: overrides, tasks: tasks)
     }
 
-    /// Reads YAML text, which may have the keys of `task`; `name` stands for the file in messages.
+    /// Reads YAML text; `name` stands for the file in messages.
+    ///
+    /// - Parameter tasks: those that the key `task` may name, whose keys there may be then. The first is the default.
     package static func parse(
-        yaml: String, name: String, roots: [String] = [], overrides: [String] = [], task: any TaskSettings.Type
+        yaml: String, name: String, roots: [String] = [], overrides: [String] = [], tasks: [any TaskSettings.Type]
     ) throws -> LoadedConfiguration {
-        var reader = ConfigurationReader(task: task.init())
-        reader.readFile(yaml, name: name)
-        if !roots.isEmpty { reader.readRoots(roots) }
-        for override in overrides { reader.readOverride(override) }
+        func read(as task: any TaskSettings.Type) -> ConfigurationReader {
+            var reader = ConfigurationReader(task: task.init(), among: tasks.map { $0.name })
+            reader.readFile(yaml, name: name)
+            if !roots.isEmpty { reader.readRoots(roots) }
+            for override in overrides { reader.readOverride(override) }
+            return reader
+        }
+        var reader = read(as: tasks[0])
+        if let chosen = tasks.dropFirst().first(where: { $0.name == reader.taskName }) { reader = read(as: chosen) }
         return try reader.finish()
+    }
+
+    /// The task that a resolved configuration names; nil for one from before there was a choice.
+    static func taskName(ofResolved yaml: String) throws -> String? {
+        try Yams.compose(yaml: yaml)?.mapping?["task"]?.string
     }
 }

@@ -1,6 +1,8 @@
 package import DataParallel
+package import Learning
 import MessagePassing
 package import Settings
+package import SystemPackage
 
 /// Everything that decides a training run: one value, read from a YAML file and `--set` overrides, the same on every
 /// rank.
@@ -30,6 +32,20 @@ package struct RunConfiguration: Sendable, Equatable {
         set { taskSettings.value = newValue }
     }
 
+    /// The key `task`. Setting it changes nothing: the task decides which other keys there are.
+    package var taskName: TaskName {
+        get { TaskName(type(of: task).name) }
+        set {}
+    }
+
+    /// What is trained.
+    package var definition: any TaskDefinition {
+        guard let definition = task as? any TaskDefinition else {
+            preconditionFailure("\(type(of: task)) says what can be set, and not how its task is made")
+        }
+        return definition
+    }
+
     /// Those of a task that is known.
     package func settings<Task: TaskSettings>(_ task: Task.Type) -> Task {
         guard let settings = taskSettings.value as? Task else {
@@ -39,12 +55,12 @@ package struct RunConfiguration: Sendable, Equatable {
     }
 
     package struct Run: Sendable, Equatable {
-        package var directory = "runs/pixpro"
+        package var directory: FilePath = "runs/pixpro"
         package var seed = 1
     }
 
     package struct Data: Sendable, Equatable {
-        package var roots = ["images"]
+        package var roots: [FilePath] = ["images"]
         package var workers = AutomaticCount.auto
         package var unreadableLimit = 0.2
     }

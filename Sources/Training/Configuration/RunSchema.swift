@@ -2,9 +2,15 @@ package import Settings
 
 extension RunConfiguration {
     /// All keys: those of the run and, between them, those of its task.
-    package var schema: Schema<RunConfiguration> {
+    package var schema: Schema<RunConfiguration> { schema(among: [taskName.name]) }
+
+    /// - Parameter names: of the tasks that the program knows, the default first.
+    func schema(among names: [String]) -> Schema<RunConfiguration> {
+        let choice = Setting(
+            "task", \RunConfiguration.taskName, in: .among(names), onResume: .mustMatch, synonyms: ["mode", "job"],
+            required: taskName.name != names[0], "What is trained; it decides which other keys there are.")
         let own = Self.mounted(task)
-        return Self.head + own + Self.tail
+        return Schema(sections: [], settings: [choice]) + Self.head + own + Self.tail
     }
 
     private static func mounted<Task: TaskSettings>(_ task: Task) -> Schema<RunConfiguration> {

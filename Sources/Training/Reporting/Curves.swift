@@ -11,7 +11,7 @@ package struct CurveSeries: Sendable {
     /// By the name of the value.
     private var points: [String: [Point]] = [:]
     private var restarts: [Double] = []
-    private var evaluations: [MetricRecord] = []
+    private(set) var evaluations: [MetricRecord] = []
 
     package init(_ metrics: [MetricRecord] = []) {
         for record in metrics { add(record) }
@@ -48,7 +48,7 @@ package struct CurveSeries: Sendable {
 /// Every score over epochs, dashed lines for random weights.
 private func scoreChart(_ evaluations: [MetricRecord]) -> LineChart? {
     let names = Set(evaluations.flatMap(\.values.keys))
-    let scores = names.filter { !$0.hasSuffix(MetricRecord.floorSuffix) }.sorted()
+    let scores = names.filter { !MetricRecord.isBesideScore($0) }.sorted()
     guard !scores.isEmpty else { return nil }
     var chart = LineChart(
         title: "Scores of the frozen backbone", xLabel: "epoch",

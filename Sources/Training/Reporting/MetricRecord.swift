@@ -1,4 +1,5 @@
 import Foundation
+import Threads
 
 /// Numbers of one moment of a run: a line of metrics.jsonl.
 package struct MetricRecord: Sendable, Equatable {
@@ -17,6 +18,15 @@ package struct MetricRecord: Sendable, Equatable {
     package static let imagesPerSecond = "imagesPerSecond"
     /// "kNNAccuracy" has its value for random weights in "kNNAccuracyRandom".
     package static let floorSuffix = "Random"
+    /// The best value of the run so far is in "kNNAccuracyBest", its step in "kNNAccuracyBestStep".
+    package static let bestSuffix = "Best"
+    /// Behind the name of the best.
+    package static let bestStepSuffix = "Step"
+
+    /// Whether a value of an evaluation is no score, but stands beside one.
+    static func isBesideScore(_ name: String) -> Bool {
+        [floorSuffix, bestSuffix, bestSuffix + bestStepSuffix].contains { name.hasSuffix($0) }
+    }
 
     package var kind: Kind
     /// Updates done.
@@ -28,7 +38,7 @@ package struct MetricRecord: Sendable, Equatable {
     package var values: [String: Double]
 
     package init(
-        _ kind: Kind, step: Int, epoch: Double, time: Double = TimeSource.system.wall(), values: [String: Double]
+        _ kind: Kind, step: Int, epoch: Double, time: Double = SystemClock().wall, values: [String: Double]
     ) {
         (self.kind, self.step, self.epoch, self.time, self.values) = (kind, step, epoch, time, values)
     }

@@ -1,5 +1,6 @@
 import Learning
 import Synchronization
+package import Threads
 
 /// Where a run is and how fast it goes.
 package struct RunProgress: Sendable, Equatable {
@@ -38,7 +39,7 @@ package struct RunProgress: Sendable, Equatable {
             ("loss \(fixed(loss, digits: 4))", 0), ("lr \(significant(learningRate))", 6),
             ("\(significant(imagesPerSecond)) images/s", 4), ("data \(share(dataShare))", 8),
             ("compute \(share(computeShare))", 9), ("communication \(share(communicationShare))", 10),
-            ("\(TimeSource.duration(secondsLeft)) left", 2),
+            ("\(TimeText.duration(secondsLeft)) left", 2),
         ]
         func joined() -> String { fields.map(\.text).filter { !$0.isEmpty }.joined(separator: "  ") }
         while joined().count > columns, fields.count > 1 {
@@ -59,11 +60,11 @@ package final class ProgressLine: Sendable {
 
     private let log: RunLog
     private let everySeconds: Double
-    private let clock: TimeSource
+    private let clock: any TimeSource
     private let state = Mutex(State())
 
     /// - Parameter everySeconds: least time between plain lines.
-    package init(log: RunLog, everySeconds: Double, clock: TimeSource = .system) {
+    package init(log: RunLog, everySeconds: Double, clock: any TimeSource = SystemClock()) {
         (self.log, self.everySeconds, self.clock) = (log, everySeconds, clock)
     }
 
@@ -71,7 +72,7 @@ package final class ProgressLine: Sendable {
     ///
     /// - Parameter isEpochEnd: writes a plain line whatever the time.
     package func update(_ progress: RunProgress, isEpochEnd: Bool = false) {
-        let now = clock.monotonic()
+        let now = clock.monotonic
         let (draws, writes) = state.withLock { state in
             // Ten drawings a second are smooth; more only cost.
             let draws = isEpochEnd || now - state.lastDrawn >= 0.1

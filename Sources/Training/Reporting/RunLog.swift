@@ -1,6 +1,7 @@
 import Files
 import Synchronization
 package import SystemPackage
+package import Threads
 
 /// The run's log: lines with UTC time and level appended to a file, and the same words on the console.
 ///
@@ -11,7 +12,7 @@ package final class RunLog: Sendable {
     }
 
     package let console: Console
-    private let clock: TimeSource
+    private let clock: any TimeSource
     private let file: Mutex<Target>
 
     private struct Target {
@@ -25,7 +26,7 @@ package final class RunLog: Sendable {
     /// Appends to `path`, which is made where it does not exist.
     ///
     /// - Throws: `FileError` where it cannot be opened.
-    package init(path: FilePath, console: Console = .standardError, clock: TimeSource = .system) throws {
+    package init(path: FilePath, console: Console = .standardError, clock: any TimeSource = SystemClock()) throws {
         (self.console, self.clock) = (console, clock)
         file = Mutex(Target(path: path, open: try AppendedFile(path: path)))
     }
@@ -41,7 +42,7 @@ package final class RunLog: Sendable {
 
     /// Only to the file, for what the console shows in its own way.
     func writeToFile(_ level: Level, _ text: String) {
-        let start = "\(TimeSource.utc(clock.wall()))  \(level.rawValue.padding(to: 7))  "
+        let start = "\(TimeText.utc(clock.wall))  \(level.rawValue.padding(to: 7))  "
         let indent = String(repeating: " ", count: start.count)
         let line =
             start + text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n" + indent)

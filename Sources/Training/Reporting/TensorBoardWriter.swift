@@ -1,6 +1,7 @@
 import Files
 import Glibc
 package import SystemPackage
+package import Threads
 
 /// An event file for TensorBoard (and, through `wandb sync`, Weights & Biases).
 ///
@@ -9,30 +10,30 @@ package import SystemPackage
 package final class TensorBoardWriter {
     package var path: FilePath { file.path }
     private let file: AppendedFile
-    private let clock: TimeSource
+    private let clock: any TimeSource
 
     /// Makes `directory`'s next event file; the directory must exist.
     ///
     /// - Parameter resumedAtStep: updates done when the run goes on; readers drop what an earlier file has after them.
-    package init(directory: FilePath, resumedAtStep: Int = 0, clock: TimeSource = .system) throws {
+    package init(directory: FilePath, resumedAtStep: Int = 0, clock: any TimeSource = SystemClock()) throws {
         var host = [CChar](repeating: 0, count: 256)
         gethostname(&host, host.count - 1)
         let name = host.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-        let seconds = String(Int(clock.wall()))
+        let seconds = String(Int(clock.wall))
         let stamp = String(repeating: "0", count: max(0, 10 - seconds.count)) + seconds
         let paths = (0...).lazy.map {
             directory.appending("events.out.tfevents.\(stamp).\(name).\(getpid()).\($0)")
         }
         file = try AppendedFile(path: paths.first { !FileSystem.exists($0) }!, isNew: true)
         self.clock = clock
-        try write(.fileVersion(wallTime: clock.wall()))
+        try write(.fileVersion(wallTime: clock.wall))
         // A session's start makes readers forget its own step too.
-        if resumedAtStep > 0 { try write(.sessionStart(step: resumedAtStep + 1, wallTime: clock.wall())) }
+        if resumedAtStep > 0 { try write(.sessionStart(step: resumedAtStep + 1, wallTime: clock.wall)) }
     }
 
     /// Curves' values at one step.
     package func scalars(_ values: [(tag: String, value: Double)], step: Int) throws {
-        try write(.scalars(values, step: step, wallTime: clock.wall()))
+        try write(.scalars(values, step: step, wallTime: clock.wall))
     }
 
     /// A record's values, tagged `train/loss`, `evaluation/…`.
@@ -46,11 +47,11 @@ package final class TensorBoardWriter {
     package func text(_ tag: String, _ text: String, step: Int) throws {
         // Four spaces make a block of code in Markdown.
         let markdown = text.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + $0 }
-        try write(.text(tag, markdown.joined(separator: "\n"), step: step, wallTime: clock.wall()))
+        try write(.text(tag, markdown.joined(separator: "\n"), step: step, wallTime: clock.wall))
     }
 
     package func image(_ tag: String, png: [UInt8], width: Int, height: Int, step: Int) throws {
-        try write(.image(tag, png: png, width: width, height: height, step: step, wallTime: clock.wall()))
+        try write(.image(tag, png: png, width: width, height: height, step: step, wallTime: clock.wall))
     }
 
     private func write(_ event: TensorBoardEvent) throws {

@@ -34,7 +34,7 @@ final class RunCheckpoints {
         (state, architectureFacts) = (TrainingState(task), task.architectureFacts)
         (self.lock, self.reporter) = (lock, reporter)
         (communicator, watchdog) = (runtime.world, runtime.watchdog)
-        directory = RunDirectory(FilePath(text: configuration.run.directory))
+        directory = RunDirectory(configuration.run.directory)
         saver = try CheckpointSaver(
             runDirectory: directory.path, communicator: runtime.world, keep: configuration.checkpoint.keep)
     }
@@ -44,13 +44,16 @@ final class RunCheckpoints {
     /// What a run that goes on takes over from its checkpoint, beside the state.
     struct Restored {
         let position: RunPosition
+        /// In the task's order.
+        let modules: [ModuleCounts]
+        let bestScores: BestScores
         let directory: FilePath
         /// Into how many micro-batches an update was cut; nil where `batch.microBatch` is set anew, or was not saved.
         let microBatches: Int?
     }
 
     /// Fills the state from the newest sound checkpoint, or makes all ranks begin with rank zero's; nil where it begins.
-    func restore(globalBatch: Int) throws -> Restored? {
+    func restore(_ task: some TrainingTask, globalBatch: Int) throws -> Restored? {
         let reader = try CheckpointReader.openNewest(runDirectory: directory.path, communicator: communicator) {
             reporter.warn($0)
         }
@@ -69,9 +72,9 @@ final class RunCheckpoints {
             let saved = try compareConfigurations(reader), facts = reader.manifest.facts
             try state.load(reader)
             restored = Restored(
-                position: position(reader, globalBatch), directory: reader.directory,
-                microBatches: saved.batch.microBatch == configuration.batch.microBatch
-                    ? facts.counters[Self.microBatchesKey] : nil)
+                position: position(reader, globalBatch), modules: ModuleCounts.modules(of: task, facts),
+                bestScores: BestScores(facts), directory: reader.directory,
+                microBatches: configuration.microBatchesKept(after: saved, facts))
             savedStep = facts.step
         } else {
             try broadcastParameters(state.replicas.map(\.tensor), over: communicator)
@@ -80,14 +83,16 @@ final class RunCheckpoints {
         return restored
     }
 
-    private static let microBatchesKey = "microBatches"
-
     /// Returns that of the checkpoint.
     private func compareConfigurations(_ reader: CheckpointReader) throws -> RunConfiguration {
         try communicator.agree(on: "comparing configurations") {
-            let saved = try RunConfiguration.parse(
-                yaml: reader.manifest.facts.configuration, name: reader.directory.shown,
-                task: type(of: configuration.task))
+            let yaml = reader.manifest.facts.configuration, task = type(of: configuration.task)
+            if let name = try RunConfiguration.taskName(ofResolved: yaml), name != task.name {
+                throw TrainingError(
+                    "\(reader.directory.shown) was made with task \(name), which does not become \(task.name): set task "
+                        + "back to \(name), or choose another run.directory")
+            }
+            let saved = try RunConfiguration.parse(yaml: yaml, name: reader.directory.shown, tasks: [task])
             let changes = configuration.differences(from: saved.configuration)
             let forbidden = changes.filter { $0.rule == .mustMatch }
             guard forbidden.isEmpty else {
@@ -117,7 +122,7 @@ final class RunCheckpoints {
     // MARK: Saving
 
     /// Starts a save after waiting for an earlier one; replicas that differ are an error before anything is written.
-    func save(_ position: RunPosition) throws {
+    func save(_ position: RunPosition, _ modules: [(name: String, counts: ModuleCounts)]) throws {
         _ = try finishSave()
         watchdog.begin(.save, "step \(position.step)")
         savedStep = position.step
@@ -135,8 +140,10 @@ final class RunCheckpoints {
             facts: CheckpointFacts(
                 step: position.step, samplesSeen: position.samples, seed: UInt64(configuration.run.seed),
                 configuration: configuration.yaml(), architecture: architectureFacts,
-                counters: position.counters.merging(pictures.counters) { $1 }
-                    .merging([Self.microBatchesKey: microBatches]) { $1 }))
+                counters: modules.map { $0.counts.counters($0.name) }.reduce(
+                    position.counters.merging(pictures.counters) { $1 }
+                        .merging([RunConfiguration.microBatchesKey: microBatches]) { $1 }
+                ) { $0.merging($1) { $1 } }, bestScores: reporter.bestScores.facts))
     }
 
     /// Commits the save under way once all ranks have written their shards, and tells of it.

@@ -1,4 +1,4 @@
-import Files
+package import Files
 package import SystemPackage
 
 /// The files of a run, as a person finds them.
@@ -20,8 +20,9 @@ package struct RunDirectory: Sendable {
     package var watchdog: FilePath { path.appending("watchdog") }
     package var tensorBoard: FilePath { path.appending("tensorboard") }
 
-    /// Makes the directory and those above it.
-    package func create() throws {
-        for directory in [path, curves, tensorBoard] { try FileSystem.makeDirectories(directory) }
+    /// Makes the directory and those above it, whose names a loss of power does not take then.
+    package func create(_ files: any FileOperations = SystemFiles()) throws {
+        try files.makeLastingDirectories(path)
+        for directory in [curves, tensorBoard] { try files.makeDirectories(directory) }
     }
 }

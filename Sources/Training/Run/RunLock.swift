@@ -1,6 +1,7 @@
 import Files
 import Glibc
 package import SystemPackage
+import Threads
 
 /// Keeps a second job out of a run directory, for as long as this object lives.
 ///
@@ -32,7 +33,7 @@ package final class RunLock: Sendable {
         let descriptor = path.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file") }
         self.descriptor = descriptor
-        owner = "host \(host), process \(getpid()), since \(TimeSource.utc(TimeSource.system.wall()))"
+        owner = "host \(host), process \(getpid()), since \(TimeText.utc(SystemClock().wall))"
         var isReady = false
         defer { if !isReady { close(descriptor) } }
         func refusal(_ owner: String) -> TrainingError {

@@ -21,6 +21,8 @@ package final class RunReporter {
     private var skipped: SkippedFiles
     private var stragglers: StragglerWatch
     private var series = CurveSeries()
+    /// On rank zero.
+    private(set) var bestScores = BestScores()
 
     /// `hosts` are those of the ranks.
     package init(
@@ -40,7 +42,8 @@ package final class RunReporter {
 
     /// Opens the files that depend on where the run starts, and says what is going to happen.
     package func begin(
-        _ description: RunDescription, _ position: RunPosition, resumedFrom checkpoint: String?
+        _ description: RunDescription, _ position: RunPosition, resumedFrom checkpoint: String?,
+        bestScores: BestScores = BestScores()
     ) throws {
         guard isRoot else { return }
         try WholeFile.write(
@@ -49,6 +52,8 @@ package final class RunReporter {
         batchRanks = description.batch.ranks
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
         series = CurveSeries(try MetricsFile.read(directory.metrics).records)
+        self.bestScores = bestScores
+        for record in series.evaluations { self.bestScores.add(record) }
         tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
         let settings = configuration.configuration
         attempt { try tensorBoard?.text("configuration", settings.yaml(), step: position.step) }
@@ -165,11 +170,15 @@ package final class RunReporter {
 
     package func evaluated(_ report: EvaluationReport, _ position: RunPosition) {
         guard isRoot, !report.scores.isEmpty else { return }
+        let report = bestScores.add(report, step: position.step)
         note("after epoch \(position.epoch)\n" + report.table)
         var values: [String: Double] = [:]
         for score in report.scores {
             values[score.name] = score.value
             if let floor = score.floor { values[score.name + MetricRecord.floorSuffix] = floor }
+            guard let best = score.best else { continue }
+            let name = score.name + MetricRecord.bestSuffix
+            (values[name], values[name + MetricRecord.bestStepSuffix]) = (best.value, Double(best.step))
         }
         record(.evaluation, position, epoch: Double(position.epoch), values)
     }
@@ -187,13 +196,18 @@ package final class RunReporter {
     }
 
     /// `peakMemory` is the most that any rank has had resident, in bytes.
-    package func finish(_ position: RunPosition, peakMemory: Int) {
+    package func finish(
+        _ position: RunPosition, _ modules: [(name: String, counts: ModuleCounts)], peakMemory: Int
+    ) {
         guard isRoot else { return }
         drawCurves()
         progress?.finish()
         note(
             "finished after \(position.step) steps and \(position.samples) images; peak memory of a rank "
                 + "\(significant(Double(peakMemory) / 1e9)) GB; curves in \(directory.curves.shown)")
+        for (name, counts) in modules where counts.skippedUpdates > 0 {
+            note("\(counts.skippedUpdates) updates of \(name) were skipped, listed in \(directory.nonFinite.shown)")
+        }
         if skipped.count > 0 { note("\(skipped.count) unreadable files, listed in \(directory.skipped.shown)") }
     }
 

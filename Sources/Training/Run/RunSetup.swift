@@ -21,7 +21,7 @@ struct RunSetup {
 
     /// Collective; throws the same error on all ranks.
     init(_ configuration: RunConfiguration, _ runtime: MPIRuntime) throws {
-        let world = runtime.world, directory = RunDirectory(FilePath(text: configuration.run.directory))
+        let world = runtime.world, directory = RunDirectory(configuration.run.directory)
         self.directory = directory
         runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
         runtime.watchdog.begin(.start)
@@ -41,8 +41,7 @@ struct RunSetup {
         let threads = cores.ranks[host.rank]
         self.threads = threads
         try world.agree(on: "starting threads") { try ComputeThreads.start(threads: threads.compute) }
-        index = try DataSource.index(
-            configuration.data.roots.map(FilePath.init(text:)), excluding: directory.path, runtime)
+        index = try DataSource.index(configuration.data.roots, excluding: directory.path, runtime)
         try checks.verifyPictures(index)
         try Self.check(index, batch, configuration)
         lock = try world.agree(on: "preparing \(directory.path.shown)") {

@@ -4,6 +4,7 @@ import Glibc
 import ImagePipeline
 import MessagePassing
 import SystemPackage
+import Threads
 
 /// What must be the same on every host before a run begins.
 package struct StartChecks {
@@ -35,10 +36,10 @@ package struct StartChecks {
     func verifyConfiguration(_ configuration: RunConfiguration) throws {
         let all = try communicator.allGather(configuration.yaml())
         guard let other = all.indices.first(where: { all[$0] != all[0] }) else { return }
-        let first = try RunConfiguration.parse(yaml: all[0], name: hosts[0], task: type(of: configuration.task))
+        let first = try RunConfiguration.parse(yaml: all[0], name: hosts[0], tasks: [type(of: configuration.task)])
             .configuration
         let second = try RunConfiguration.parse(
-            yaml: all[other], name: hosts[other], task: type(of: configuration.task)
+            yaml: all[other], name: hosts[other], tasks: [type(of: configuration.task)]
         ).configuration
         let difference = second.differences(from: first).first.map {
             "\($0.key) is \($0.before) on \(hosts[0]) (rank 0) "
@@ -104,7 +105,7 @@ package struct StartChecks {
     /// Hosts whose clocks are far from rank zero's, as warnings: nothing depends on them, but logs mislead. Collective.
     func clockWarnings() throws -> [String] {
         try communicator.barrier("comparing clocks")
-        let times = try communicator.allGather([TimeSource.system.wall()]).map { $0[0] }
+        let times = try communicator.allGather([SystemClock().wall]).map { $0[0] }
         return Self.clockWarnings(times, hosts)
     }
 

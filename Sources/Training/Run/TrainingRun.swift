@@ -6,7 +6,7 @@ package import Learning
 package import MessagePassing
 import NeuralNetwork
 package import SystemPackage
-package import TensorCore
+import TensorCore
 
 /// How a run ended, the same on all ranks.
 package enum RunEnd: Sendable {
@@ -37,6 +37,8 @@ package final class TrainingRun<Task: TrainingTask> {
     /// One for each of the task's modules.
     private let guards: [NumberGuard]
     private var position: RunPosition
+    /// One for each of the task's modules.
+    private var counts: [ModuleCounts]
     /// The signal on which all ranks stop; 0 for none.
     private var stopSignal: Int32 = 0
 
@@ -44,10 +46,10 @@ package final class TrainingRun<Task: TrainingTask> {
     ///
     /// - Parameters:
     ///   - trace: a file for a Chrome trace of the first steps (see `StepTrace`).
-    ///   - makeTask: makes what is trained, with maps of the given type.
+    ///   - definition: what is trained: `loaded.configuration.definition`.
     package init(
-        _ loaded: LoadedConfiguration, runtime: MPIRuntime, trace: FilePath? = nil,
-        makeTask: (ElementType) throws -> Task
+        _ loaded: LoadedConfiguration, of definition: some TaskDefinition<Task>, runtime: MPIRuntime,
+        trace: FilePath? = nil
     ) throws {
         let configuration = loaded.configuration, world = runtime.world
         self.configuration = configuration
@@ -58,7 +60,7 @@ package final class TrainingRun<Task: TrainingTask> {
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
 
         let elementType = try configuration.precision.elementType(on: world)
-        task = try makeTask(elementType)
+        task = try definition.makeTask(seed: configuration.run.seed, elementType: elementType)
         step = try TrainingStep(
             task, communicator: world, mode: threads.communication > 0 ? .overlapped : .inline,
             wire: configuration.parallel.wire)
@@ -76,8 +78,9 @@ package final class TrainingRun<Task: TrainingTask> {
 
         checkpoints = try RunCheckpoints(
             configuration, task, pictures: PictureList(index), lock: setup.lock, reporter: reporter, runtime: runtime)
-        let restored = try checkpoints.restore(globalBatch: setup.batch.global)
+        let restored = try checkpoints.restore(task, globalBatch: setup.batch.global)
         position = restored?.position ?? RunPosition()
+        counts = restored?.modules ?? task.modules.map { _ in ModuleCounts() }
         batch = try world.agree(on: "planning the batch") {
             guard let kept = restored?.microBatches else { return setup.batch }
             return try BatchPlan(configuration: configuration, ranks: world.size, microBatches: kept)
@@ -105,7 +108,9 @@ package final class TrainingRun<Task: TrainingTask> {
             task: task.summary, parameters: parameters, images: index.count, elementType: elementType, batch: batch,
             peakLearningRate: schedule.peakLearningRate, communication: step.reducers[0].mode.rawValue,
             cores: setup.cores, forecasts: communicator.isRoot ? task.forecasts() : [])
-        try reporter.begin(description, position, resumedFrom: restored?.directory.shown)
+        try reporter.begin(
+            description, position, resumedFrom: restored?.directory.shown,
+            bestScores: restored?.bestScores ?? BestScores())
         reporter.leftOut(index.leftOut)
     }
 
@@ -121,11 +126,11 @@ package final class TrainingRun<Task: TrainingTask> {
             try trace?.stepped()
             let finishesEpoch = position.epoch > epoch
             try checkpoints.poll()
-            if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try checkpoints.save(position) }
+            if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
             if finishesEpoch && stopSignal == 0 { try finishEpoch() }
         }
         try trace?.finish()
-        if position.step > checkpoints.savedStep { try checkpoints.save(position) }
+        if position.step > checkpoints.savedStep { try save() }
         if case .failed(let reason) = try checkpoints.finishSave() {
             throw TrainingError("the last checkpoint was not saved: \(reason)")
         }
@@ -134,8 +139,14 @@ package final class TrainingRun<Task: TrainingTask> {
             return .stopped
         }
         let peakMemory = try communicator.maximum([Int64(HostLayout.peakResidentBytes)])[0]
-        reporter.finish(position, peakMemory: Int(peakMemory))
+        reporter.finish(position, namedCounts, peakMemory: Int(peakMemory))
         return .finished
+    }
+
+    private func save() throws { try checkpoints.save(position, namedCounts) }
+
+    private var namedCounts: [(name: String, counts: ModuleCounts)] {
+        zip(task.modules, counts).map { (name: $0.name, counts: $1) }
     }
 
     // MARK: One step
@@ -180,7 +191,11 @@ package final class TrainingRun<Task: TrainingTask> {
                     runtime.watchdog.advance()
                     return try batches.next()
                 })
-            if !isAccepted { try reportNonFinite(outcome.losses, numbers) }
+            counts[phase.module].samples += batch.global
+            if !isAccepted {
+                counts[phase.module].skippedUpdates += 1
+                try reportNonFinite(outcome.losses, numbers)
+            }
             figures.add(outcome.figures)
             position = position.advanced(
                 by: batch.global, epochOf: order.count, finishingStep: number == task.phases.count - 1)
@@ -237,7 +252,7 @@ package final class TrainingRun<Task: TrainingTask> {
     private func finishEpoch() throws {
         if schedule.isEvaluationDue(at: position) {
             // Scoring may take longer than all since the last checkpoint.
-            if position.step > checkpoints.savedStep { try checkpoints.save(position) }
+            if position.step > checkpoints.savedStep { try save() }
             try evaluate()
         }
         reporter.drawCurves()

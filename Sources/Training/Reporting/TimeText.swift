@@ -1,25 +1,7 @@
 import Glibc
 
-/// Time as reports need it: replaced in tests.
-package struct TimeSource: Sendable {
-    /// Seconds that only ever grow.
-    package let monotonic: @Sendable () -> Double
-    /// Seconds since 1970.
-    package let wall: @Sendable () -> Double
-
-    package init(monotonic: @escaping @Sendable () -> Double, wall: @escaping @Sendable () -> Double) {
-        (self.monotonic, self.wall) = (monotonic, wall)
-    }
-
-    package static let system = TimeSource(
-        monotonic: { seconds(CLOCK_MONOTONIC) }, wall: { seconds(CLOCK_REALTIME) })
-
-    private static func seconds(_ clock: clockid_t) -> Double {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-
+/// Times as people read them.
+package enum TimeText {
     /// UTC as 2026-11-24T02:11:24Z.
     package static func utc(_ seconds: Double) -> String {
         var time = time_t(seconds.rounded(.down))

@@ -1,0 +1,5 @@
+import Learning
+import PixelLearning
+
+/// What the program trains, by the key `task`; the first where a configuration names none.
+let tasks: [any TaskDefinition.Type] = [PretrainingSettings.self]
