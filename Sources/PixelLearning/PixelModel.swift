@@ -108,6 +108,8 @@ package final class PixelModel {
         package let projection: Variable
         /// Before normalisation; nil for PixContrast.
         package let propagated: Variable?
+        /// What the propagation weighs pixels with, [N, H·W, H·W]; nil for PixContrast.
+        package let attention: Tensor?
         /// Unit vectors [N, projectionChannels]; nil without an instance branch.
         package let instances: Variable?
     }
@@ -116,9 +118,10 @@ package final class PixelModel {
     package func predict(_ view: Tensor, _ pass: Pass) throws -> Prediction {
         let features = try encoder(Variable(view), pass)
         let projection = try projector(features, pass)
+        let propagated = try propagation?(projection, pass)
         return Prediction(
-            features: features, projection: projection, propagated: try propagation?(projection, pass),
-            instances: try instance?.query(features, pass))
+            features: features, projection: projection, propagated: propagated?.pixels,
+            attention: propagated?.weights, instances: try instance?.query(features, pass))
     }
 
     /// What one direction is compared with, and how much each image counts in the mean over a step's.
@@ -147,20 +150,23 @@ package final class PixelModel {
         package let pixel: Double
         /// Without its weight; 0 without an instance branch.
         package let instance: Double
-        /// Unit projections of the view.
-        package let projection: Tensor
+        /// How evenly the propagation spreads its weights: 0 where each pixel looks at one other, 1 where it looks at all
+        /// alike. Nil where it was not asked for, and without a propagation.
+        package let attentionEntropy: Double?
     }
 
     /// Forward and backward of one of the two directions: what the network makes of `view` against the other view's
     /// target.
     package func learn(
-        view: Tensor, _ direction: Direction, statistics: any StatisticsReducing,
+        view: Tensor, _ direction: Direction, measuresAttention: Bool = false, statistics: any StatisticsReducing,
         convolutions: Convolutions = Convolutions(), onGradientReady: ((Parameter) throws -> Void)?
     ) throws -> Losses {
         let pass = Pass(
             mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType,
             convolutions: convolutions)
         let prediction = try Trace.span("forward") { try predict(view, pass) }
+        // Before the backward, which lets go of the weights.
+        let entropy = measuresAttention ? prediction.attention.map(Self.entropy) : nil
         let pixel = pixelLoss(prediction, direction, pass)
         var total = pixel.variable, instanceLoss = 0.0
         if let instance, let query = prediction.instances, let keys = direction.keys {
@@ -171,7 +177,7 @@ package final class PixelModel {
         try Trace.span("backward") {
             try tape.backward(from: total, seed: Tensor([1], [1]), onGradientReady: onGradientReady)
         }
-        return Losses(pixel: pixel.loss, instance: instanceLoss, projection: prediction.projection.value)
+        return Losses(pixel: pixel.loss, instance: instanceLoss, attentionEntropy: entropy)
     }
 
     private func pixelLoss(
@@ -190,16 +196,8 @@ package final class PixelModel {
         }
     }
 
-    /// How evenly the propagation of projections [N, H, W, C] spreads its weights: 0 where each pixel looks at one other,
-    /// 1 where it looks at all alike.
-    package func attentionEntropy(_ projections: Tensor) -> Double {
-        let shape = projections.shape, rows = [shape[0], shape[1] * shape[2], shape[3]]
-        guard rows[1] > 1 else { return 0 }
-        let unit = projections.normalizedRows().unit.reshaped(rows)
-        let cosines = Tensor([rows[0], rows[1], rows[1]])
-        cosines.product(unit, unit, transposeB: true)
-        return cosines.clampedPower(clamp: Float(settings.clamp), exponent: Float(settings.gamma)).meanRowEntropy()
-    }
+    /// A pixel alone looks at one.
+    private static func entropy(_ weights: Tensor) -> Double { weights.shape[2] > 1 ? weights.meanRowEntropy() : 0 }
 
     /// The matching cells of two views, for predictions of the first against targets of the second.
     package func positives(query: Tensor, key: Tensor, imageSize: Int) -> PositivePairs {

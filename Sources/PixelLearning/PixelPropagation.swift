@@ -1,5 +1,5 @@
 package import NeuralNetwork
-import TensorCore
+package import TensorCore
 
 /// The pixel propagation module: every pixel becomes the sum of all pixels' transforms, weighted by similarity.
 ///
@@ -35,8 +35,16 @@ package final class PixelPropagation {
         self.dialect = dialect
     }
 
-    /// Projections [N, H, W, channels] → propagated pixels of the same shape.
-    package func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
+    /// What the module makes of projections.
+    package struct Output {
+        /// [N, H, W, channels], as the projections.
+        package let pixels: Variable
+        /// What each pixel weighs all pixels with, [N, H·W, H·W].
+        package let weights: Tensor
+    }
+
+    /// Projections [N, H, W, channels] → propagated pixels.
+    package func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Output {
         var values = try transformed(x, pass)
         if dialect.normalizesValues { values = normalizeRows(values, pass) }
         return propagate(unit: normalizeRows(x, pass), values: values, gamma: gamma, clamp: clamp, pass)
@@ -53,7 +61,9 @@ package final class PixelPropagation {
 }
 
 /// y = s(U Uᵀ) V for each image, with s(c) = max(c, clamp)^γ; `unit` and `values` are [N, H, W, C].
-func propagate(unit: Variable, values: Variable, gamma: Float, clamp: Float, _ pass: Pass) -> Variable {
+func propagate(
+    unit: Variable, values: Variable, gamma: Float, clamp: Float, _ pass: Pass
+) -> PixelPropagation.Output {
     let shape = unit.value.shape
     let (images, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
     let u = unit.value.reshaped([images, pixels, channels]), v = values.value.reshaped([images, pixels, channels])
@@ -62,7 +72,7 @@ func propagate(unit: Variable, values: Variable, gamma: Float, clamp: Float, _ p
     let similarities = cosines.clampedPower(clamp: clamp, exponent: gamma)
     let output = Tensor(shape)
     output.reshaped(u.shape).product(similarities, v)
-    return pass.output(output, of: [unit, values]) { gradient in
+    let propagated = pass.output(output, of: [unit, values]) { gradient in
         let dy = gradient.reshaped(u.shape)
         let dv = Tensor(u.shape)
         dv.product(similarities, dy, transposeA: true)
@@ -76,4 +86,5 @@ func propagate(unit: Variable, values: Variable, gamma: Float, clamp: Float, _ p
         du.product(dCosines, u, transposeA: true, beta: 1)
         unit.receive(du)
     }
+    return PixelPropagation.Output(pixels: propagated, weights: similarities)
 }

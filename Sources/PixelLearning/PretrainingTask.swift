@@ -66,12 +66,12 @@ package final class PretrainingTask: TrainingTask {
         // Both before a backward: collectives are in one order on all ranks.
         let directions = try (direction(targets.1, positives.0), direction(targets.0, positives.1))
         let first = try model.learn(
-            view: batch.view1, directions.0, statistics: part.statistics, convolutions: onlineConvolutions,
-            onGradientReady: nil)
+            view: batch.view1, directions.0, measuresAttention: true, statistics: part.statistics,
+            convolutions: onlineConvolutions, onGradientReady: nil)
         let second = try model.learn(
             view: batch.view2, directions.1, statistics: part.statistics, convolutions: onlineConvolutions,
             onGradientReady: part.onGradientReady)
-        count(positives.0, targets.0.pixels, first.projection, &figures)
+        count(positives.0, targets.0.pixels, first.attentionEntropy, &figures)
         let pixel = first.pixel + second.pixel
         guard settings.model.instance.kind != .none else { return pixel }
         let instance = first.instance + second.instance
@@ -118,7 +118,7 @@ package final class PretrainingTask: TrainingTask {
     // MARK: Figures
 
     private func count(
-        _ pairs: PositivePairs, _ targets: Tensor, _ projection: Tensor, _ figures: inout Figures
+        _ pairs: PositivePairs, _ targets: Tensor, _ attentionEntropy: Double?, _ figures: inout Figures
     ) {
         var features = FeatureMoments(channels: settings.model.projectionChannels)
         features.add(targets)
@@ -128,9 +128,9 @@ package final class PretrainingTask: TrainingTask {
         figures.add("without overlap", total: Double(pairs.counts.count { $0 == 0 }), of: images)
         figures.add("feature rows", sum: Double(features.rows))
         figures.add("features", sums: features.sums)
-        switch settings.model.method {
-        case .pixpro: figures.add("entropy", total: images * model.attentionEntropy(projection), of: images)
-        case .pixcontrast: figures.add("negatives", total: images * cells - positives, of: images)
+        if let attentionEntropy { figures.add("entropy", total: images * attentionEntropy, of: images) }
+        if settings.model.method == .pixcontrast {
+            figures.add("negatives", total: images * cells - positives, of: images)
         }
     }
 

@@ -57,19 +57,29 @@ extension Tensor {
     public func meanRowEntropy() -> Double {
         let places = shape[shape.count - 1], values = pointer
         precondition(places > 1, "rows of \(places) have no entropy")
-        var total = 0.0, rows = 0
-        for row in 0..<count / places {
-            let weights = values + row * places
-            let sum = (0..<places).reduce(0.0) { $0 + Double(weights[$1]) }
-            guard sum > 0 else { continue }
-            var entropy = 0.0
-            for place in 0..<places where weights[place] > 0 {
-                let share = Double(weights[place]) / sum
-                entropy -= share * log(share)
+        // Added up in the rows' order, so that it does not depend on the threads.
+        let entropies = [Double](unsafeUninitializedCapacity: count / places) { entropies, initialized in
+            initialized = count / places
+            let start = entropies.baseAddress!
+            parallelFor(initialized) { _, rows in
+                for row in rows {
+                    (start + row).initialize(to: entropyOfWeights(values + row * places, count: places))
+                }
             }
-            total += entropy / log(Double(places))
-            rows += 1
         }
-        return rows > 0 ? total / Double(rows) : .nan
+        let there = entropies.filter { !$0.isNaN }
+        return there.reduce(0, +) / Double(there.count)
     }
+}
+
+/// The entropy of weights divided by their sum, as a share of the largest there is; not a number where they have no sum.
+private func entropyOfWeights(_ weights: UnsafePointer<Float>, count: Int) -> Double {
+    let sum = (0..<count).reduce(0.0) { $0 + Double(weights[$1]) }
+    guard sum > 0 else { return .nan }
+    var entropy = 0.0
+    for place in 0..<count where weights[place] > 0 {
+        let share = Double(weights[place]) / sum
+        entropy -= share * log(share)
+    }
+    return entropy / log(Double(count))
 }

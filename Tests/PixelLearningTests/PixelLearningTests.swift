@@ -70,7 +70,7 @@ import Testing
         let propagation = PixelPropagation(
             Scope(ModelState(seed: 1)), channels: 256, layers: 0, gamma: gamma, clamp: clamp, dialect: dialect)
         let x = randomTensor([1, 3, 4, 256], key: 1)
-        let y = try propagation(Variable(x), Pass(mode: .training)).value
+        let y = try propagation(Variable(x), Pass(mode: .training)).pixels.value
         let expected = plain(x, 12, gamma: gamma, clamp: clamp, normalize: dialect == .official)
         #expect(relativeError(y.array, expected) < 1e-5)
     }
@@ -85,10 +85,10 @@ import Testing
         let weights = randomTensor([2, 2, 2, 256], key: 2)
         let input = Variable(x, needsGradient: true)
         let tape = Tape()
-        let y = try propagation(input, Pass(mode: .training, tape: tape))
+        let y = try propagation(input, Pass(mode: .training, tape: tape)).pixels
         try tape.backward(from: y, seed: weights.copy())
         func value() throws -> Double {
-            try propagation(Variable(x), Pass(mode: .training)).value.innerProduct(weights)
+            try propagation(Variable(x), Pass(mode: .training)).pixels.value.innerProduct(weights)
         }
         /// (f(x + s d) − f(x − s d)) / 2s for the direction d of length 1.
         func slope(of tensor: Tensor, along direction: Tensor) throws -> Double {
