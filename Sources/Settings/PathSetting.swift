@@ -79,6 +79,16 @@ extension Array: SettingValue where Element == FilePath {
     }
 }
 
+extension ValueRange where Value == FilePath {
+    package static var notEmpty: Self { Self(text: "that is not empty") { !$0.isEmpty } }
+}
+
+extension ValueRange where Value == [FilePath] {
+    package static var notEmpty: Self {
+        Self(text: "with at least one entry, none empty") { !$0.isEmpty && $0.allSatisfy { !$0.isEmpty } }
+    }
+}
+
 /// What `~` at the start of a path stands for.
 enum HomeFolder {
     /// The path with HOME for a leading `~`; nil for another user's folder, and where HOME is not set.

@@ -1,4 +1,3 @@
-import SystemPackage
 package import Yams
 
 /// What a changed value means for a run that is resumed.
@@ -112,15 +111,5 @@ extension ValueRange where Value == AutomaticCount {
 extension ValueRange where Value == TaskName {
     package static func among(_ names: [String]) -> Self {
         Self(text: "(\(names.joined(separator: ", ")))") { names.contains($0.name) }
-    }
-}
-
-extension ValueRange where Value == FilePath {
-    package static var notEmpty: Self { Self(text: "that is not empty") { !$0.isEmpty } }
-}
-
-extension ValueRange where Value == [FilePath] {
-    package static var notEmpty: Self {
-        Self(text: "with at least one entry, none empty") { !$0.isEmpty && $0.allSatisfy { !$0.isEmpty } }
     }
 }
