@@ -95,7 +95,7 @@ let package = Package(
             "PixelLearning",
             [
                 "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
-                "NeuralNetwork", "Optimization", "Settings", "TensorCore", systemPackage,
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
         layer(
             "Training",

@@ -80,14 +80,13 @@ package struct Correspondence: Sendable, Equatable {
             unit1.reshaped([count, size, channels]), unit2.reshaped([count, size, channels]), transposeB: true)
         // Most similar cell of each: the places of a row are one "class" axis.
         let nearest = similarity.reshaped([count * size, size, 1]).largestClasses()
-        let mask = positives.mask.floats
         for cell in 0..<count * size {
-            let matching = mask[cell * size..<(cell + 1) * size].reduce(0, +)
-            guard matching > 0 else { continue }
+            let matching = positives.matches(image: cell / size, cell: cell % size)
+            guard !matching.isEmpty else { continue }
             cells += 1
-            matches += Int(matching)
+            matches += matching.count
             candidates += size
-            if mask[cell * size + Int(nearest[cell])] > 0 { hits += 1 }
+            if matching.contains(nearest[cell]) { hits += 1 }
         }
         pictures += count
         if sums.isEmpty { sums = [Double](repeating: 0, count: 2 * channels) }

@@ -1,11 +1,18 @@
 package import TensorCore
 
 /// Which cells of two views of one image show the same place (PixPro, Eq. 1).
-package struct PositivePairs {
-    /// For each image a matrix [cells of the query, cells of the key] of 1 and 0: [N, P, P].
-    package let mask: Tensor
+///
+/// Few of all pairs are: they are kept as lists, so that maps of 28² cells take no more room than their matches.
+package struct PositivePairs: Sendable {
+    /// Cells of each map.
+    package let cells: Int
     /// Positive pairs of each image.
     package let counts: [Int]
+    /// Where the matches of each image's cells begin, and the end of the last.
+    private let starts: [Int]
+    private let matching: [Int32]
+
+    package var images: Int { counts.count }
 
     /// Boxes [N, 4] are (x0, y0, x1, y1) in the image, x0 > x1 where the view is flipped; both maps are rows × columns.
     ///
@@ -16,24 +23,37 @@ package struct PositivePairs {
     ) {
         precondition(
             query.shape == key.shape && query.shape.last == 4, "boxes \(query.shape) and \(key.shape), expected [N, 4]")
-        let images = query.shape[0], cells = rows * columns
-        mask = Tensor([images, cells, cells])
-        var counts = [Int](repeating: 0, count: images)
-        let values = mask.floats
-        for image in 0..<images {
+        let cells = rows * columns
+        var counts: [Int] = [], starts = [0], matching: [Int32] = []
+        for image in 0..<query.shape[0] {
             let a = CellGrid(query, image, rows, columns), b = CellGrid(key, image, rows, columns)
-            let diagonal = max(a.diagonal, b.diagonal)
+            let diagonal = max(a.diagonal, b.diagonal), before = matching.count
             for i in 0..<cells {
                 for j in 0..<cells {
                     let dx = a.x[i % columns] - b.x[j % columns], dy = a.y[i / columns] - b.y[j / columns]
                     let distance = (dx * dx + dy * dy).squareRoot() / diagonal
-                    let matches = inclusive ? distance <= threshold : distance < threshold
-                    values[(image * cells + i) * cells + j] = matches ? 1 : 0
-                    counts[image] += matches ? 1 : 0
+                    if inclusive ? distance <= threshold : distance < threshold { matching.append(Int32(j)) }
                 }
+                starts.append(matching.count)
             }
+            counts.append(matching.count - before)
         }
-        self.counts = counts
+        (self.cells, self.counts, self.starts, self.matching) = (cells, counts, starts, matching)
+    }
+
+    /// The cells of the key that match a cell of the query, in their order.
+    package func matches(image: Int, cell: Int) -> ArraySlice<Int32> {
+        let at = image * cells + cell
+        return matching[starts[at]..<starts[at + 1]]
+    }
+
+    /// Some of an image's cells of the query against all of the key's: 1 where they match, else 0: [range, cells].
+    package func mask(image: Int, cells range: Range<Int>) -> Tensor {
+        let mask = Tensor.zeros([range.count, cells]), values = mask.floats
+        for (row, cell) in range.enumerated() {
+            for match in matches(image: image, cell: cell) { values[row * cells + Int(match)] = 1 }
+        }
+        return mask
     }
 
     /// Centres of a view's cells and the diagonal of one, in the image's normalised coordinates.

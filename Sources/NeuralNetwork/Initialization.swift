@@ -33,3 +33,24 @@ package enum Initialization: Sendable {
     /// Sets initial values apart from every other use of the run's seed.
     private static let keyOfInitialValues: UInt64 = 0x696E_6974
 }
+
+extension Convolution2D.Start {
+    /// Of a kernel [outputs, k, k, inputs of a group].
+    func weights(_ shape: [Int]) -> Initialization {
+        let area = shape[1] * shape[2], fanIn = area * shape[3]
+        return switch self {
+        case .residualNetwork: .fanOut(kernel: shape[1], outputs: shape[0])
+        case .pytorchDefault: .fanIn(fanIn)
+        case .xavierFill: .uniform(bound: (3 / Double(fanIn)).squareRoot())
+        case .xavier: .uniform(bound: (6 / Double(fanIn + area * shape[0])).squareRoot())
+        case .normal(let deviation): .normal(deviation: deviation)
+        }
+    }
+
+    func bias(_ shape: [Int]) -> Initialization {
+        switch self {
+        case .residualNetwork, .pytorchDefault: .fanIn(shape[1] * shape[2] * shape[3])
+        case .xavierFill, .xavier, .normal: .constant(0)
+        }
+    }
+}

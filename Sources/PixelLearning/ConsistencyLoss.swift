@@ -14,10 +14,17 @@ package func consistencyLoss(
     let shape = query.value.shape
     precondition(shape == key.shape, "query \(shape) against key \(key.shape)")
     let (images, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
-    let flat = [images, pixels, channels]
     // Σ_ij A_ij ⟨q_i, k_j⟩ = Σ_i ⟨q_i, Σ_j A_ij k_j⟩: the gathered keys are also the gradient's direction.
-    let gathered = Tensor(flat)
-    gathered.product(positives.mask, key.reshaped(flat))
+    let gathered = Tensor.zeros([images, pixels, channels]), sums = gathered.pointer, keys = key.pointer
+    parallelFor(images * pixels) { _, places in
+        for place in places {
+            let (image, cell) = place.quotientAndRemainder(dividingBy: pixels), target = sums + place * channels
+            for match in positives.matches(image: image, cell: cell) {
+                let source = keys + (image * pixels + Int(match)) * channels
+                for channel in 0..<channels { target[channel] += source[channel] }
+            }
+        }
+    }
     let rate = positives.counts.map { -dialect.lossFactor * imageWeight / (Double($0) + 1e-6) }
     var loss = 0.0
     for image in 0..<images {

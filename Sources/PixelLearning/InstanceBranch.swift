@@ -75,11 +75,13 @@ package final class InstanceBranch {
     ) -> (loss: Double, variable: Variable) {
         let (images, channels) = (query.value.shape[0], query.value.shape[1])
         if settings.kind == .simclr {
-            let all = keys.vectors.shape[0], mask = Tensor.zeros([1, images, all])
+            let all = keys.vectors.shape[0], mask = Tensor.zeros([images, all])
             for image in 0..<images { mask.floats[image * all + keys.first + image] = 1 }
-            return contrast(
-                query: query, key: keys.vectors, rows: [1, images, channels], mask: mask,
-                weights: [Double](repeating: imageWeight, count: images), temperature: settings.temperature, pass)
+            let gradient = Tensor([images, channels])
+            let loss = contrast(
+                query.value, keys.vectors, mask: mask, weights: [Double](repeating: imageWeight, count: images),
+                temperature: settings.temperature, into: gradient)
+            return (loss, weighted(loss, query, gradient, pass))
         }
         let own = keys.vectors.rows(keys.first..<keys.first + images)
         let loss = -2 * imageWeight * query.value.innerProduct(own)

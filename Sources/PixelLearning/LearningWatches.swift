@@ -42,7 +42,7 @@ package struct OverlapWatch {
     /// What the settings alone say, before a picture is read: crops of a picture of 4:3 are drawn as in training until two
     /// cells match.
     package static func forecast(_ settings: PretrainingSettings) -> String? {
-        let side = settings.model.cells(imageSize: settings.views.imageSize)
+        let side = settings.model.levels[0].cells(settings.views.imageSize)
         // About a fifth of a second in the worst case.
         let pairs = min(500, max(20, 20_000_000 / (side * side * side * side)))
         let transform = settings.views.transform(seed: settings.seed)

@@ -2,38 +2,6 @@ package import ImagePipeline
 package import NeuralNetwork
 package import TensorCore
 
-/// What is learned from pixels.
-package enum PixelMethod: String, Sendable, CaseIterable {
-    /// Pixels agree with propagated pixels of the other view.
-    case pixpro
-    /// Pixels are told from those of other places in the other view.
-    case pixcontrast
-}
-
-/// What shapes a model that learns from pixels, and its loss.
-package struct PixelModelSettings: Sendable, Equatable {
-    package var method = PixelMethod.pixpro
-    package var instance = InstanceSettings()
-    package var architecture = ResNetArchitecture.resnet50
-    package var projectorWidth = 4096
-    /// Channels that the projector makes and the propagation keeps: the paper's 256, fewer in small references.
-    package var projectionChannels = 256
-    package var transformLayers = 1
-    package var gamma = 2.0
-    package var clamp = 0.0
-    package var threshold = 0.7
-    /// Of PixContrast's cosines.
-    package var temperature = 0.3
-    package var dialect = Dialect.official
-    /// What the encoders' and projectors' maps are stored as in training.
-    package var elementType = ElementType.float32
-
-    package init() {}
-
-    /// Rows and columns of the map that views of this side become.
-    package func cells(imageSize: Int) -> Int { architecture.top.cells(imageSize) }
-}
-
 /// PixPro or PixContrast (Xie et al., CVPR 2021), with an instance branch beside or without: an online network that
 /// learns, and a momentum network that follows.
 package final class PixelModel {
@@ -42,48 +10,51 @@ package final class PixelModel {
     package let online: ModelState
     /// The momentum networks' tensors: averages of the online ones, with statistics of their own.
     package let momentum: ModelState
-    package let encoder: ResNet
-    package let momentumEncoder: ResNet
-    private let projector, momentumProjector: Projector
-    /// Nil for PixContrast.
-    private let propagation: PixelPropagation?
+    private let network, momentumNetwork: PixelNetwork
+    /// By branch; empty for PixContrast.
+    private let propagations: [PixelPropagation]
     private let instance: InstanceBranch?
     /// Empty between passes; kept for its memory.
     private let tape = Tape()
     /// Online parameters that the momentum parameters follow, in the same order.
     package let followed: [Parameter]
+    /// Where pixels are compared.
+    package let terms: [PixelTerm]
+
+    package var encoder: ResNet { network.encoder }
 
     package init(_ settings: PixelModelSettings, seed: UInt64) {
         self.settings = settings
         let online = ModelState(seed: seed), momentum = ModelState(seed: nil)
         (self.online, self.momentum) = (online, momentum)
+        terms = settings.terms
         let root = Scope(online), twin = Scope(momentum)
-        let width = settings.projectorWidth, projection = settings.projectionChannels
-        encoder = ResNet(settings.architecture, root.child("encoder"))
-        let channels = encoder.top.channels
-        projector = Projector(root.child("projector"), inputs: channels, width: width, outputs: projection)
-        propagation =
-            settings.method == .pixpro
-            ? PixelPropagation(
-                root.child("value_transform"), channels: projection, layers: settings.transformLayers,
-                gamma: settings.gamma, clamp: settings.clamp, dialect: settings.dialect) : nil
-        momentumEncoder = ResNet(settings.architecture, twin.child("encoder_k"))
-        momentumProjector = Projector(
-            twin.child("projector_k"), inputs: channels, width: width, outputs: projection)
+        network = PixelNetwork(settings, root)
+        momentumNetwork = PixelNetwork(settings, twin, suffix: "_k")
+        propagations =
+            settings.method == .pixcontrast
+            ? []
+            : settings.branchSuffixes.map {
+                PixelPropagation(
+                    root.child("value_transform" + $0), channels: settings.projectionChannels,
+                    layers: settings.transformLayers, gamma: settings.gamma, clamp: settings.clamp,
+                    dialect: settings.dialect)
+            }
         instance =
             settings.instance.kind == .none
             ? nil
             : InstanceBranch(
-                settings.instance, root, twin, inputs: channels, width: width, projection: projection)
-        let followers = ["encoder.", "projector.", "projector_instance."]
-        followed = online.parameters.filter { parameter in followers.contains { parameter.name.hasPrefix($0) } }
+                settings.instance, root, twin, inputs: network.encoder.top.channels, width: settings.projectorWidth,
+                projection: settings.projectionChannels)
+        let alone = ["value_transform", "predictor."]
+        followed = online.parameters.filter { parameter in !alone.contains { parameter.name.hasPrefix($0) } }
         for (target, source) in zip(momentum.parameters, followed) { target.value.copy(from: source.value) }
     }
 
     /// What the momentum network makes of a view, without gradient.
     package struct Target {
-        /// Unit projections [N, H, W, projectionChannels].
-        package let pixels: Tensor
+        /// Unit projections [N, H, W, projectionChannels] by term.
+        package let pixels: [Tensor]
         /// Unit vectors [N, projectionChannels]; nil without an instance branch.
         package let instances: Tensor?
     }
@@ -95,64 +66,85 @@ package final class PixelModel {
         let pass = Pass(
             mode: .training, statistics: statistics, elementType: settings.elementType, convolutions: convolutions)
         return try Trace.span("momentum forward") {
-            let features = try momentumEncoder(Variable(view), pass)
+            let maps = try momentumNetwork(view, pass)
             return Target(
-                pixels: normalizeRows(try momentumProjector(features, pass), pass).value,
-                instances: try instance?.key(features, pass))
+                pixels: maps.projections.map { normalizeRows($0, pass).value },
+                instances: try instance?.key(maps.features, pass))
         }
     }
 
     /// What the online network makes of a view, stage by stage.
-    package struct Prediction {
-        package let features: Variable
-        package let projection: Variable
-        /// Before normalisation; nil for PixContrast.
-        package let propagated: Variable?
-        /// What the propagation weighs pixels with, [N, H·W, H·W]; nil for PixContrast.
-        package let attention: Tensor?
+    struct Prediction {
+        let maps: PixelNetwork.Maps
+        /// By term, before normalisation; empty for PixContrast.
+        let propagated: [Variable]
+        /// Of the propagations, by term; empty where they were not asked for.
+        let entropies: [Double]
         /// Unit vectors [N, projectionChannels]; nil without an instance branch.
-        package let instances: Variable?
+        let instances: Variable?
     }
 
     /// The online network on a view [N, S, S, 3].
-    package func predict(_ view: Tensor, _ pass: Pass) throws -> Prediction {
-        let features = try encoder(Variable(view), pass)
-        let projection = try projector(features, pass)
-        let propagated = try propagation?(projection, pass)
+    func predict(_ view: Tensor, measuresAttention: Bool = false, _ pass: Pass) throws -> Prediction {
+        let maps = try network(view, pass)
+        let propagated = try zip(terms, maps.projections).compactMap { term, projection in
+            propagations.isEmpty
+                ? nil : try propagations[term.branch](projection, measuresEntropy: measuresAttention, pass)
+        }
         return Prediction(
-            features: features, projection: projection, propagated: propagated?.pixels,
-            attention: propagated?.weights, instances: try instance?.query(features, pass))
+            maps: maps, propagated: propagated.map(\.pixels), entropies: propagated.compactMap(\.entropy),
+            instances: try instance?.query(maps.features, pass))
+    }
+
+    /// The stages of a prediction by the names that references have for them.
+    func stages(_ prediction: Prediction) -> [String: Tensor] {
+        var named = ["encoder1": prediction.maps.features.value]
+        named["instance1"] = prediction.instances?.value
+        for (number, map) in zip(settings.pyramid.levels.numbers, prediction.maps.pyramid) {
+            named["level\(number).pyramid1"] = map.value
+        }
+        func add(_ stage: String, _ maps: [Variable]) {
+            for (term, map) in zip(terms, maps) { named[term.prefix + stage] = map.value }
+        }
+        add("tower1", prediction.maps.towers)
+        add("projection1", prediction.maps.projections)
+        add("propagated1", prediction.propagated)
+        return named
     }
 
     /// What one direction is compared with, and how much each image counts in the mean over a step's.
     package struct Direction {
-        /// The momentum network's unit projections of the other view.
-        package let target: Tensor
-        package let positives: PositivePairs
-        /// 1 / the images of which the pixels' loss is the mean, on all ranks.
-        package let imageWeight: Double
+        /// The momentum network's unit projections of the other view, by term.
+        package let targets: [Tensor]
+        /// By level.
+        package let positives: [PositivePairs]
+        /// 1 / the images of which a level's loss is the mean, on all ranks; by level.
+        package let imageWeights: [Double]
         /// Nil without an instance branch.
         package let keys: InstanceKeys?
         /// The same for the instances' loss.
         package let instanceWeight: Double
 
         package init(
-            target: Tensor, positives: PositivePairs, imageWeight: Double, keys: InstanceKeys? = nil,
+            targets: [Tensor], positives: [PositivePairs], imageWeights: [Double], keys: InstanceKeys? = nil,
             instanceWeight: Double = 0
         ) {
-            (self.target, self.positives, self.imageWeight) = (target, positives, imageWeight)
+            (self.targets, self.positives, self.imageWeights) = (targets, positives, imageWeights)
             (self.keys, self.instanceWeight) = (keys, instanceWeight)
         }
     }
 
     /// This rank's part of the losses of one direction.
     package struct Losses {
-        package let pixel: Double
+        /// By term; the loss of pixels is their mean.
+        package let terms: [Double]
         /// Without its weight; 0 without an instance branch.
         package let instance: Double
-        /// How evenly the propagation spreads its weights: 0 where each pixel looks at one other, 1 where it looks at all
-        /// alike. Nil where it was not asked for, and without a propagation.
+        /// How evenly the propagations spread their weights: 0 where each pixel looks at one other, 1 where it looks at
+        /// all alike; the mean over terms. Nil where it was not asked for, and without a propagation.
         package let attentionEntropy: Double?
+
+        package var pixel: Double { terms.reduce(0, +) / Double(terms.count) }
     }
 
     /// Forward and backward of one of the two directions: what the network makes of `view` against the other view's
@@ -164,11 +156,10 @@ package final class PixelModel {
         let pass = Pass(
             mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType,
             convolutions: convolutions)
-        let prediction = try Trace.span("forward") { try predict(view, pass) }
-        // Before the backward, which lets go of the weights.
-        let entropy = measuresAttention ? prediction.attention.map(Self.entropy) : nil
-        let pixel = pixelLoss(prediction, direction, pass)
-        var total = pixel.variable, instanceLoss = 0.0
+        let prediction = try Trace.span("forward") { try predict(view, measuresAttention: measuresAttention, pass) }
+        let pixels = terms.indices.map { pixelLoss(prediction, $0, direction, pass) }
+        var total = pixels.dropFirst().reduce(pixels[0].variable) { add($0, $1.variable, weight: 1, pass) }
+        var instanceLoss = 0.0
         if let instance, let query = prediction.instances, let keys = direction.keys {
             let part = instance.loss(query: query, keys: keys, imageWeight: direction.instanceWeight, pass)
             instanceLoss = part.loss
@@ -177,33 +168,37 @@ package final class PixelModel {
         try Trace.span("backward") {
             try tape.backward(from: total, seed: Tensor([1], [1]), onGradientReady: onGradientReady)
         }
-        return Losses(pixel: pixel.loss, instance: instanceLoss, attentionEntropy: entropy)
+        let entropies = prediction.entropies
+        return Losses(
+            terms: pixels.map { $0.loss * Double(terms.count) }, instance: instanceLoss,
+            attentionEntropy: entropies.isEmpty ? nil : entropies.reduce(0, +) / Double(entropies.count))
     }
 
+    /// A term's part of the loss of pixels, which is the mean of all terms'.
     private func pixelLoss(
-        _ prediction: Prediction, _ direction: Direction, _ pass: Pass
+        _ prediction: Prediction, _ term: Int, _ direction: Direction, _ pass: Pass
     ) -> (loss: Double, variable: Variable) {
-        let query = normalizeRows(prediction.propagated ?? prediction.projection, pass)
+        let maps = propagations.isEmpty ? prediction.maps.projections : prediction.propagated
+        let query = normalizeRows(maps[term], pass), key = direction.targets[term], level = terms[term].level
+        let positives = direction.positives[level], weight = direction.imageWeights[level] / Double(terms.count)
         switch settings.method {
         case .pixpro:
             return consistencyLoss(
-                query: query, key: direction.target, positives: direction.positives,
-                imageWeight: direction.imageWeight, dialect: settings.dialect, pass)
+                query: query, key: key, positives: positives, imageWeight: weight, dialect: settings.dialect, pass)
         case .pixcontrast:
             return contrastLoss(
-                query: query, key: direction.target, positives: direction.positives,
-                imageWeight: direction.imageWeight, temperature: settings.temperature, pass)
+                query: query, key: key, positives: positives, imageWeight: weight, temperature: settings.temperature,
+                pass)
         }
     }
 
-    /// A pixel alone looks at one.
-    private static func entropy(_ weights: Tensor) -> Double { weights.shape[2] > 1 ? weights.meanRowEntropy() : 0 }
-
-    /// The matching cells of two views, for predictions of the first against targets of the second.
-    package func positives(query: Tensor, key: Tensor, imageSize: Int) -> PositivePairs {
-        let cells = settings.cells(imageSize: imageSize)
-        return PositivePairs(
-            query: query, key: key, rows: cells, columns: cells, threshold: settings.threshold,
-            inclusive: settings.dialect.thresholdIsInclusive)
+    /// The matching cells of two views, for predictions of the first against targets of the second; by level.
+    package func positives(query: Tensor, key: Tensor, imageSize: Int) -> [PositivePairs] {
+        settings.levels.map { level in
+            let cells = level.cells(imageSize)
+            return PositivePairs(
+                query: query, key: key, rows: cells, columns: cells, threshold: settings.threshold,
+                inclusive: settings.dialect.thresholdIsInclusive)
+        }
     }
 }

@@ -1,5 +1,5 @@
 package import NeuralNetwork
-package import TensorCore
+import TensorCore
 
 /// The pixel propagation module: every pixel becomes the sum of all pixels' transforms, weighted by similarity.
 ///
@@ -39,15 +39,18 @@ package final class PixelPropagation {
     package struct Output {
         /// [N, H, W, channels], as the projections.
         package let pixels: Variable
-        /// What each pixel weighs all pixels with, [N, H·W, H·W].
-        package let weights: Tensor
+        /// How evenly it spreads its weights: 0 where each pixel looks at one other, 1 where it looks at all alike; nil
+        /// where it was not asked for.
+        package let entropy: Double?
     }
 
     /// Projections [N, H, W, channels] → propagated pixels.
-    package func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Output {
+    package func callAsFunction(_ x: Variable, measuresEntropy: Bool = false, _ pass: Pass) throws -> Output {
         var values = try transformed(x, pass)
         if dialect.normalizesValues { values = normalizeRows(values, pass) }
-        return propagate(unit: normalizeRows(x, pass), values: values, gamma: gamma, clamp: clamp, pass)
+        let propagation = SimilarityPropagation(clamp: clamp, exponent: gamma)
+        return propagate(
+            unit: normalizeRows(x, pass), values: values, propagation, measuresEntropy: measuresEntropy, pass)
     }
 
     private func transformed(_ x: Variable, _ pass: Pass) throws -> Variable {
@@ -60,31 +63,17 @@ package final class PixelPropagation {
     }
 }
 
-/// y = s(U Uᵀ) V for each image, with s(c) = max(c, clamp)^γ; `unit` and `values` are [N, H, W, C].
-func propagate(
-    unit: Variable, values: Variable, gamma: Float, clamp: Float, _ pass: Pass
+/// y = s(U Uᵀ) V for each image; `unit` and `values` are [N, H, W, C].
+private func propagate(
+    unit: Variable, values: Variable, _ propagation: SimilarityPropagation, measuresEntropy: Bool, _ pass: Pass
 ) -> PixelPropagation.Output {
-    let shape = unit.value.shape
-    let (images, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
-    let u = unit.value.reshaped([images, pixels, channels]), v = values.value.reshaped([images, pixels, channels])
-    let cosines = Tensor([images, pixels, pixels])
-    cosines.product(u, u, transposeB: true)
-    let similarities = cosines.clampedPower(clamp: clamp, exponent: gamma)
-    let output = Tensor(shape)
-    output.reshaped(u.shape).product(similarities, v)
-    let propagated = pass.output(output, of: [unit, values]) { gradient in
-        let dy = gradient.reshaped(u.shape)
-        let dv = Tensor(u.shape)
-        dv.product(similarities, dy, transposeA: true)
-        values.receive(dv)
-        // dC = (dy vᵀ) ⊙ s′(C); C = U Uᵀ has u on both sides: dU = (dC + dCᵀ) U.
-        let dCosines = Tensor(cosines.shape)
-        dCosines.product(dy, v, transposeB: true)
-        cosines.clampedPowerGradient(clamp: clamp, exponent: gamma, scaling: dCosines)
-        let du = Tensor(u.shape)
-        du.product(dCosines, u)
-        du.product(dCosines, u, transposeA: true, beta: 1)
-        unit.receive(du)
+    let shape = unit.value.shape, flat = [shape[0], shape[1] * shape[2], shape[3]]
+    let u = unit.value.reshaped(flat), v = values.value.reshaped(flat)
+    let (output, entropy) = propagation(unit: u, values: v, measuresEntropy: measuresEntropy)
+    let pixels = pass.output(output.reshaped(shape), of: [unit, values]) { dy in
+        let gradients = propagation.gradients(unit: u, values: v, outputGradient: dy.reshaped(flat))
+        values.receive(gradients.values)
+        unit.receive(gradients.unit)
     }
-    return PixelPropagation.Output(pixels: propagated, weights: similarities)
+    return PixelPropagation.Output(pixels: pixels, entropy: entropy)
 }

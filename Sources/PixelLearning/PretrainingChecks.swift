@@ -1,6 +1,7 @@
 import ImagePipeline
 package import NeuralNetwork
 package import Settings
+package import Yams
 
 extension ResNetArchitecture: ChoiceValue {
     package static var choices: [ResNetArchitecture] { published }
@@ -10,6 +11,19 @@ extension Dialect: ChoiceValue {}
 extension PixelMethod: ChoiceValue {}
 extension InstanceSettings.Kind: ChoiceValue {}
 extension PretrainingSettings.OptimizerName: ChoiceValue {}
+
+extension PyramidLevels: SettingValue {
+    package static var expectation: String { "a list of levels from 2 to 5 in their order, such as [3, 4, 5]" }
+
+    package init?(yaml node: Node) {
+        guard case .sequence(let sequence) = node else { return nil }
+        let numbers = sequence.map { Int(yaml: $0) }
+        guard !numbers.contains(nil) else { return nil }
+        self.init(numbers.compactMap { $0 })
+    }
+
+    package var yaml: String { "[" + numbers.map(\.yaml).joined(separator: ", ") + "]" }
+}
 
 /// What the keys of pretraining say together.
 extension PretrainingSettings {
@@ -44,6 +58,20 @@ extension PretrainingSettings {
                     place(low), "\(low) \(least.yaml) is above \(high) \(most.yaml)",
                     remedy: "lower \(low), or raise \(high)"))
         }
+        let pyramid = model.pyramid
+        if pyramid.towerDepth > 0, pyramid.levels.numbers.isEmpty {
+            problems.append(
+                .init(
+                    place("method.pyramid.towerDepth"), "towers stand on a pyramid, but method.pyramid.levels is empty",
+                    remedy: "set method.pyramid.levels, to [3, 4, 5] for example, or method.pyramid.towerDepth to 0"))
+        } else if model.hasTowers, !pyramid.channels.isMultiple(of: DetectorTower.groups) {
+            problems.append(
+                .init(
+                    place("method.pyramid.channels"),
+                    "method.pyramid.channels \(pyramid.channels) cannot be shared among the \(DetectorTower.groups) groups "
+                        + "of a tower's normalisation",
+                    remedy: "take a multiple of \(DetectorTower.groups), or set method.pyramid.towerDepth to 0"))
+        }
         if let segmentation = evaluation.segmentation, let void = segmentation.void, void < segmentation.classes {
             problems.append(
                 .init(
@@ -75,7 +103,17 @@ extension PretrainingSettings {
             case .byol: projector(features) + projector(outputs)
             case .simclr: projector(features)
             }
-        return backbone + projector(features) + (model.method == .pixpro ? propagation : 0) + instance
+        let branch =
+            projector(model.projectorInputs) + (model.method == .pixpro ? propagation : 0)
+            + (model.hasTowers ? model.pyramid.towerDepth * (9 * model.pyramid.channels + 3) * model.pyramid.channels : 0)
+        return backbone + pyramidParameters + branch * model.branchSuffixes.count + instance
+    }
+
+    /// Of the lateral convolutions, 3×3 convolutions and normalisations.
+    private var pyramidParameters: Int {
+        guard !model.pyramid.levels.numbers.isEmpty else { return 0 }
+        let channels = model.pyramid.channels
+        return model.levels.reduce(0) { $0 + ($1.channels + 9 * channels + 4) * channels }
     }
 
     /// Two views, one after the other: the outputs of all convolutions and normalisations, half as much again for
@@ -90,6 +128,17 @@ extension PretrainingSettings {
             case .resnet101: 230
             case .resnet152: 320
             }
-        return max(1, millionBytesAt224 * 1_000_000 * views.imageSize * views.imageSize / (224 * 224))
+        let backbone = max(1, millionBytesAt224 * 1_000_000 * views.imageSize * views.imageSize / (224 * 224))
+        return backbone + (model.pyramid.levels.numbers.isEmpty ? 0 : bytesBehindPyramid)
+    }
+
+    /// Of each cell of each level: the pyramid's two convolutions, normalised, and the sum between; in each branch two maps
+    /// for a layer of its tower, the projector's hidden ones twice, and eight of the size of the projection on the way to the
+    /// loss.
+    private var bytesBehindPyramid: Int {
+        let cells = model.levels.reduce(0) { $0 + $1.cells(views.imageSize) * $1.cells(views.imageSize) }
+        let branch =
+            2 * model.pyramid.towerDepth * model.pyramid.channels + 2 * model.projectorWidth + 8 * model.projectionChannels
+        return 4 * cells * (5 * model.pyramid.channels + model.branchSuffixes.count * branch)
     }
 }

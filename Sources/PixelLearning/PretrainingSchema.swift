@@ -11,6 +11,7 @@ extension PretrainingSettings: TaskSettings {
             Section("data.augmentation.view2", "What the second crop alone is subject to."),
             Section("model", "The network that is trained."),
             Section("method", "What is learned from pixels, and its loss."),
+            Section("method.pyramid", "Maps beyond C5 that pixels are learned on, and what makes them."),
             Section("method.instance", "Whole images, compared beside their pixels."),
             Section("optimizer", "How gradients become updates."),
             Section(
@@ -113,6 +114,15 @@ extension PretrainingSettings: TaskSettings {
         Setting(
             "method.temperature", \.model.temperature, in: .above(0, upTo: 100), onResume: .changesTraining,
             synonyms: ["tau"], "Divides the cosines of pixcontrast; pixpro has no use for it."),
+        Setting(
+            "method.pyramid.levels", \.model.pyramid.levels, onResume: .mustMatch, synonyms: ["fpnLevels"],
+            "Levels of a feature pyramid that are learned on, 3 for C3; none: C5 without a pyramid."),
+        Setting(
+            "method.pyramid.channels", \.model.pyramid.channels, in: .within(1...4096), onResume: .mustMatch,
+            synonyms: ["fpnChannels"], "Channels of the pyramid; with towers a multiple of 32."),
+        Setting(
+            "method.pyramid.towerDepth", \.model.pyramid.towerDepth, in: .within(0...16), onResume: .mustMatch,
+            "Layers of a detector's two towers between pyramid and projectors, which each have their own; 0: none."),
         Setting(
             "method.instance.kind", \.model.instance.kind, onResume: .mustMatch,
             "The loss of whole images: byol predicts the other view's vector, simclr tells it from those of other images."

@@ -57,10 +57,10 @@ package final class PretrainingTask: TrainingTask {
         if part.isFirst { onlineConvolutions.forgetWeights() }
         let targets = try self.targets(of: batch, part)
         let positives = self.positives(of: batch)
-        let weight = try imageWeight(positives.0, part)
-        func direction(_ target: PixelModel.Target, _ positives: PositivePairs) throws -> PixelModel.Direction {
+        let weights = try imageWeights(positives.0, part)
+        func direction(_ target: PixelModel.Target, _ positives: [PositivePairs]) throws -> PixelModel.Direction {
             PixelModel.Direction(
-                target: target.pixels, positives: positives, imageWeight: weight,
+                targets: target.pixels, positives: positives, imageWeights: weights,
                 keys: try target.instances.map { try keys($0, part) }, instanceWeight: 1 / Double(part.globalImages))
         }
         // Both before a backward: collectives are in one order on all ranks.
@@ -72,13 +72,19 @@ package final class PretrainingTask: TrainingTask {
             view: batch.view2, directions.1, statistics: part.statistics, convolutions: onlineConvolutions,
             onGradientReady: part.onGradientReady)
         count(positives.0, targets.0.pixels, first.attentionEntropy, &figures)
+        for (index, term) in model.terms.enumerated() where !term.name.isEmpty {
+            figures.add("loss \(term.name)", sum: first.terms[index] + second.terms[index])
+        }
         let pixel = first.pixel + second.pixel
+        if hasParts { figures.add("loss pixel", sum: pixel) }
         guard settings.model.instance.kind != .none else { return pixel }
         let instance = first.instance + second.instance
-        figures.add("loss pixel", sum: pixel)
         figures.add("loss instance", sum: instance)
         return pixel + settings.model.instance.weight * instance
     }
+
+    /// Whether the loss is a sum of several.
+    private var hasParts: Bool { model.terms.count > 1 || settings.model.instance.kind != .none }
 
     /// The momentum network's targets of both views.
     private func targets(of batch: TwoViewBatch, _ part: BatchPart) throws -> (PixelModel.Target, PixelModel.Target) {
@@ -99,7 +105,7 @@ package final class PretrainingTask: TrainingTask {
             first: counts[..<part.communicator.rank].reduce(0, +))
     }
 
-    private func positives(of batch: TwoViewBatch) -> (PositivePairs, PositivePairs) {
+    private func positives(of batch: TwoViewBatch) -> ([PositivePairs], [PositivePairs]) {
         let size = batch.view1.shape[1]
         return (
             model.positives(query: batch.box1, key: batch.box2, imageSize: size),
@@ -107,36 +113,42 @@ package final class PretrainingTask: TrainingTask {
         )
     }
 
-    /// What an image pair weighs in the loss: its share in the mean over the step's, or (in the paper's dialect) over
-    /// those of its micro-batch that overlap. Collective.
-    private func imageWeight(_ positives: PositivePairs, _ part: BatchPart) throws -> Double {
-        guard settings.model.dialect.skipsPairsWithoutOverlap else { return 1 / Double(part.globalImages) }
-        let pairs = try part.communicator.sum([Double(positives.counts.count { $0 > 0 })])[0]
-        return pairs > 0 ? Double(part.microBatchImages) / (pairs * Double(part.globalImages)) : 0
+    /// What an image pair weighs in the loss of each level: its share in the mean over the step's, or (in the paper's
+    /// dialect) over those of its micro-batch that overlap. Collective.
+    private func imageWeights(_ positives: [PositivePairs], _ part: BatchPart) throws -> [Double] {
+        guard settings.model.dialect.skipsPairsWithoutOverlap else {
+            return positives.map { _ in 1 / Double(part.globalImages) }
+        }
+        let pairs = try part.communicator.sum(positives.map { Double($0.counts.count { $0 > 0 }) })
+        return pairs.map { $0 > 0 ? Double(part.microBatchImages) / ($0 * Double(part.globalImages)) : 0 }
     }
 
     // MARK: Figures
 
+    /// `positives` by level, `targets` by term.
     private func count(
-        _ pairs: PositivePairs, _ targets: Tensor, _ attentionEntropy: Double?, _ figures: inout Figures
+        _ positives: [PositivePairs], _ targets: [Tensor], _ attentionEntropy: Double?, _ figures: inout Figures
     ) {
         var features = FeatureMoments(channels: settings.model.projectionChannels)
-        features.add(targets)
-        let images = Double(pairs.counts.count), cells = Double(pairs.mask.shape[1] * pairs.mask.shape[2])
-        let positives = Double(pairs.counts.reduce(0, +))
-        figures.add("positives", total: positives, of: images)
-        figures.add("without overlap", total: Double(pairs.counts.count { $0 == 0 }), of: images)
+        for target in targets { features.add(target) }
         figures.add("feature rows", sum: Double(features.rows))
         figures.add("features", sums: features.sums)
-        if let attentionEntropy { figures.add("entropy", total: images * attentionEntropy, of: images) }
-        if settings.model.method == .pixcontrast {
-            figures.add("negatives", total: images * cells - positives, of: images)
+        for pairs in positives {
+            let images = Double(pairs.images), matching = Double(pairs.counts.reduce(0, +))
+            figures.add("positives", total: matching, of: images)
+            figures.add("without overlap", total: Double(pairs.counts.count { $0 == 0 }), of: images)
+            if settings.model.method == .pixcontrast {
+                figures.add("negatives", total: images * Double(pairs.cells * pairs.cells) - matching, of: images)
+            }
         }
+        let images = Double(positives[0].images)
+        if let attentionEntropy { figures.add("entropy", total: images * attentionEntropy, of: images) }
     }
 
     /// Matching cells per image pair, the share of pairs without any, and how far the momentum projections of different
     /// pixels are from being one and the same: 0 for equal ones, 1 for vectors in all directions. Of PixPro how evenly
-    /// pixels look at others, of PixContrast the cells that do not match; with an instance branch both losses.
+    /// pixels look at others, of PixContrast the cells that do not match. Means over a pyramid's levels; with them, and with
+    /// an instance branch, the parts of the loss.
     package func observe(_ totals: Figures.Totals, step: Int) -> StepObservation {
         let spread = FeatureMoments(rows: Int(totals.sum("feature rows")), sums: totals.sums("features")).spread
         let positives = totals.mean("positives")
@@ -147,13 +159,16 @@ package final class PretrainingTask: TrainingTask {
         case .pixpro: metrics["attentionEntropy"] = totals.mean("entropy")
         case .pixcontrast: metrics["negativesPerImage"] = totals.mean("negatives")
         }
-        if settings.model.instance.kind != .none {
-            metrics["loss.pixel"] = totals.sum("loss pixel")
-            metrics["loss.instance"] = totals.sum("loss instance")
-        }
+        for part in lossParts { metrics["loss.\(part)"] = totals.sum("loss \(part)") }
         return StepObservation(
             metrics: metrics,
             warnings: [collapse.add(spread, step: step), overlap.add(positives, step: step)].compactMap { $0 })
+    }
+
+    /// The parts of the loss that are reported beside the loss itself.
+    package var lossParts: [String] {
+        (hasParts ? ["pixel"] : []) + model.terms.map(\.name).filter { !$0.isEmpty }
+            + (settings.model.instance.kind != .none ? ["instance"] : [])
     }
 
     /// A vector alone has no others to be told from.
@@ -167,6 +182,16 @@ package final class PretrainingTask: TrainingTask {
             "architecture": model.architecture.rawValue, "projectorWidth": "\(model.projectorWidth)",
             "transformLayers": "\(model.transformLayers)", "method": settings.model.method.rawValue,
             "dialect": model.dialect.rawValue,
+        ].merging(pyramidFacts) { $1 }
+    }
+
+    /// Nothing without a pyramid, as checkpoints of older versions have it.
+    private var pyramidFacts: [String: String] {
+        let pyramid = settings.model.pyramid
+        guard !pyramid.levels.numbers.isEmpty else { return [:] }
+        return [
+            "pyramidLevels": pyramid.levels.yaml, "pyramidChannels": "\(pyramid.channels)",
+            "towerDepth": "\(pyramid.towerDepth)",
         ]
     }
 
@@ -178,7 +203,9 @@ package final class PretrainingTask: TrainingTask {
 
     package var summary: String {
         let model = settings.model, instance = model.instance.kind == .none ? "" : " + \(model.instance.kind.rawValue)"
-        return "\(model.method.rawValue)\(instance) (\(model.dialect.rawValue)), \(model.architecture.rawValue) at "
+        let levels = model.levels.map(\.name).joined(separator: ", ")
+        let place = model.pyramid.levels.numbers.isEmpty ? "" : ", pyramid on \(levels)\(model.hasTowers ? " and towers" : "")"
+        return "\(model.method.rawValue)\(instance) (\(model.dialect.rawValue)), \(model.architecture.rawValue)\(place) at "
             + "\(settings.views.imageSize) px"
     }
 

@@ -50,36 +50,3 @@ private func contrast(
     }
     return counts ? weight * (log(all) - log(matching)) : 0
 }
-
-extension Tensor {
-    /// The mean entropy of rows of weights that are not negative, each divided by its sum: 0 where all weight is on one
-    /// place, 1 where it is equal everywhere. Rows without weight are left out.
-    public func meanRowEntropy() -> Double {
-        let places = shape[shape.count - 1], values = pointer
-        precondition(places > 1, "rows of \(places) have no entropy")
-        // Added up in the rows' order, so that it does not depend on the threads.
-        let entropies = [Double](unsafeUninitializedCapacity: count / places) { entropies, initialized in
-            initialized = count / places
-            let start = entropies.baseAddress!
-            parallelFor(initialized) { _, rows in
-                for row in rows {
-                    (start + row).initialize(to: entropyOfWeights(values + row * places, count: places))
-                }
-            }
-        }
-        let there = entropies.filter { !$0.isNaN }
-        return there.reduce(0, +) / Double(there.count)
-    }
-}
-
-/// The entropy of weights divided by their sum, as a share of the largest there is; not a number where they have no sum.
-private func entropyOfWeights(_ weights: UnsafePointer<Float>, count: Int) -> Double {
-    let sum = (0..<count).reduce(0.0) { $0 + Double(weights[$1]) }
-    guard sum > 0 else { return .nan }
-    var entropy = 0.0
-    for place in 0..<count where weights[place] > 0 {
-        let share = Double(weights[place]) / sum
-        entropy -= share * log(share)
-    }
-    return entropy / log(Double(count))
-}

@@ -19,19 +19,19 @@ import Testing
         let verdict = result.output.split(separator: "\n").last ?? ""
         #expect(result.status == 0 && verdict.hasPrefix("verified on \(ranks) rank"), "\(result)")
         // Of the smallest model: stages of features twice, a gradient of each parameter, and the tensors of two networks.
-        let tensors = verdict.firstMatch(of: /[246] losses and (\d+) tensors agree with the reference/)
+        let tensors = verdict.firstMatch(of: /\d+ losses and (\d+) tensors agree with the reference/)
         #expect(tensors.flatMap { Int($0.1) } ?? 0 >= 184, "\(verdict)")
     }
 
     @Test func thereIsAReferenceOfEachMethodAndDialectAndAllAreSmall() throws {
-        let methods = ["pixpro", "pixcontrast", "pixpro-byol", "pixpro-simclr", "pixcontrast-simclr"]
-        let dialects = ["pixpro", "pixcontrast-byol", "pixpro-simclr"]
+        let methods = ["pixpro", "pixcontrast", "pixpro-byol", "pixpro-simclr", "pixcontrast-simclr", "pixpro-towers"]
+        let dialects = ["pixpro", "pixcontrast-byol", "pixpro-simclr", "pixcontrast-simclr-levels"]
         let names = methods.map { $0 + "-official" } + dialects.map { $0 + "-paper" }
         #expect(Set(Self.references).isSuperset(of: names.map { $0 + ".safetensors" }))
         let sizes = try Self.references.map {
             try #require(FileManager.default.attributesOfItem(atPath: Self.folder + $0)[.size] as? Int)
         }
-        #expect(sizes.allSatisfy { $0 <= 2_000_000 } && sizes.reduce(0, +) <= 12_000_000, "\(sizes)")
+        #expect(sizes.allSatisfy { $0 <= 2_500_000 } && sizes.reduce(0, +) <= 14_000_000, "\(sizes)")
     }
 
     @Test func ranksComputeWithAllThreadsThatTheirCoresAllow() throws {
@@ -76,7 +76,7 @@ import Testing
         ("arch", "vit", "arch"), ("lr", "0.1", "input.view1"), ("gamma", nil, "gamma"),
         ("method", "moco", "'method' is 'moco'"), ("instance", "byol", "no 'method'"),
         ("method", "pixcontrast", "no 'temperature'"),
-        ("pyramid_levels", "3,4,5", "'pyramid_levels' is '3,4,5'"),
+        ("pyramid_levels", "5,4", "'pyramid_levels' is '5,4'"), ("pyramid_levels", "3,4,5", "no 'pyramid_channels'"),
     ]) func metadataThatCannotBeUsedIsNamed(_ key: String, _ value: String?, _ words: String) throws {
         try expectRefusal(words) { $0.metadata[key] = value }
     }

@@ -17,7 +17,8 @@ struct OperationCase: Sendable, CustomStringConvertible {
 }
 
 /// All operations that have a gradient.
-let operations: [OperationCase] = convolutions + normalizations + poolings + pointwise
+let operations: [OperationCase] =
+    convolutions + normalizations + poolings + pointwise + denseOperations + losses
 
 private func convolution(
     _ description: String, _ shape: [Int], outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,

@@ -17,7 +17,7 @@ import Testing
     @Test func identicalViewsMatchEachCellWithItself() {
         let result = pairs([0.1, 0.1, 0.8, 0.8], [0.1, 0.1, 0.8, 0.8])
         #expect(result.counts == [49])
-        for i in 0..<49 { #expect(result.mask.floats[i * 49 + i] == 1) }
+        for i in 0..<49 { #expect(Array(result.matches(image: 0, cell: i)) == [Int32(i)]) }
     }
 
     @Test func aFlippedViewMatchesMirroredColumns() {
@@ -25,7 +25,7 @@ import Testing
         #expect(result.counts == [49])
         for row in 0..<7 {
             for column in 0..<7 {
-                #expect(result.mask.floats[(row * 7 + column) * 49 + row * 7 + 6 - column] == 1)
+                #expect(Array(result.matches(image: 0, cell: row * 7 + column)) == [Int32(row * 7 + 6 - column)])
             }
         }
     }
@@ -203,7 +203,7 @@ import Testing
         for (index, view) in views.enumerated() {
             _ = try model.learn(
                 view: view,
-                PixelModel.Direction(target: targets[1 - index].pixels, positives: matches, imageWeight: 0.5),
+                PixelModel.Direction(targets: targets[1 - index].pixels, positives: matches, imageWeights: [0.5]),
                 statistics: statistics, onGradientReady: index == 1 ? { ready.append($0.name) } : nil)
         }
         #expect(Set(ready).count == ready.count && ready.count == model.online.parameters.count)

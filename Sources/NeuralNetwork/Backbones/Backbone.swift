@@ -10,6 +10,9 @@ package struct BackboneLevel: Sendable, Equatable {
         (self.name, self.stride, self.channels) = (name, stride, channels)
     }
 
+    /// "2" to "5".
+    var number: String { String(name.dropFirst()) }
+
     /// Rows or columns of the map of an image of so many.
     package func cells(_ pixels: Int) -> Int { (pixels + stride - 1) / stride }
 }

@@ -155,11 +155,3 @@ struct ChannelMap {
         !rectify ? .none : residual == nil ? .ofAffine(scale: scale, shift: shift) : .ofOutput(output)
     }
 }
-
-extension Tensor {
-    /// self ← beta · self + values.
-    fileprivate func add(_ values: Slice<UnsafeMutableBufferPointer<Double>>, beta: Float) {
-        let target = floats
-        for (i, value) in values.enumerated() { target[i] = (beta == 0 ? 0 : target[i]) + Float(value) }
-    }
-}

@@ -9,18 +9,27 @@ package final class Convolution2D {
     let dilation: Int
     let groups: Int
 
-    /// ResNet's convolutions start by He's fan-out without bias; the others as PyTorch's `Conv2d` does by default.
-    package enum Start: Sendable { case residualNetwork, pytorchDefault }
+    /// How weights and bias start.
+    package enum Start: Sendable {
+        /// He's fan-out; the bias as `pytorchDefault`.
+        case residualNetwork
+        /// As PyTorch's `Conv2d` does by default.
+        case pytorchDefault
+        /// Uniform in ±√(3 / fan-in), the bias 0: pyramids without normalisation.
+        case xavierFill
+        /// Uniform in ±√(6 / (fan-in + fan-out)) (Glorot and Bengio 2010), the bias 0.
+        case xavier
+        /// N(0, deviation²), the bias 0: detectors' heads.
+        case normal(deviation: Double)
+    }
 
     package init(
         _ scope: Scope, inputs: Int, outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int = 0,
         dilation: Int = 1, groups: Int = 1, bias: Bool = false, start: Start = .residualNetwork
     ) {
-        let fanIn = kernel * kernel * inputs / groups
-        weight = scope.parameter(
-            "weight", [outputs, kernel, kernel, inputs / groups],
-            start == .residualNetwork ? .fanOut(kernel: kernel, outputs: outputs) : .fanIn(fanIn))
-        self.bias = bias ? scope.parameter("bias", [outputs], .fanIn(fanIn)) : nil
+        let shape = [outputs, kernel, kernel, inputs / groups]
+        weight = scope.parameter("weight", shape, start.weights(shape))
+        self.bias = bias ? scope.parameter("bias", [outputs], start.bias(shape)) : nil
         (self.stride, self.padding, self.dilation, self.groups) = (stride, padding, dilation, groups)
     }
 

@@ -10,20 +10,23 @@ import TensorCore
 /// A reference: inputs, initial weights and what a few steps must give, computed elsewhere in double precision.
 ///
 /// safetensors in PyTorch's layout (NCHW, OIHW) and the published names (`encoder.*`, `projector.*`, `encoder_k.*`,
-/// `projector_k.*`, `value_transform.*`, `projector_instance(_k).*`, `predictor.*`):
+/// `projector_k.*`, `value_transform.*`, `projector_instance(_k).*`, `predictor.*`, `pyramid(_k).*`, and for the towers t =
+/// cls and bbox `tower_<t>(_k).*`, `projector_<t>(_k).*`, `value_transform_<t>.*`):
 /// - `input.view1|view2` [K, N, 3, H, W] and `input.box1|box2` [K, N, 4], as (x0, y0, x1, y1) in 0…1, x0 > x1 where
 ///   flipped;
 /// - `weights.<name>`: every parameter and running statistic before the first step;
-/// - `expected.loss` [K] and its terms, `expected.loss.pixel|instance`; `expected.gradient.<name>` of the first step,
-///   before decay; `expected.weights.<name>` after the last;
-///   `expected.features.encoder1|projection1|propagated1|instance1` of the first step's first view;
+/// - `expected.loss` [K] and its terms, `expected.loss.pixel|instance|level<l>[.<t>]`; `expected.gradient.<name>` of the
+///   first step, before decay; `expected.weights.<name>` after the last; of the first step's first view
+///   `expected.features.encoder1|projection1|propagated1|instance1`, of a pyramid `level<l>.pyramid1`, `level<l>.<t>.tower1`
+///   and `level<l>[.<t>].projection1|propagated1`;
 /// - `drift.<the same names>` [1] (`drift.loss` [K]): how far the reference's own float32 run was from it, relative to
 ///   |expected| + 1e-6 of its kind's largest norm (the loss: absolutely).
 ///
 /// Metadata, all texts: `arch` (a published ResNet, or `tiny`), `hidden` (width of the projector), `gamma`, `clamp`,
 /// `threshold`, `base_momentum`, `total_steps`, `lr` (one for each step, with commas), `weight_decay`, `sgd_momentum`,
 /// `trust`, `dialect`; `projection` (channels that the projector makes) where they are not 256; and where they are there
-/// `method`, `temperature`, `instance`, `instance_weight`, `instance_temperature`; `pyramid_levels` is empty.
+/// `method`, `temperature`, `instance`, `instance_weight`, `instance_temperature`; of a pyramid
+/// `pyramid_levels` (with commas), `pyramid_channels` and `tower_depth`.
 struct ReferenceFile {
     let file: SafetensorsFile
     let settings: PretrainingSettings
@@ -77,7 +80,9 @@ struct ReferenceFile {
     private func checkShapes() throws {
         try require("input.view2", shape: [steps, images, 3, size, size])
         for name in ["input.box1", "input.box2"] { try require(name, shape: [steps, images, 4]) }
-        let known = settings.model.instance.kind == .none ? ["pixel"] : ["pixel", "instance"]
+        let known =
+            ["pixel"] + settings.model.terms.map(\.name)
+            + (settings.model.instance.kind == .none ? [] : ["instance"])
         if let strange = lossTerms.first(where: { !known.contains($0) }) {
             throw ReferenceError(
                 description: "\(file.path.shown): 'expected.loss.\(strange)' is nothing that this method's loss has")
@@ -86,8 +91,17 @@ struct ReferenceFile {
             for name in ["expected.loss\(term)", "drift.loss\(term)"] { try require(name, shape: [steps]) }
         }
         let (hidden, projection) = (settings.model.projectorWidth, settings.model.projectionChannels)
-        try require("weights.projector.linear1.bias", shape: [hidden])
-        try require("weights.projector.linear2.weight", shape: [projection, hidden, 1, 1])
+        for branch in settings.model.branchSuffixes {
+            try require("weights.projector\(branch).linear1.bias", shape: [hidden])
+            try require("weights.projector\(branch).linear2.weight", shape: [projection, hidden, 1, 1])
+        }
+        let pyramid = settings.model.pyramid
+        for level in pyramid.levels.numbers {
+            try require("weights.pyramid.output\(level).bn.bias", shape: [pyramid.channels])
+        }
+        for branch in settings.model.branchSuffixes where settings.model.hasTowers {
+            try require("weights.tower\(branch).\(pyramid.towerDepth - 1).gn.bias", shape: [pyramid.channels])
+        }
     }
 
     /// The drifts of features, gradients and weights; throws where they are no numbers or their median is too large.
@@ -182,10 +196,6 @@ private struct ReferenceMetadata {
     }
 
     func settings() throws -> PixelModelSettings {
-        if let levels = texts["pyramid_levels"], !levels.isEmpty {
-            throw ReferenceError(
-                description: "\(path.shown): metadata 'pyramid_levels' is '\(levels)', but only C5 can be verified")
-        }
         var settings = PixelModelSettings()
         settings.architecture = try parsed("arch", ResNetArchitecture.init(rawValue:))
         settings.projectorWidth = try parsed("hidden", Int.init)
@@ -202,6 +212,7 @@ private struct ReferenceMetadata {
             settings.instance.weight = try parsed("instance_weight", Double.init)
             settings.instance.temperature = try parsed("instance_temperature", Double.init)
         }
+        if texts["pyramid_levels"].map({ !$0.isEmpty }) == true { settings.pyramid = try pyramid() }
         guard settings.projectorWidth > 0, settings.projectionChannels > 0, settings.gamma >= 0,
             settings.threshold >= 0,
             settings.temperature > 0, settings.instance.temperature > 0
@@ -212,6 +223,26 @@ private struct ReferenceMetadata {
                     + "'threshold' not negative")
         }
         return settings
+    }
+}
+
+extension ReferenceMetadata {
+    fileprivate func pyramid() throws -> PyramidSettings {
+        var pyramid = PyramidSettings()
+        pyramid.levels = try parsed("pyramid_levels") { text in
+            let numbers = text.split(separator: ",").map { Int($0) }
+            return numbers.contains(nil) ? nil : PyramidLevels(numbers.compactMap { $0 })
+        }
+        pyramid.channels = try parsed("pyramid_channels", Int.init)
+        pyramid.towerDepth = try parsed("tower_depth", Int.init)
+        let groups = pyramid.towerDepth > 0 ? DetectorTower.groups : 1
+        guard pyramid.channels > 0, pyramid.channels.isMultiple(of: groups), (0...16).contains(pyramid.towerDepth) else {
+            throw ReferenceError(
+                description:
+                    "\(path.shown): metadata 'pyramid_channels' must be positive, with towers a multiple of "
+                    + "\(DetectorTower.groups), and 'tower_depth' from 0 to 16")
+        }
+        return pyramid
     }
 }
 

@@ -103,8 +103,9 @@ package final class Verification {
         step.moveAverages(ScheduleProgress(done: index, of: reference.totalSteps))
         let outcome = try step.computeGradients(task.phases[0], batch) { views }
         let totals = try outcome.figures.reduced(over: communicator), whole = totals.sum("loss")
-        guard reference.settings.model.instance.kind != .none else { return ["": whole, "pixel": whole] }
-        return ["": whole, "pixel": totals.sum("loss pixel"), "instance": totals.sum("loss instance")]
+        var losses = ["": whole, "pixel": whole]
+        for part in task.lossParts { losses[part] = totals.sum("loss \(part)") }
+        return losses
     }
 
     /// Features, loss and gradient of the first step as training computes them.
@@ -147,10 +148,7 @@ package final class Verification {
             statistics.mean.copy(from: saved.0)
             statistics.variance.copy(from: saved.1)
         }
-        let maps = [
-            "encoder1": prediction.features, "projection1": prediction.projection,
-            "propagated1": prediction.propagated, "instance1": prediction.instances,
-        ].compactMapValues { $0?.value }
+        let maps = model.stages(prediction)
         let expected = maps.keys.sorted().map { name in
             // Maps are [N, C, H, W] there, vectors [N, C].
             let shape = maps[name]!.shape

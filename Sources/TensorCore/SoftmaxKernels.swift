@@ -1,5 +1,4 @@
 import Glibc
-package import TensorCore
 
 extension Tensor {
     /// Turns logits [rows, K, W] into the gradient of Σ −counts · log softmax_K(logits): softmax · Σ_K counts − counts;

@@ -1,5 +1,3 @@
-package import TensorCore
-
 /// Bilinear interpolation of a small map to pixels (PyTorch's `align_corners=False`), and its adjoint, as products with
 /// one matrix for each axis.
 ///
