@@ -72,7 +72,11 @@ import Testing
         try tape.backward(from: joined(try run(inputs, pass), pass), seed: Tensor([1], [1]))
         let tensors = inputs.map(\.value) + state.parameters.map(\.value)
         let gradients = try inputs.map { try #require($0.takeGradient()) } + state.parameters.map { $0.gradient! }
-        let directions = tensors.enumerated().map { randomTensor($1.shape, key: UInt64(90 + $0)) }
+        // In proportion to what is moved: kernels before a normalisation have no size of their own.
+        let directions = tensors.enumerated().map { index, tensor in
+            let size = (tensor.sumOfSquares / Double(tensor.count)).squareRoot()
+            return randomTensor(tensor.shape, key: UInt64(90 + index), scale: max(size, 0.01))
+        }
         let slope = zip(gradients, directions).reduce(0.0) { $0 + $1.0.innerProduct($1.1) }
         func value(_ step: Float) throws -> Double {
             for (tensor, direction) in zip(tensors, directions) {
