@@ -1,5 +1,6 @@
 import ImagePipeline
 import Learning
+import NeuralNetwork
 
 /// Notices features without variance: every picture and pixel gets the same vector.
 package struct CollapseWatch {

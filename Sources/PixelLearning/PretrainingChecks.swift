@@ -105,7 +105,8 @@ extension PretrainingSettings {
             }
         let branch =
             projector(model.projectorInputs) + (model.method == .pixpro ? propagation : 0)
-            + (model.hasTowers ? model.pyramid.towerDepth * (9 * model.pyramid.channels + 3) * model.pyramid.channels : 0)
+            + (model.hasTowers
+                ? model.pyramid.towerDepth * (9 * model.pyramid.channels + 3) * model.pyramid.channels : 0)
         return backbone + pyramidParameters + branch * model.branchSuffixes.count + instance
     }
 
@@ -138,7 +139,8 @@ extension PretrainingSettings {
     private var bytesBehindPyramid: Int {
         let cells = model.levels.reduce(0) { $0 + $1.cells(views.imageSize) * $1.cells(views.imageSize) }
         let branch =
-            2 * model.pyramid.towerDepth * model.pyramid.channels + 2 * model.projectorWidth + 8 * model.projectionChannels
+            2 * model.pyramid.towerDepth * model.pyramid.channels + 2 * model.projectorWidth + 8
+            * model.projectionChannels
         return 4 * cells * (5 * model.pyramid.channels + model.branchSuffixes.count * branch)
     }
 }

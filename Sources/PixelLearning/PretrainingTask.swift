@@ -204,8 +204,10 @@ package final class PretrainingTask: TrainingTask {
     package var summary: String {
         let model = settings.model, instance = model.instance.kind == .none ? "" : " + \(model.instance.kind.rawValue)"
         let levels = model.levels.map(\.name).joined(separator: ", ")
-        let place = model.pyramid.levels.numbers.isEmpty ? "" : ", pyramid on \(levels)\(model.hasTowers ? " and towers" : "")"
-        return "\(model.method.rawValue)\(instance) (\(model.dialect.rawValue)), \(model.architecture.rawValue)\(place) at "
+        let place =
+            model.pyramid.levels.numbers.isEmpty ? "" : ", pyramid on \(levels)\(model.hasTowers ? " and towers" : "")"
+        return
+            "\(model.method.rawValue)\(instance) (\(model.dialect.rawValue)), \(model.architecture.rawValue)\(place) at "
             + "\(settings.views.imageSize) px"
     }
 

@@ -3,7 +3,8 @@ extension Tensor {
     /// columns alike (PyTorch's `interpolate(mode="nearest")`).
     package func enlarged(height: Int, width: Int) -> Tensor {
         precondition(
-            shape.count == 4 && shape[1] <= height && shape[2] <= width, "cannot enlarge \(shape) to \(height) × \(width)")
+            shape.count == 4 && shape[1] <= height && shape[2] <= width,
+            "cannot enlarge \(shape) to \(height) × \(width)")
         let (h, w, c) = (shape[1], shape[2], shape[3])
         let output = Tensor([shape[0], height, width, c], elementType)
         let source = bytes, target = output.bytes, pixel = c * elementType.byteCount

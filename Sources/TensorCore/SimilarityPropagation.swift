@@ -104,7 +104,8 @@ package struct SimilarityPropagation: Sendable {
     ) {
         gemm(
             transposeA: false, transposeB: true, m: rows.count, n: count, k: channels,
-            a: unit + rows.lowerBound * channels, lda: channels, b: unit, ldb: channels, beta: 0, c: cosines, ldc: count)
+            a: unit + rows.lowerBound * channels, lda: channels, b: unit, ldb: channels, beta: 0, c: cosines, ldc: count
+        )
     }
 
     /// Added to the base of an exponent below 1, whose slope at 0 is infinite.

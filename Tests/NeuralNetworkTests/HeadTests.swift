@@ -22,7 +22,10 @@ import Testing
         let state = ModelState(seed: 1)
         let pyramid = FeaturePyramid(Scope(state), inputs: inputs, channels: 16, normalizes: normalizes, topLevels: 2)
         let outputs = try pyramid(maps(type), Pass(mode: .training, elementType: type))
-        #expect(outputs.map(\.value.shape) == [[2, 13, 9, 16], [2, 7, 5, 16], [2, 4, 3, 16], [2, 2, 2, 16], [2, 1, 1, 16]])
+        #expect(
+            outputs.map(\.value.shape) == [
+                [2, 13, 9, 16], [2, 7, 5, 16], [2, 4, 3, 16], [2, 2, 2, 16], [2, 1, 1, 16],
+            ])
         #expect(outputs.allSatisfy { $0.value.elementType == type })
         #expect(pyramid.levels.map(\.name) == ["P3", "P4", "P5", "P6", "P7"])
         #expect(pyramid.levels.map(\.stride) == [8, 16, 32, 64, 128])

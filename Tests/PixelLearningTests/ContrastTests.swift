@@ -20,7 +20,8 @@ import Testing
         #expect(positives.counts[0] > 0 && positives.counts[1] == 0, "one image pair overlaps: \(positives.counts)")
 
         func plain(_ query: [Double]) -> Double {
-            let mask = (0..<2).flatMap { positives.mask(image: $0, cells: 0..<6).array }, k = key.array.map { Double($0) }
+            let mask = (0..<2).flatMap { positives.mask(image: $0, cells: 0..<6).array },
+                k = key.array.map { Double($0) }
             var total = 0.0
             for image in 0..<2 {
                 var losses: [Double] = []

@@ -8,7 +8,8 @@ import Testing
 
 /// Pixels of a pyramid's levels, with towers and without.
 @Suite struct PyramidTests {
-    private func settings(_ levels: PyramidLevels, towerDepth: Int, _ method: PixelMethod = .pixpro) -> PixelModelSettings
+    private func settings(_ levels: PyramidLevels, towerDepth: Int, _ method: PixelMethod = .pixpro)
+        -> PixelModelSettings
     {
         var settings = PixelModelSettings()
         (settings.architecture, settings.projectorWidth, settings.projectionChannels) = (.tiny, 8, 4)
@@ -28,15 +29,21 @@ import Testing
     }
 
     @Test func levelsAreReadFromAList() throws {
-        func read(_ text: String) throws -> [Int]? { PyramidLevels(yaml: try PyramidLevels.node(ofArgument: text))?.numbers }
+        func read(_ text: String) throws -> [Int]? {
+            PyramidLevels(yaml: try PyramidLevels.node(ofArgument: text))?.numbers
+        }
         #expect(try read("[3, 4, 5]") == [3, 4, 5])
         #expect(try read("[]") == [])
-        for text in ["[5, 4]", "[3, 3]", "[1, 2]", "[6]", "[three]", "3", "C5", "null"] { #expect(try read(text) == nil) }
+        for text in ["[5, 4]", "[3, 3]", "[1, 2]", "[6]", "[three]", "3", "C5", "null"] {
+            #expect(try read(text) == nil)
+        }
         #expect(PyramidLevels([3, 4])?.yaml == "[3, 4]")
     }
 
     /// Everything but value transforms and predictor has a momentum copy; parameters are counted before there is a model.
-    @Test(arguments: [([3, 4, 5], 2), ([5], 0), ([2, 3, 4, 5], 1)] as [(PyramidLevels, Int)], [PixelMethod.pixpro, .pixcontrast])
+    @Test(
+        arguments: [([3, 4, 5], 2), ([5], 0), ([2, 3, 4, 5], 1)] as [(PyramidLevels, Int)],
+        [PixelMethod.pixpro, .pixcontrast])
     func networksAreNamedFollowedAndCounted(_ pyramid: (levels: PyramidLevels, towerDepth: Int), _ method: PixelMethod)
         throws
     {
@@ -45,7 +52,10 @@ import Testing
         let names = model.online.parameters.map(\.name)
         let expected =
             pyramid.towerDepth > 0
-            ? ["tower_cls.0.gn.weight", "tower_bbox.0.conv.bias", "projector_cls.bn1.weight", "projector_bbox.bn1.weight"]
+            ? [
+                "tower_cls.0.gn.weight", "tower_bbox.0.conv.bias", "projector_cls.bn1.weight",
+                "projector_bbox.bn1.weight",
+            ]
             : ["projector.bn1.weight"]
         #expect(Set(names).isSuperset(of: expected + ["pyramid.lateral5.conv.weight", "pyramid.output5.bn.bias"]))
         #expect(names.contains { $0.hasPrefix("value_transform") } == (method == .pixpro))
@@ -86,7 +96,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [([], 64, "method.pyramid.levels is empty"), ([3], 48, "the 32 groups")] as [(PyramidLevels, Int, String)])
+    @Test(
+        arguments: [([], 64, "method.pyramid.levels is empty"), ([3], 48, "the 32 groups")]
+            as [(PyramidLevels, Int, String)])
     func towersNeedLevelsAndWholeGroups(_ levels: PyramidLevels, _ channels: Int, _ words: String) {
         var settings = PretrainingSettings()
         (settings.model.pyramid.levels, settings.model.pyramid.channels) = (levels, channels)

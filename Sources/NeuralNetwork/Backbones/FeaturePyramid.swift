@@ -16,7 +16,8 @@ package final class FeaturePyramid {
     ///   - normalizes: whether batch normalisation follows each convolution, as in pretraining.
     ///   - topLevels: further levels on top of the coarsest: P6, or P6 and P7.
     package init(_ scope: Scope, inputs: [BackboneLevel], channels: Int, normalizes: Bool, topLevels: Int = 0) {
-        precondition(!inputs.isEmpty && (0...2).contains(topLevels), "a pyramid of \(inputs.count) + \(topLevels) levels")
+        precondition(
+            !inputs.isEmpty && (0...2).contains(topLevels), "a pyramid of \(inputs.count) + \(topLevels) levels")
         func convolutions(_ name: String, kernel: Int, _ channelsIn: (BackboneLevel) -> Int) -> [PyramidConvolution] {
             inputs.map { level in
                 PyramidConvolution(

@@ -236,7 +236,8 @@ extension ReferenceMetadata {
         pyramid.channels = try parsed("pyramid_channels", Int.init)
         pyramid.towerDepth = try parsed("tower_depth", Int.init)
         let groups = pyramid.towerDepth > 0 ? DetectorTower.groups : 1
-        guard pyramid.channels > 0, pyramid.channels.isMultiple(of: groups), (0...16).contains(pyramid.towerDepth) else {
+        guard pyramid.channels > 0, pyramid.channels.isMultiple(of: groups), (0...16).contains(pyramid.towerDepth)
+        else {
             throw ReferenceError(
                 description:
                     "\(path.shown): metadata 'pyramid_channels' must be positive, with towers a multiple of "
