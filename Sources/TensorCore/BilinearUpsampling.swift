@@ -2,18 +2,18 @@
 /// one matrix for each axis.
 ///
 /// `every` > 1 samples only the centres of blocks of every × every pixels, the last of which may be incomplete.
-package struct BilinearUpsampling {
+public struct BilinearUpsampling {
     /// [output rows, map rows]
     private let vertical: Tensor
     /// [output columns, map columns]
     private let horizontal: Tensor
 
-    package var rows: Int { vertical.shape[0] }
-    package var columns: Int { horizontal.shape[0] }
+    public var rows: Int { vertical.shape[0] }
+    public var columns: Int { horizontal.shape[0] }
     private var mapRows: Int { vertical.shape[1] }
     private var mapColumns: Int { horizontal.shape[1] }
 
-    package init(mapRows: Int, mapColumns: Int, height: Int, width: Int, every: Int = 1) {
+    public init(mapRows: Int, mapColumns: Int, height: Int, width: Int, every: Int = 1) {
         vertical = Self.matrix(inputs: mapRows, pixels: height, every: every)
         horizontal = Self.matrix(inputs: mapColumns, pixels: width, every: every)
     }
@@ -33,7 +33,7 @@ package struct BilinearUpsampling {
     }
 
     /// A map [map rows · map columns, K] → [rows, K, columns]: a row of pixels has each channel in one piece.
-    package func callAsFunction(_ map: Tensor) -> Tensor {
+    public func callAsFunction(_ map: Tensor) -> Tensor {
         let channels = map.count / (mapRows * mapColumns)
         let cells = map.permutedInner(outer: mapRows, rows: mapColumns, columns: channels)
         let wide = Tensor([mapRows * channels, columns])
@@ -44,7 +44,7 @@ package struct BilinearUpsampling {
     }
 
     /// The gradient [map rows · map columns, K] of a map whose upsampled pixels have the gradient [rows, K, columns].
-    package func adjoint(_ gradient: Tensor) -> Tensor {
+    public func adjoint(_ gradient: Tensor) -> Tensor {
         let channels = gradient.count / (rows * columns)
         let wide = Tensor([mapRows, channels * columns])
         wide.product(vertical, gradient.reshaped([rows, channels * columns]), transposeA: true)

@@ -1,7 +1,7 @@
 extension Tensor {
     /// NHWC maps at height × width, not less than they are, by nearest neighbours: row i takes row ⌊i · h / height⌋, and
     /// columns alike (PyTorch's `interpolate(mode="nearest")`).
-    package func enlarged(height: Int, width: Int) -> Tensor {
+    public func enlarged(height: Int, width: Int) -> Tensor {
         precondition(
             shape.count == 4 && shape[1] <= height && shape[2] <= width,
             "cannot enlarge \(shape) to \(height) × \(width)")
@@ -21,7 +21,7 @@ extension Tensor {
     }
 
     /// The gradient of `enlarged` for maps of h × w: each pixel has the sum of what became of it.
-    package func enlargedGradient(height h: Int, width w: Int) -> Tensor {
+    public func enlargedGradient(height h: Int, width w: Int) -> Tensor {
         let (height, width, c) = (shape[1], shape[2], shape[3])
         let result = Tensor([shape[0], h, w, c], elementType)
         func run<Element: KernelElement>(_ type: Element.Type) {

@@ -5,13 +5,13 @@ import Glibc
 ///
 /// Exact, with a block of similarities at a time: of P rows no more than `blockRows` × P numbers are held for each
 /// compute thread, twice that on the way back, which computes them once more. u and v are [N, P, C], u's rows unit.
-package struct SimilarityPropagation: Sendable {
+public struct SimilarityPropagation: Sendable {
     private let clamp, exponent: Float
 
-    package init(clamp: Float, exponent: Float) { (self.clamp, self.exponent) = (clamp, exponent) }
+    public init(clamp: Float, exponent: Float) { (self.clamp, self.exponent) = (clamp, exponent) }
 
     /// With 28² rows a block is 0.4 MB, which a core's second-level cache holds; 7² rows are one block.
-    package static let blockRows = 128
+    public static let blockRows = 128
 
     /// One block of an image's rows against all of them.
     private struct Block {
@@ -30,7 +30,7 @@ package struct SimilarityPropagation: Sendable {
     /// y [N, P, C], and where it is asked for how evenly rows look at others: the mean entropy of each row's similarities,
     /// divided by their sum; 0 where all weight is on one row, 1 where it is equal everywhere. Rows without weight are left
     /// out.
-    package func callAsFunction(
+    public func callAsFunction(
         unit: Tensor, values: Tensor, measuresEntropy: Bool = false
     ) -> (output: Tensor, entropy: Double?) {
         let (rows, channels) = (unit.shape[1], unit.shape[2])
@@ -66,7 +66,7 @@ package struct SimilarityPropagation: Sendable {
     /// The gradients for u and v of an output whose gradient is `dy`, each [N, P, C].
     ///
     /// dV = Sᵀ dY; dC = (dY Vᵀ) ⊙ s′(C), and C = U Uᵀ has u on both sides: dU = (dC + dCᵀ) U.
-    package func gradients(unit: Tensor, values: Tensor, outputGradient: Tensor) -> (unit: Tensor, values: Tensor) {
+    public func gradients(unit: Tensor, values: Tensor, outputGradient: Tensor) -> (unit: Tensor, values: Tensor) {
         let (rows, channels) = (unit.shape[1], unit.shape[2])
         let du = Tensor(unit.shape), dv = Tensor(unit.shape)
         let (u, v, dy) = (unit.pointer, values.pointer, outputGradient.pointer), (pu, pv) = (du.pointer, dv.pointer)
@@ -135,7 +135,7 @@ package struct SimilarityPropagation: Sendable {
 
 /// The entropy of weights that are not negative as a share of the most there can be; 0 of a weight alone, nil where all
 /// are 0.
-package func relativeEntropy(_ weights: UnsafePointer<Float>, count: Int) -> Double? {
+public func relativeEntropy(_ weights: UnsafePointer<Float>, count: Int) -> Double? {
     let sum = (0..<count).reduce(0.0) { $0 + Double(weights[$1]) }
     guard sum > 0 else { return nil }
     guard count > 1 else { return 0 }

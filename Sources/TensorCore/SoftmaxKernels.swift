@@ -6,7 +6,7 @@ extension Tensor {
     ///
     /// `counts` [rows, K, W] says how many labels of each class a place stands for; a place without any gets no gradient.
     @discardableResult
-    package func turnIntoCrossEntropyGradient(counts: [UInt8]) -> Double {
+    public func turnIntoCrossEntropyGradient(counts: [UInt8]) -> Double {
         precondition(shape.count == 3 && count == counts.count, "\(counts.count) counts for logits \(shape)")
         let (rows, classes, width) = (shape[0], shape[1], shape[2])
         let logits = pointer
@@ -28,7 +28,7 @@ extension Tensor {
     }
 
     /// The class of largest logit at each place of [rows, K, W]: [rows · W]; of equal ones the first.
-    package func largestClasses() -> [Int32] {
+    public func largestClasses() -> [Int32] {
         precondition(shape.count == 3, "classes of \(shape)")
         let (rows, classes, width) = (shape[0], shape[1], shape[2])
         let logits = pointer
