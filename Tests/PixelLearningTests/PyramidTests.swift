@@ -122,7 +122,7 @@ import Testing
     /// s, and max(c, 0)² of it, in double precision.
     @Test func blocksMakeTheWhole() {
         let (unit, values, _) = inputs(), u = unit.array, v = values.array
-        let output = propagation(unit: unit, values: values)
+        let output = propagation(unit: unit, values: values).output
         for (image, i) in [(0, 0), (0, rows - 1), (1, 130), (1, 200)] {
             var expected = [Double](repeating: 0, count: 6)
             for j in 0..<rows {
@@ -142,7 +142,7 @@ import Testing
             let start = tensor.copy(), step: Float = 1e-3
             func value(_ by: Float) -> Double {
                 for i in 0..<tensor.count { tensor.floats[i] = start.floats[i] + by * direction.floats[i] }
-                return propagation(unit: unit, values: values).innerProduct(dy)
+                return propagation(unit: unit, values: values).output.innerProduct(dy)
             }
             let difference = value(step) - value(-step)
             tensor.copy(from: start)
