@@ -98,6 +98,9 @@ let package = Package(
                 "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
         layer(
+            "DenseTasks",
+            ["Checkpointing", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "TensorCore", systemPackage]),
+        layer(
             "Training",
             [
                 "Checkpointing", "DataParallel", "Drawing", "Files", "ImagePipeline", "Learning", "MessagePassing",
@@ -172,6 +175,9 @@ let package = Package(
         tests(
             "EvaluationTests",
             ["Evaluation", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork", "TensorCore"]),
+        tests(
+            "DenseTasksTests",
+            ["Checkpointing", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "TensorCore"]),
         tests(
             "TrainingTests",
             [

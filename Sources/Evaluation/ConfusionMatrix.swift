@@ -13,6 +13,17 @@ package struct ConfusionMatrix: Sendable, Equatable {
         counts[label * classes + prediction] += Int64(pixels)
     }
 
+    /// Adds a picture: the class that each of its pixels was taken for. Pixels whose label is no class count nowhere.
+    package mutating func add(_ labels: PixelLabels, predictions: [UInt8], scheme: LabelScheme) {
+        precondition(
+            scheme.classes == classes && predictions.count == labels.ids.count,
+            "\(predictions.count) predictions of \(classes) classes for \(labels.ids.count) labels of \(scheme.classes)"
+        )
+        for (label, prediction) in zip(labels.ids, predictions) where scheme.isClass[Int(label)] {
+            add(label: Int(label), prediction: Int(prediction))
+        }
+    }
+
     /// Intersection over union of each class; nil for a class that neither labels nor predictions have.
     package var intersectionOverUnion: [Double?] {
         (0..<classes).map { c in

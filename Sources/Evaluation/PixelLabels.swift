@@ -52,8 +52,8 @@ package struct LabelScheme: Sendable {
     /// Whether each of the 256 ids is a class.
     let isClass: [Bool]
 
-    package init(classes: Int, void: Int?) {
-        precondition((2...256).contains(classes), "\(classes) classes; label PNGs hold 2 to 256")
+    public init(classes: Int, void: Int?) {
+        precondition((1...256).contains(classes), "\(classes) classes; label PNGs hold 1 to 256")
         self.classes = classes
         self.void = void
         isClass = (0..<256).map { $0 < classes && $0 != void }
