@@ -97,9 +97,14 @@ let package = Package(
                 "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
                 "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
-        layer(
-            "DenseTasks",
-            ["Checkpointing", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "TensorCore", systemPackage]),
+        .target(
+            name: "DenseTasks",
+            dependencies: [
+                "Checkpointing", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "TensorCore", systemPackage,
+            ],
+            swiftSettings: swiftSettings + [
+                .enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("MemberImportVisibility"),
+            ]),
         layer(
             "Training",
             [

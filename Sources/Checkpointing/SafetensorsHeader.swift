@@ -1,3 +1,5 @@
+import Files
+
 /// The description in front of the numbers in a safetensors file: eight bytes with its length (little-endian), then
 /// JSON: `{"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"key": "text"}}`.
 ///

@@ -31,8 +31,15 @@ package struct Box: Sendable, Hashable, BitwiseCopyable {
         return both > 0 ? both / (area + other.area - both) : 0
     }
 
+    /// How far it reaches beyond a picture of this size; negative where it does not.
+    package func overhang(width: Double, height: Double) -> Double {
+        max(-x, -y, right - width, bottom - height)
+    }
+
     /// The part inside a picture of this size; its width or height is negative where there is none.
     package func clipped(width: Double, height: Double) -> Box {
-        Box(left: max(x, 0), top: max(y, 0), right: min(right, width), bottom: min(bottom, height))
+        // As it is, to the last bit.
+        guard overhang(width: width, height: height) > 0 else { return self }
+        return Box(left: max(x, 0), top: max(y, 0), right: min(right, width), bottom: min(bottom, height))
     }
 }

@@ -9,7 +9,9 @@ package enum ImageDecoder {
         package let width: Int
         package let height: Int
         /// Whether EXIF says that the stored pixels lie on their side.
-        package var isTurned: Bool { jpeg.map { $0.orientation.upright(1, 2) == (2, 1) } ?? false }
+        package var isTurned: Bool { orientation.transposes }
+        /// What EXIF says of the stored pixels; 1 where it says nothing.
+        package var orientation: Orientation { jpeg?.orientation ?? Orientation(value: 1) }
         private let bytes: UnsafeBufferPointer<UInt8>
         /// nil for a PNG.
         private let jpeg: JPEG.Reader?

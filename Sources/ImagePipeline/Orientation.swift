@@ -1,12 +1,14 @@
 /// How stored pixels must be turned to stand upright: EXIF's orientation, 1 to 8.
-struct Orientation: Sendable, Equatable {
-    let value: Int
+package struct Orientation: Sendable, Equatable {
+    package let value: Int
+
+    package init(value: Int) { self.value = value }
 
     /// Whether rows of the stored picture become columns.
-    var transposes: Bool { value >= 5 }
+    package var transposes: Bool { value >= 5 }
     /// Whether stored columns, then rows, run backwards in the upright picture (before any transposition).
-    private var mirrorsX: Bool { [2, 3, 7, 8].contains(value) }
-    private var mirrorsY: Bool { [3, 4, 6, 7].contains(value) }
+    package var mirrorsX: Bool { [2, 3, 7, 8].contains(value) }
+    package var mirrorsY: Bool { [3, 4, 6, 7].contains(value) }
 
     /// The upright size of a stored picture.
     func upright(_ width: Int, _ height: Int) -> (width: Int, height: Int) {

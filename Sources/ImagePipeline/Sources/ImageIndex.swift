@@ -55,6 +55,27 @@ package struct ImageIndex: Sendable {
         (self.classNames, self.leftOut) = (classNames, leftOut)
     }
 
+    /// Pictures of one folder, by their names below it, in this order.
+    package init(folder: FilePath, names: [FilePath]) {
+        self.init(
+            containers: [folder],
+            entries: names.map { Entry(container: 0, label: -1, offset: -1, size: 0, name: $0) }, classNames: [],
+            leftOut: LeftOut())
+    }
+
+    /// Those whose names below their root are wanted.
+    func filtered(_ isWanted: (FilePath) -> Bool) -> ImageIndex {
+        ImageIndex(
+            containers: containers, entries: entries.filter { isWanted($0.name) }, classNames: classNames,
+            leftOut: leftOut)
+    }
+
+    /// Whether a file is a picture by its name.
+    package static func isPicture(_ name: FilePath.Component) -> Bool { IndexListing.isPicture(name) }
+
+    /// Whether there is a file, or something in its place, where a picture should be.
+    package func exists(_ index: Int) -> Bool { FileSystem.exists(file(of: index)) }
+
     /// The file that holds a picture: its own, or its tar shard.
     private func file(of index: Int) -> FilePath {
         let entry = entries[index], container = containers[Int(entry.container)]

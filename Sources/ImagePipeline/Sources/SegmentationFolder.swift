@@ -2,22 +2,54 @@ import Files
 package import SystemPackage
 
 /// Pictures and label PNGs of the same names in two folders: `images/0001.jpg` and `labels/0001.png`, or in folders
-/// below them, `images/a/0001.jpg` and `labels/a/0001.png`.
-package struct SegmentationFolder: Sendable {
+/// below them, `images/a/0001.jpg` and `labels/a/0001.png`. Names may end differently: `0001_photo.jpg`, `0001_mask.png`.
+public struct SegmentationFolder: Sendable {
     private let images: ImageIndex
     private let labels: [FilePath]
+    /// What stored ids stand for; nil where they stand for themselves.
+    private let meaning: [UInt8]?
 
     package var count: Int { images.count }
     /// Pictures that cannot be used, and what is none.
-    package var leftOut: LeftOut { images.leftOut }
+    public var leftOut: LeftOut { images.leftOut }
+    /// The pictures as a run lists them.
+    package var index: ImageIndex { images }
+
+    /// Pictures with a label map each, in this order; `meaning` has what each of the 256 stored ids stands for.
+    package init(images: ImageIndex, labels: [FilePath], meaning: [UInt8]? = nil) {
+        precondition(
+            images.count == labels.count && meaning?.count ?? 256 == 256,
+            "\(labels.count) label maps for \(images.count) pictures, \(meaning?.count ?? 256) ids")
+        (self.images, self.labels, self.meaning) = (images, labels, meaning)
+    }
 
     /// Pairs the folders; a picture without a label map, or two with the same one, are errors that name both.
-    package init(images imagesFolder: FilePath, labels labelsFolder: FilePath) throws {
-        let images = try ImageIndex(roots: [imagesFolder])
-        let available = try Self.labelMaps(below: labelsFolder)
+    public init(images imagesFolder: FilePath, labels labelsFolder: FilePath) throws {
+        try self.init(images: imagesFolder, labels: labelsFolder, imageSuffix: "", labelSuffix: "")
+    }
+
+    /// Pairs the folders by names that end in the suffixes, before `.jpg` and `.png`: other files are left alone.
+    package init(
+        images imagesFolder: FilePath, labels labelsFolder: FilePath, imageSuffix: String, labelSuffix: String,
+        meaning: [UInt8]? = nil
+    ) throws {
+        let all = try ImageIndex(roots: [imagesFolder])
+        let isShared = FileIdentity(of: imagesFolder) == FileIdentity(of: labelsFolder)
+        func isLabel(_ stem: FilePath) -> Bool { isShared && stem.hasSuffix(labelSuffix) && !labelSuffix.isEmpty }
+        let images = all.filtered { name in
+            name.withoutEnding.hasSuffix(imageSuffix) && !isLabel(name.withoutEnding)
+        }
+        guard images.count > 0 else {
+            throw IndexError("no picture in \(imagesFolder.shown) has a name that ends in '\(imageSuffix)'")
+        }
+        let available = Dictionary(
+            try FolderTree.files(below: labelsFolder).filter { $0.extension?.lowercased() == "png" }
+                .map { ($0.withoutEnding, $0) }
+        ) { first, _ in first }
         var owners: [FilePath: Int] = [:]
-        labels = try (0..<images.count).map { index in
-            let path = images.description(of: index), stem = Self.stem(of: images.name(of: index))
+        let labels = try (0..<images.count).map { index in
+            let path = images.description(of: index)
+            let stem = images.name(of: index).withoutEnding.droppingSuffix(imageSuffix).appending(suffix: labelSuffix)
             // A mirrored tree first; a flat folder of labels does where names are unique.
             guard
                 let label = available[stem]
@@ -34,31 +66,7 @@ package struct SegmentationFolder: Sendable {
             }
             return labelsFolder.pushing(label)
         }
-        self.images = images
-    }
-
-    /// Label PNGs by their path without the ending.
-    private static func labelMaps(below root: FilePath) throws -> [FilePath: FilePath] {
-        var found: [FilePath: FilePath] = [:], folders = [FilePath()], seen: Set<FileIdentity> = []
-        while let folder = folders.popLast() {
-            let whole = root.pushing(folder)
-            guard FileIdentity(of: whole).map({ seen.insert($0).inserted }) ?? true else { continue }
-            for entry in try FileSystem.entries(in: whole) where !entry.name.isHidden {
-                let path = folder.appending(entry.name)
-                if try (entry.kind ?? FileKind(of: root.pushing(path))) == .directory {
-                    folders.append(path)
-                } else if entry.name.extension?.lowercased() == "png" {
-                    found[stem(of: path)] = path
-                }
-            }
-        }
-        return found
-    }
-
-    private static func stem(of path: FilePath) -> FilePath {
-        var path = path
-        path.extension = nil
-        return path
+        self.init(images: images, labels: labels, meaning: meaning)
     }
 
     package func description(of index: Int) -> String { images.description(of: index) }
@@ -72,7 +80,11 @@ package struct SegmentationFolder: Sendable {
         do {
             let file = try InputFile(path: path)
             guard file.size <= ImageIndex.largestFile else { throw ImageError("has \(file.size) bytes, too many") }
-            map = try decodeLabelMap(try file.bytes(0..<file.size))
+            let stored = try decodeLabelMap(try file.bytes(0..<file.size))
+            map =
+                meaning.map { meaning in
+                    (stored.width, stored.height, stored.ids.map { meaning[Int($0)] })
+                } ?? stored
         } catch let error as ImageError {
             throw IndexError("\(path.shown): \(error.reason)")
         }
@@ -106,5 +118,13 @@ package struct SegmentationFolder: Sendable {
             } catch is ImageError { continue }
         }
         return pixels
+    }
+}
+
+extension FilePath {
+    fileprivate func hasSuffix(_ suffix: String) -> Bool { lastComponent?.hasSuffix(suffix) ?? false }
+
+    fileprivate func droppingSuffix(_ suffix: String) -> FilePath {
+        FilePath(bytes: bytes.dropLast(suffix.utf8.count))
     }
 }

@@ -1,22 +1,22 @@
 /// Reads JSON from outside front to back, without building a tree, so that memory stays in proportion to what the
 /// caller keeps, and refuses what is not JSON (RFC 8259) or is nested deeper than 32.
-struct JSONReader {
-    struct Failure: Error, CustomStringConvertible {
-        let position: Int
-        let reason: String
-        var description: String { "\(reason) at byte \(position)" }
+package struct JSONReader {
+    package struct Failure: Error, CustomStringConvertible {
+        package let position: Int
+        package let reason: String
+        package var description: String { "\(reason) at byte \(position)" }
     }
 
     private let bytes: [UInt8]
     private var position = 0
     private var depth = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    func failure(_ reason: String) -> Failure { Failure(position: position, reason: reason) }
+    package func failure(_ reason: String) -> Failure { Failure(position: position, reason: reason) }
 
     /// Calls `member` with each key; it must read the value. A key given twice is an error.
-    mutating func object(_ member: (_ reader: inout JSONReader, _ key: String) throws -> Void) throws {
+    package mutating func object(_ member: (_ reader: inout JSONReader, _ key: String) throws -> Void) throws {
         var keys: Set<String> = []
         try list(open: "{", close: "}") { reader in
             let key = try reader.string()
@@ -27,7 +27,7 @@ struct JSONReader {
     }
 
     /// Calls `element` for each element; it must read it.
-    mutating func array(_ element: (_ reader: inout JSONReader) throws -> Void) throws {
+    package mutating func array(_ element: (_ reader: inout JSONReader) throws -> Void) throws {
         try list(open: "[", close: "]", element)
     }
 
@@ -43,7 +43,7 @@ struct JSONReader {
         try expect(close)
     }
 
-    mutating func string() throws -> String {
+    package mutating func string() throws -> String {
         try expect("\"")
         var text: [UInt8] = []
         while position < bytes.count {
@@ -101,20 +101,53 @@ struct JSONReader {
     }
 
     /// A whole number that fits the type asked for.
-    mutating func integer<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) throws -> Number {
+    package mutating func integer<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) throws -> Number {
         let text = try numberText()
         guard let value = Number(text) else { throw failure("\(text.prefix(40)) is not a whole number in range") }
         return value
     }
 
     /// A number that is finite as a double.
-    mutating func number() throws -> Double {
+    package mutating func number() throws -> Double {
         let text = try numberText()
         guard let value = Double(text), value.isFinite else { throw failure("\(text.prefix(40)) is out of range") }
         return value
     }
 
+    /// Any number; also null and what Python writes for no number: NaN, Infinity and -Infinity.
+    package mutating func double() throws -> Double {
+        skipSpace()
+        if position < bytes.count, !(UInt8(ascii: "0")...UInt8(ascii: "9") ~= bytes[position]) {
+            for (word, value) in Self.noNumbers where bytes[position...].starts(with: word.utf8) {
+                position += word.utf8.count
+                return value
+            }
+        }
+        guard let value = Double(try numberText()) else { throw failure("a number expected") }
+        return value
+    }
+
+    private static let noNumbers: [(String, Double)] = [
+        ("null", .nan), ("NaN", .nan), ("Infinity", .infinity), ("-Infinity", -.infinity),
+    ]
+
+    /// true or false, or 1 or 0 for them.
+    package mutating func flag() throws -> Bool {
+        skipSpace()
+        for (word, value) in [("true", true), ("false", false), ("null", false)]
+        where bytes[position...].starts(with: word.utf8) {
+            position += word.utf8.count
+            return value
+        }
+        return try integer(Int.self) != 0
+    }
+
     private mutating func numberText() throws -> String {
+        let range = try skipNumber()
+        return String(decoding: bytes[range], as: UTF8.self)
+    }
+
+    private mutating func skipNumber() throws -> Range<Int> {
         skipSpace()
         let start = position
         func isDigit(_ index: Int) -> Bool {
@@ -136,11 +169,11 @@ struct JSONReader {
             if hasSign { position += 1 }
             try digits()
         }
-        return String(decoding: bytes[start..<position], as: UTF8.self)
+        return start..<position
     }
 
     /// Reads over any value.
-    mutating func skipValue() throws {
+    package mutating func skipValue() throws {
         skipSpace()
         guard position < bytes.count else { throw failure("a value expected") }
         switch bytes[position] {
@@ -150,7 +183,7 @@ struct JSONReader {
         case UInt8(ascii: "t"): try literal("true")
         case UInt8(ascii: "f"): try literal("false")
         case UInt8(ascii: "n"): try literal("null")
-        default: _ = try number()
+        default: _ = try skipNumber()
         }
     }
 
@@ -160,7 +193,7 @@ struct JSONReader {
     }
 
     /// Says that nothing but space may follow.
-    mutating func end() throws {
+    package mutating func end() throws {
         skipSpace()
         guard position == bytes.count else { throw failure("something follows the end") }
     }
@@ -188,7 +221,7 @@ struct JSONReader {
 
 extension String {
     /// This text as a JSON string, with its quotation marks.
-    var quotedAsJSON: String {
+    package var quotedAsJSON: String {
         var quoted = "\""
         for scalar in unicodeScalars {
             switch scalar {
