@@ -65,16 +65,6 @@ package final class SafetensorsFile {
         return tensor
     }
 
-    /// Reads a tensor of floating-point numbers, converted to float32.
-    package func readTensor(_ name: String) throws -> Tensor {
-        let stored = try read(name)
-        guard let tensor = stored.tensor else {
-            throw FileError(
-                path: path, reason: "'\(name)' holds \(stored.elementType.rawValue), not floating-point numbers")
-        }
-        return tensor
-    }
-
     /// Reads the tensor of the record's name into the record's memory; type and shape must be the record's.
     package func read(into target: NamedTensor) throws {
         guard let description = description(of: target.name), let range = ranges[target.name] else {
