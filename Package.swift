@@ -97,14 +97,9 @@ let package = Package(
                 "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
                 "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
-        .target(
-            name: "DenseTasks",
-            dependencies: [
-                "Checkpointing", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "TensorCore", systemPackage,
-            ],
-            swiftSettings: swiftSettings + [
-                .enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("MemberImportVisibility"),
-            ]),
+        layer(
+            "DenseTasks",
+            ["Checkpointing", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "TensorCore", systemPackage]),
         layer(
             "Training",
             [
@@ -143,7 +138,10 @@ let package = Package(
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
         tests(
             "PixelLearningTests",
-            ["ImagePipeline", "Learning", "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore"]),
+            [
+                "Checkpointing", "Files", "ImagePipeline", "Learning", "NeuralNetwork", "Optimization", "PixelLearning",
+                "TensorCore",
+            ]),
         tests("MessagePassingTests", ["MessagePassing", "Threads"]),
         tests("DataParallelTests", ["DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"]),
         tests("FilesTests", ["Files", "TensorCore"]),
@@ -161,8 +159,8 @@ let package = Package(
         .executableTarget(
             name: "parser-fuzz",
             dependencies: [
-                "Checkpointing", "DataParallel", "Files", "ImagePipeline", "PixelLearning", "TensorCore", "Training",
-                systemPackage,
+                "Checkpointing", "DataParallel", "DenseTasks", "Files", "ImagePipeline", "PixelLearning", "TensorCore",
+                "Training", systemPackage,
             ],
             path: "Tests/ParserFuzz", swiftSettings: swiftSettings),
         // A task that no file of Sources names; tests train, kill, resume, score and export it.

@@ -1,6 +1,5 @@
 package import Files
 package import SystemPackage
-package import TensorCore
 
 /// A safetensors file opened for reading: its header is checked, its tensors are read one by one when asked for.
 package final class SafetensorsFile {

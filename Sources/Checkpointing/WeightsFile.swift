@@ -1,6 +1,6 @@
 import Files
-import SystemPackage
-import TensorCore
+package import SystemPackage
+package import TensorCore
 
 /// A file of named tensors, whoever wrote it.
 package protocol WeightsFile: AnyObject {

@@ -52,7 +52,7 @@ package struct LabelScheme: Sendable {
     /// Whether each of the 256 ids is a class.
     let isClass: [Bool]
 
-    public init(classes: Int, void: Int?) {
+    package init(classes: Int, void: Int?) {
         precondition((1...256).contains(classes), "\(classes) classes; label PNGs hold 1 to 256")
         self.classes = classes
         self.void = void

@@ -26,6 +26,10 @@ package protocol TrainingTask: AnyObject {
     /// How the pictures of a run become batches.
     var samples: Samples { get }
 
+    /// Fills the networks from a file that a new run begins with, if it was given one; a sentence for each thing to know.
+    /// Called on rank zero, whose weights go to all others.
+    func beginWithWeights() throws -> [String]
+
     /// The learning rate of each module over a run of this length.
     func learningRates(_ length: RunLength) -> [LearningRateSchedule]
 
@@ -66,6 +70,7 @@ extension TrainingTask {
     package var phases: [TrainingPhase] { [TrainingPhase(name: "", module: 0)] }
     package func observe(_ totals: Figures.Totals, step: Int) -> StepObservation { StepObservation() }
     package func forecasts() -> [String] { [] }
+    package func beginWithWeights() throws -> [String] { [] }
     package var exportMaps: [ExportMap] { [] }
 
     /// Everything that a run must restore, in the order of checkpoints.

@@ -48,7 +48,18 @@ package final class PixelModel {
                 projection: settings.projectionChannels)
         let alone = ["value_transform", "predictor."]
         followed = online.parameters.filter { parameter in !alone.contains { parameter.name.hasPrefix($0) } }
+        restartMomentum()
+    }
+
+    /// Makes the momentum networks equal to the online ones.
+    package func restartMomentum() {
         for (target, source) in zip(momentum.parameters, followed) { target.value.copy(from: source.value) }
+        let statistics = Dictionary(uniqueKeysWithValues: online.statistics.map { ($0.name, $0) })
+        for target in momentum.statistics {
+            guard let source = statistics[target.name.replacing("_k.", with: ".", maxReplacements: 1)] else { continue }
+            target.mean.copy(from: source.mean)
+            target.variance.copy(from: source.variance)
+        }
     }
 
     /// What the momentum network makes of a view, without gradient.

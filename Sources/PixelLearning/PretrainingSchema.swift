@@ -91,6 +91,10 @@ extension PretrainingSettings: TaskSettings {
             "model.architecture", \.model.architecture, onResume: .mustMatch,
             synonyms: ["arch", "backbone", "encoder", "model"], "The backbone."),
         Setting(
+            "model.start", \.start, onResume: .free,
+            synonyms: ["weights", "pretrained", "checkpoint", "initialWeights", "loadFrom"],
+            "File of weights to begin with, not to resume: of this program, torchvision or PixPro (safetensors, .pth)."),
+        Setting(
             "model.projectorWidth", \.model.projectorWidth, in: .within(1...65_536), onResume: .mustMatch,
             synonyms: ["hidden", "projectorHidden"],
             "Hidden channels of the projector; 2048 by default with the paper's dialect."),

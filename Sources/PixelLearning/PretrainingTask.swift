@@ -1,8 +1,10 @@
+import Files
 package import ImagePipeline
 package import Learning
 package import MessagePassing
 import NeuralNetwork
 package import Optimization
+import SystemPackage
 package import TensorCore
 
 extension PretrainingSettings: TaskDefinition {
@@ -47,6 +49,13 @@ package final class PretrainingTask: TrainingTask {
                 baseRate: settings.optimizer.baseLearningRate, globalBatch: length.globalBatch,
                 warmupSamples: length.warmupEpochs * length.epochImages)
         ]
+    }
+
+    package func beginWithWeights() throws -> [String] {
+        guard let start = settings.start.map(FilePath.init(text:)) else { return [] }
+        let report = try StartingWeights(path: start).fill(model.online)
+        model.restartMomentum()
+        return report.lines(start)
     }
 
     // MARK: Networks and loss

@@ -30,6 +30,7 @@ struct Corpus {
         parsers = try [
             Self.safetensors(scratch), Self.manifest(), Self.jpeg(), Self.png(), Self.tar(scratch), Self.yaml(),
         ]
+        parsers += try DenseParsers.all(scratch)
         if let folder { try add(folder) }
     }
 
@@ -38,7 +39,9 @@ struct Corpus {
     }
 
     private mutating func add(_ folder: String) throws {
-        let parts = ["safetensors": 0, "json": 1, "jpg": 2, "jpeg": 2, "png": 3, "tar": 4, "yaml": 5]
+        let parts = [
+            "safetensors": 0, "json": 1, "jpg": 2, "jpeg": 2, "png": 3, "tar": 4, "yaml": 5, "xml": 7, "txt": 8,
+        ]
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder).sorted() {
             guard let parser = parts[(name as NSString).pathExtension.lowercased()] else { continue }
             parsers[parser].samples.append(Array(try Data(contentsOf: URL(fileURLWithPath: folder + "/" + name))))

@@ -19,7 +19,7 @@ struct PickleMachine {
     mutating func run() throws -> PickleValue {
         (stack, marks, memo) = ([], [], [:])
         while true {
-            guard objects.count + stack.count < Self.most else {
+            guard objects.count + stack.count + memo.count < Self.most else {
                 throw PyTorchFailure("holds more than \(Self.most) objects, which no file of weights does")
             }
             let code = try input.byte()

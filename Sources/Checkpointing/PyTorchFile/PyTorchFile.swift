@@ -1,6 +1,5 @@
-import Files
-import SystemPackage
-import TensorCore
+package import Files
+package import SystemPackage
 
 /// A file of PyTorch's, opened for reading: weights by their names, of either layout that `torch.save` writes (the zip
 /// of 1.6, and the sequence of pickles before it). Nothing in it is executed.
@@ -89,8 +88,10 @@ private struct NamedViews {
     private var visits = 0
 
     /// So many objects are met at most, and so deep: an object may hold itself.
-    private static let mostVisits = 1 << 20
+    private static let mostVisits = 1 << 18
     private static let mostDepth = 32
+    /// In bytes; a long key would stand in the name of all that it holds.
+    private static let longestKey = 256
 
     init(_ contents: PyTorchLayout) throws {
         try visit(contents.root, [], contents.objects)
@@ -117,8 +118,8 @@ private struct NamedViews {
             order.append(name)
         case .dictionary(let pairs):
             for (key, value) in pairs {
-                guard let component = key.nameComponent else {
-                    skip(name, "a key that is neither text nor number")
+                guard let component = key.nameComponent, component.utf8.count <= Self.longestKey else {
+                    skip(name, "a key that is no number and no short text")
                     continue
                 }
                 try visit(value, path + [component], objects)

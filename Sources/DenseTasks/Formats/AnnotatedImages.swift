@@ -43,6 +43,10 @@ package struct AnnotatedImages: Sendable, Equatable {
         try self.init(written, written.looks(at: written.images.indices))
     }
 
+    init(folder: FilePath, categories: [AnnotatedCategory], images: [AnnotatedImage], damage: AnnotationDamage) {
+        (self.folder, self.categories, self.images, self.damage) = (folder, categories, images, damage)
+    }
+
     private init(_ written: WrittenAnnotations, _ looks: [PictureLook]) throws {
         folder = written.folder
         categories = written.categories

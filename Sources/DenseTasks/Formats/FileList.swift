@@ -18,7 +18,7 @@ enum FileList {
 
     /// The words of each line that has any, with its number from 1.
     static func words(_ list: FilePath) throws -> [(number: Int, words: [String])] {
-        let bytes = try WholeFile.bytes(of: list)
+        let bytes = try WholeFile.bytes(of: list, limit: 64 << 20)
         guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
             throw FileError(path: list, reason: "is no list: it is not text in UTF-8")
         }

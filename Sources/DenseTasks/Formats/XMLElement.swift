@@ -162,19 +162,13 @@ private struct XMLReader {
         return scalar
     }
 
-    private mutating func skip(_ text: StaticString) -> Bool {
-        skip(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-
-    private mutating func skip(_ text: String) -> Bool { skip(text.utf8) }
-
-    private mutating func skip(_ text: some Collection<UInt8>) -> Bool {
-        guard bytes[at...].starts(with: text) else { return false }
-        at += text.count
+    private mutating func skip(_ text: String) -> Bool {
+        guard bytes[at...].starts(with: text.utf8) else { return false }
+        at += text.utf8.count
         return true
     }
 
-    private mutating func skipPast(_ end: StaticString) throws {
+    private mutating func skipPast(_ end: String) throws {
         while !skip(end) {
             guard at < bytes.count else { throw failure("'\(end)' is missing") }
             at += 1

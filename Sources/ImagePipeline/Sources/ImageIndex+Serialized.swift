@@ -3,7 +3,7 @@ import SystemPackage
 
 extension ImageIndex {
     /// The index as bytes that `init(serialized:)` reads back; what was left out stays behind.
-    public var serialized: [UInt8] {
+    package var serialized: [UInt8] {
         var writer = PackedWriter()
         writer.add(containers) { $0.add($1.bytes) }
         writer.add(classNames) { $0.add($1) }
@@ -16,7 +16,7 @@ extension ImageIndex {
         return writer.bytes
     }
 
-    public init(serialized bytes: [UInt8]) throws {
+    package init(serialized bytes: [UInt8]) throws {
         var reader = PackedReader(bytes)
         let containers = try reader.list { FilePath(bytes: try $0.text()) }
         let classNames = try reader.list { try $0.string() }

@@ -63,11 +63,10 @@ package struct ImageIndex: Sendable {
             leftOut: LeftOut())
     }
 
-    /// Those whose names below their root are wanted.
-    func filtered(_ isWanted: (FilePath) -> Bool) -> ImageIndex {
+    /// The pictures at some places, in this order.
+    func picking(_ places: [Int]) -> ImageIndex {
         ImageIndex(
-            containers: containers, entries: entries.filter { isWanted($0.name) }, classNames: classNames,
-            leftOut: leftOut)
+            containers: containers, entries: places.map { entries[$0] }, classNames: classNames, leftOut: leftOut)
     }
 
     /// Whether a file is a picture by its name.

@@ -3,7 +3,7 @@ package import SystemPackage
 
 /// Pictures and label PNGs of the same names in two folders: `images/0001.jpg` and `labels/0001.png`, or in folders
 /// below them, `images/a/0001.jpg` and `labels/a/0001.png`. Names may end differently: `0001_photo.jpg`, `0001_mask.png`.
-public struct SegmentationFolder: Sendable {
+package struct SegmentationFolder: Sendable {
     private let images: ImageIndex
     private let labels: [FilePath]
     /// What stored ids stand for; nil where they stand for themselves.
@@ -11,7 +11,7 @@ public struct SegmentationFolder: Sendable {
 
     package var count: Int { images.count }
     /// Pictures that cannot be used, and what is none.
-    public var leftOut: LeftOut { images.leftOut }
+    package var leftOut: LeftOut { images.leftOut }
     /// The pictures as a run lists them.
     package var index: ImageIndex { images }
 
@@ -24,7 +24,7 @@ public struct SegmentationFolder: Sendable {
     }
 
     /// Pairs the folders; a picture without a label map, or two with the same one, are errors that name both.
-    public init(images imagesFolder: FilePath, labels labelsFolder: FilePath) throws {
+    package init(images imagesFolder: FilePath, labels labelsFolder: FilePath) throws {
         try self.init(images: imagesFolder, labels: labelsFolder, imageSuffix: "", labelSuffix: "")
     }
 
@@ -36,9 +36,11 @@ public struct SegmentationFolder: Sendable {
         let all = try ImageIndex(roots: [imagesFolder])
         let isShared = FileIdentity(of: imagesFolder) == FileIdentity(of: labelsFolder)
         func isLabel(_ stem: FilePath) -> Bool { isShared && stem.hasSuffix(labelSuffix) && !labelSuffix.isEmpty }
-        let images = all.filtered { name in
-            name.withoutEnding.hasSuffix(imageSuffix) && !isLabel(name.withoutEnding)
-        }
+        let images = all.picking(
+            (0..<all.count).filter { index in
+                let stem = all.name(of: index).withoutEnding
+                return stem.hasSuffix(imageSuffix) && !isLabel(stem)
+            })
         guard images.count > 0 else {
             throw IndexError("no picture in \(imagesFolder.shown) has a name that ends in '\(imageSuffix)'")
         }
@@ -68,6 +70,14 @@ public struct SegmentationFolder: Sendable {
         }
         self.init(images: images, labels: labels, meaning: meaning)
     }
+
+    /// The pictures at some places, in this order.
+    package func picking(_ places: [Int]) -> SegmentationFolder {
+        SegmentationFolder(images: images.picking(places), labels: places.map { labels[$0] }, meaning: meaning)
+    }
+
+    /// The path of a picture below its folder.
+    package func name(of index: Int) -> String { images.name(of: index).text }
 
     package func description(of index: Int) -> String { images.description(of: index) }
 

@@ -10,6 +10,7 @@ import SystemPackage
 final class RunCheckpoints {
     private let configuration: RunConfiguration
     private let state: TrainingState
+    private let beginWithWeights: () throws -> [String]
     private let architectureFacts: [String: String]
     private let pictures: PictureList
     private let directory: RunDirectory
@@ -32,6 +33,7 @@ final class RunCheckpoints {
     ) throws {
         (self.configuration, self.pictures) = (configuration, pictures)
         (state, architectureFacts) = (TrainingState(task), task.architectureFacts)
+        beginWithWeights = task.beginWithWeights
         (self.lock, self.reporter) = (lock, reporter)
         (communicator, watchdog) = (runtime.world, runtime.watchdog)
         directory = RunDirectory(configuration.run.directory)
@@ -77,6 +79,10 @@ final class RunCheckpoints {
                 microBatches: configuration.microBatchesKept(after: saved, facts))
             savedStep = facts.step
         } else {
+            let notes = try communicator.agree(on: "loading the weights to begin with") {
+                communicator.isRoot ? try beginWithWeights() : []
+            }
+            notes.forEach(reporter.note)
             try broadcastParameters(state.replicas.map(\.tensor), over: communicator)
         }
         try verifyReplicasAgree(state.replicas, over: communicator)

@@ -1,0 +1,102 @@
+import Checkpointing
+import Files
+package import NeuralNetwork
+package import SystemPackage
+
+/// Weights from a file that a network begins with: exports of this program, torchvision's files, published checkpoints of
+/// PixPro, in safetensors or in either layout of PyTorch's.
+package struct StartingWeights {
+    private let file: any WeightsFile
+    /// Names in the file by the names that they have here.
+    private let names: [String: String]
+
+    package init(path: FilePath) throws {
+        file = try openWeights(path)
+        var names: [String: String] = [:]
+        for tensor in file.tensors {
+            guard let other = names.updateValue(tensor.name, forKey: Self.plain(tensor.name)) else { continue }
+            throw FileError(path: path, reason: "has two tensors that could be one: '\(other)' and '\(tensor.name)'")
+        }
+        // A backbone of its own has no name in front of its layers.
+        let isWhole = names.keys.contains { $0.hasPrefix(Self.encoder) }
+        self.names =
+            isWhole
+            ? names
+            : Dictionary(
+                uniqueKeysWithValues: names.map { name, stored in
+                    let start = ["backbone.body.", "backbone."].first { name.hasPrefix($0) } ?? ""
+                    return (Self.encoder + name.dropFirst(start.count), stored)
+                })
+    }
+
+    private static let encoder = "encoder."
+
+    /// Without what programs put before the names of a network.
+    private static func plain(_ name: String) -> String {
+        var rest = name[...]
+        while let outer = ["model.", "state_dict.", "module."].first(where: { rest.hasPrefix($0) }) {
+            rest = rest.dropFirst(outer.count)
+        }
+        return String(rest)
+    }
+
+    /// What became of the file's tensors and of the network's.
+    package struct Report: Sendable, Equatable {
+        package let taken: [String]
+        /// Tensors of the network that begin as they would without the file.
+        package let missing: [String]
+        /// Names in the file, and what else it holds.
+        package let left: [String]
+    }
+
+    /// Fills a network: all of its encoder must be in the file, in the same shapes; of the rest what is there.
+    ///
+    /// Throws, with names and shapes, for the weights of another architecture, before anything is written.
+    package func fill(_ state: ModelState) throws -> Report {
+        let entries = StateDictionary(state).entries
+        let stored = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, $0) })
+        let (encoder, rest) = (
+            entries.filter { $0.name.hasPrefix(Self.encoder) }, entries.filter { !$0.name.hasPrefix(Self.encoder) }
+        )
+        func shape(_ entry: StateDictionary.Entry) -> [Int]? { names[entry.name].map { stored[$0]!.shape } }
+        let absent = encoder.filter { shape($0) == nil }.map(\.name)
+        let other = encoder.filter { shape($0) != nil && shape($0) != $0.shape }
+            .map { "'\(names[$0.name]!)' is \(shape($0)!) there and \($0.shape) here" }
+        guard absent.isEmpty, other.isEmpty else {
+            let facts = [
+                other.isEmpty ? nil : Self.listed(other),
+                absent.isEmpty
+                    ? nil : "\(absent.count) of \(encoder.count) tensors are not there: \(Self.listed(absent))",
+            ]
+            throw FileError(
+                path: file.path,
+                reason: "holds the weights of another architecture: "
+                    + facts.compactMap { $0 }.joined(separator: "; ")
+                    + "; set model.architecture to that of the file, or model.start to another one")
+        }
+        let taken = encoder + rest.filter { shape($0) == $0.shape }
+        let tensors = try taken.map { try file.readTensor(names[$0.name]!) }
+        for (entry, tensor) in zip(taken, tensors) { entry.write(tensor) }
+        let used = Set(taken.map { names[$0.name]! })
+        // Counts of batches are none of a network's weights.
+        let left = file.tensors.map(\.name).filter { !used.contains($0) && !$0.hasSuffix("num_batches_tracked") }
+        return Report(
+            taken: taken.map(\.name), missing: rest.filter { shape($0) != $0.shape }.map(\.name),
+            left: left + file.skipped)
+    }
+
+    fileprivate static func listed(_ names: [String]) -> String {
+        names.prefix(6).map { shownText($0) }.joined(separator: ", ")
+            + (names.count > 6 ? " and \(names.count - 6) more" : "")
+    }
+}
+
+extension StartingWeights.Report {
+    /// For the log.
+    package func lines(_ path: FilePath) -> [String] {
+        var lines = ["begins with \(taken.count) tensors of \(path.shown)"]
+        if !missing.isEmpty { lines.append("not in it, and random: " + StartingWeights.listed(missing)) }
+        if !left.isEmpty { lines.append("left in it: " + StartingWeights.listed(left)) }
+        return lines
+    }
+}
