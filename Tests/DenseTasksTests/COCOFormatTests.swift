@@ -1,5 +1,6 @@
 import DenseTasks
 import Files
+import ImagePipeline
 import MessagePassing
 import SystemPackage
 import TestSupport
