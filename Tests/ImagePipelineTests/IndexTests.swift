@@ -33,7 +33,7 @@ import Testing
             }
             let bytes = index.serialized
             for cut in [0, 7, 20, bytes.count - 1] {
-                #expect(throws: IndexError.self) { try ImageIndex(serialized: Array(bytes.prefix(cut))) }
+                #expect(throws: PackedReader.Damaged.self) { try ImageIndex(serialized: Array(bytes.prefix(cut))) }
             }
         }
     }
