@@ -133,6 +133,18 @@ import Testing
         }
     }
 
+    /// Its programs turn pictures before they read the shares.
+    @Test func sharesOfYOLOAreOfTheTurnedPicture() throws {
+        try withAnnotatedFolder { folder in
+            try folder.picture("images/a.jpg", 40, 30, orientation: 6)
+            try folder.write("0 0.5 0.25 0.2 0.1\n", to: "labels/a.txt")
+            let set = try AnnotatedImages(
+                .yolo(pictures: folder.file("images"), labels: folder.file("labels"), names: ["cat"]))
+            #expect(set.images[0].width == 30 && set.images[0].height == 40 && set.damage.isEmpty)
+            #expect(set.images[0].objects[0].box == Box(x: 12, y: 8, width: 6, height: 4))
+        }
+    }
+
     @Test func theSameBoxesOfRealPicturesInBothFormats() throws {
         let project = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
         let root = project.removingLastComponent().appending("shared").appending("data").appending("raccoon")
