@@ -12,21 +12,16 @@ package struct StartingWeights {
 
     package init(path: FilePath) throws {
         file = try openWeights(path)
+        let plain = file.tensors.map { Self.plain($0.name) }
+        // A backbone of its own has no name in front of its layers, or one that says what it is.
+        let isWhole = plain.contains { $0.hasPrefix(Self.encoder) }
         var names: [String: String] = [:]
-        for tensor in file.tensors {
-            guard let other = names.updateValue(tensor.name, forKey: Self.plain(tensor.name)) else { continue }
+        for (tensor, plain) in zip(file.tensors, plain) {
+            let name = isWhole ? plain : Self.encoder + Self.withoutBackbone(plain)
+            guard let other = names.updateValue(tensor.name, forKey: name) else { continue }
             throw FileError(path: path, reason: "has two tensors that could be one: '\(other)' and '\(tensor.name)'")
         }
-        // A backbone of its own has no name in front of its layers.
-        let isWhole = names.keys.contains { $0.hasPrefix(Self.encoder) }
-        self.names =
-            isWhole
-            ? names
-            : Dictionary(
-                uniqueKeysWithValues: names.map { name, stored in
-                    let start = ["backbone.body.", "backbone."].first { name.hasPrefix($0) } ?? ""
-                    return (Self.encoder + name.dropFirst(start.count), stored)
-                })
+        self.names = names
     }
 
     private static let encoder = "encoder."
@@ -38,6 +33,11 @@ package struct StartingWeights {
             rest = rest.dropFirst(outer.count)
         }
         return String(rest)
+    }
+
+    private static func withoutBackbone(_ name: String) -> Substring {
+        let outer = ["backbone.body.", "backbone."].first { name.hasPrefix($0) } ?? ""
+        return name.dropFirst(outer.count)
     }
 
     /// What became of the file's tensors and of the network's.
