@@ -7,7 +7,7 @@ package struct PretrainingSettings: Sendable, Equatable {
     package var seed: UInt64 = 1
     package var model = PixelModelSettings()
     /// A file of weights that a new run begins with.
-    package var start: String?
+    package var start: FilePath?
     package var views = Views()
     package var optimizer = Optimizer()
     /// Momentum of the momentum encoder at the start.

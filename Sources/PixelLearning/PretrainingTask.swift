@@ -52,7 +52,7 @@ package final class PretrainingTask: TrainingTask {
     }
 
     package func beginWithWeights() throws -> [String] {
-        guard let start = settings.start.map(FilePath.init(text:)) else { return [] }
+        guard let start = settings.start else { return [] }
         let report = try StartingWeights(path: start).fill(model.online)
         model.restartMomentum()
         return report.lines(start)

@@ -19,7 +19,7 @@ import Testing
         settings.model.architecture = architecture
         settings.model.projectorWidth = width
         settings.model.projectionChannels = 8
-        settings.start = start.text
+        settings.start = start
         return PretrainingTask(settings)
     }
 
