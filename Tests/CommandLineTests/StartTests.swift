@@ -18,8 +18,9 @@ import Testing
                 "optimizer.weightDecay=0",
             ]
             let result = try run.train(ranks: 2, settings)
-            #expect(result.status == 0 && result.output.contains("begins with 100 tensors of \(weights)"), "\(result)")
-            #expect(result.output.contains("not in it, and random: projector."), "\(result)")
+            #expect(
+                result.status == 0 && result.errorOutput.contains("begins with 100 tensors of \(weights)"), "\(result)")
+            #expect(result.errorOutput.contains("not in it, and random: projector."), "\(result)")
             let exported = try SafetensorsFile(path: FilePath(weights))
             var compared = 0
             for shard in ["00001-of-00002", "00002-of-00002"] {
