@@ -1,9 +1,13 @@
+import Checkpointing
 import DataParallel
+import Files
 import Foundation
 import NeuralNetwork
 import PixelLearning
 import Settings
+import SystemPackage
 import TensorCore
+import TestSupport
 import Testing
 import Training
 
@@ -35,6 +39,26 @@ import Training
         #expect(try BatchPlan.mostRanks(configuration, available: 7, microBatches: 2) == 7)
         #expect(try BatchPlan.mostRanks(configuration, available: 30, microBatches: 5) == 4)
         #expect(try BatchPlan.mostRanks(try parse("batch: {perRank: 3}"), available: 9, microBatches: 2) == 9)
+    }
+
+    @Test func aRunsMicroBatchesAreKeptUntilTheirKeyIsSetAnew() throws {
+        try withTemporaryDirectory { folder in
+            var configuration = try parse("batch: {global: 24, microBatch: 12}", ["run.directory=\(folder)"])
+            #expect(try configuration.microBatchesKept() == nil)
+            let directory = CheckpointCatalog.directory(runDirectory: FilePath(folder), step: 5)
+            try FileSystem.makeDirectories(directory)
+            let facts = CheckpointFacts(
+                step: 5, samplesSeen: 120, seed: 1, configuration: configuration.yaml(), counters: ["microBatches": 2])
+            try WholeFile.write(
+                CheckpointManifest(facts: facts, shards: [], tensors: []).encoded,
+                to: directory.appending(CheckpointManifest.fileName))
+            #expect(try configuration.microBatchesKept() == 2)
+            configuration.batch.microBatch = .count(24)
+            #expect(try configuration.microBatchesKept() == nil)
+            configuration.batch.microBatch = .count(12)
+            configuration.checkpoint.resume = .never
+            #expect(try configuration.microBatchesKept() == nil)
+        }
     }
 
     @Test func perRankGrowsWithTheRanks() throws {
