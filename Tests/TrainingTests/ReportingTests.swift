@@ -32,13 +32,14 @@ private final class Screen: Sendable {
 
     func advance(_ by: Double) { seconds.withLock { $0 += by } }
 
-    var clock: any TimeSource { FixedTime(monotonic: seconds.withLock { $0 }) }
+    var clock: any TimeSource { TestTime { self.seconds.withLock { $0 } } }
 }
 
-/// A moment that does not pass.
-private struct FixedTime: TimeSource {
-    let monotonic: Double
+/// Time that passes as a test says.
+private struct TestTime: TimeSource {
+    let now: @Sendable () -> Double
     let wall = 1_795_486_284.0
+    var monotonic: Double { now() }
 
     func pause(seconds: Double) {}
 }
@@ -274,7 +275,7 @@ private func progress(step: Int) -> RunProgress {
 
     @Test func aFileHoldsItsRecordsInOrder() throws {
         try withFolder { folder in
-            let clock = FixedTime(monotonic: 0)
+            let clock = TestTime { 0 }
             let writer = try TensorBoardWriter(directory: FilePath(folder), clock: clock)
             #expect(writer.path.string.contains("/events.out.tfevents.1795486284."))
             try writer.write(MetricRecord(.train, step: 5, epoch: 0, time: 2, values: ["loss": -1, "lr": 2]))
