@@ -103,7 +103,8 @@ private func plan(_ configuration: RunConfiguration) throws {
             }
         for batch in [[], ["batch.global=null", "batch.perRank=1048576"]] {
             let loaded = try RunConfiguration.parse(
-                yaml: "", name: "", overrides: settings + ["schedule.warmupEpochs=999999"] + batch)
+                yaml: "", name: "",
+                overrides: settings + ["schedule.warmupEpochs=999999", "method.pyramid.levels=[2, 3, 4, 5]"] + batch)
             #expect(loaded.configuration.pretraining.views.imageSize == 2048)
             try plan(loaded.configuration)
         }
