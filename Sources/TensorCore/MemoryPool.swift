@@ -57,7 +57,10 @@ public final class MemoryPool: Sendable {
             guard Self.sharing.contains(size) else { return Self.new(size, held: state.statistics.bytesHeld) }
             if let address = state.emptied[size]?.popLast() { return UnsafeMutableRawPointer(bitPattern: address)! }
             if state.rest.count < size {
-                let block = Self.new(Self.blockSize, held: state.statistics.bytesHeld)
+                // Where the system has no room for a block it may have some for a buffer.
+                guard let block = Self.find(Self.blockSize) else {
+                    return Self.new(size, held: state.statistics.bytesHeld)
+                }
                 state.rest = UnsafeMutableRawBufferPointer(start: block, count: Self.blockSize)
             }
             defer { state.rest = UnsafeMutableRawBufferPointer(rebasing: state.rest[size...]) }
@@ -66,14 +69,20 @@ public final class MemoryPool: Sendable {
     }
 
     private static func new(_ size: Int, held: Int) -> UnsafeMutableRawPointer {
-        let isLarge = size >= hugePage
-        guard let pointer = aligned_alloc(isLarge ? hugePage : alignment, size) else {
+        guard let pointer = find(size) else {
             fatalError(
                 "out of memory: \(size) bytes asked for, \(held) held; "
                     + "use a smaller batch (batch.microBatch), smaller images or fewer ranks on this host")
         }
+        return pointer
+    }
+
+    /// Memory of the system's; nil where it has none.
+    private static func find(_ size: Int) -> UnsafeMutableRawPointer? {
+        let isLarge = size >= hugePage
+        let pointer = aligned_alloc(isLarge ? hugePage : alignment, size)
         // Advice: a kernel without huge pages ignores it.
-        if isLarge { madvise(pointer, size, MADV_HUGEPAGE) }
+        if isLarge, let pointer { madvise(pointer, size, MADV_HUGEPAGE) }
         return pointer
     }
 

@@ -27,12 +27,21 @@ enum BitFlip {
 
     /// Private writable memory that is of no file, from /proc/PID/maps: `7f10-7f20 rw-p 00000000 00:00 0 [heap]`.
     private static func regions(of process: Int32) throws -> [Range<Int>] {
-        try String(contentsOfFile: "/proc/\(process)/maps", encoding: .utf8).split(separator: "\n").compactMap { line in
+        try text(of: "/proc/\(process)/maps").split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ")
             let ends = fields[0].split(separator: "-").compactMap { Int($0, radix: 16) }
             guard fields[1] == "rw-p", fields[4] == "0", ends.count == 2 else { return nil }
             return ends[0]..<ends[1]
         }
+    }
+
+    /// All of a file that the kernel hands out a page at a time, of which Foundation reads the first.
+    private static func text(of path: String) throws -> String {
+        guard let file = fopen(path, "r") else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        defer { fclose(file) }
+        var bytes: [UInt8] = [], page = [UInt8](repeating: 0, count: 4096)
+        while case let count = fread(&page, 1, page.count, file), count > 0 { bytes += page[..<count] }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Where `bytes` have `pattern`, at multiples of four, as numbers lie.

@@ -275,28 +275,24 @@ private func progress(step: Int) -> RunProgress {
 
     @Test func aFileHoldsItsRecordsInOrder() throws {
         try withFolder { folder in
-            let clock = TestTime { 0 }
+            let clock = TestTime { 0 }, begin = 1_795_486_284.0
             let writer = try TensorBoardWriter(directory: FilePath(folder), clock: clock)
             #expect(writer.path.string.contains("/events.out.tfevents.1795486284."))
             try writer.write(MetricRecord(.train, step: 5, epoch: 0, time: 2, values: ["loss": -1, "lr": 2]))
             try writer.text("configuration", "run:\n  seed: 1", step: 0)
             try writer.image("scores", png: [1, 2, 3], width: 4, height: 5, step: 5)
             let expected =
-                TensorBoardEvent.fileVersion(wallTime: 1_795_486_284).record
+                TensorBoardEvent.fileVersion(wallTime: begin).record
                 + TensorBoardEvent.scalars([("train/loss", -1), ("train/lr", 2)], step: 5, wallTime: 2).record
-                + TensorBoardEvent.text(
-                    "configuration", "    run:\n      seed: 1", step: 0, wallTime: 1_795_486_284
-                ).record
-                + TensorBoardEvent.image(
-                    "scores", png: [1, 2, 3], width: 4, height: 5, step: 5, wallTime: 1_795_486_284
-                ).record
+                + TensorBoardEvent.text("configuration", "    run:\n      seed: 1", step: 0, wallTime: begin).record
+                + TensorBoardEvent.image("scores", png: [1, 2, 3], width: 4, height: 5, step: 5, wallTime: begin).record
             #expect(try Array(Data(contentsOf: URL(filePath: writer.path.string))) == expected)
             let resumed = try TensorBoardWriter(directory: FilePath(folder), resumedAtStep: 5, clock: clock)
             #expect(resumed.path.string > writer.path.string)
             #expect(
                 try Array(Data(contentsOf: URL(filePath: resumed.path.string)))
-                    == TensorBoardEvent.fileVersion(wallTime: 1_795_486_284).record
-                    + TensorBoardEvent.sessionStart(step: 6, wallTime: 1_795_486_284).record)
+                    == TensorBoardEvent.fileVersion(wallTime: begin).record
+                    + TensorBoardEvent.sessionStart(step: 6, wallTime: begin).record)
             #expect(throws: FileError.self) { try TensorBoardWriter(directory: FilePath(folder + "/missing")) }
         }
     }
