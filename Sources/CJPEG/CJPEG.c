@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <jpeglib.h>
 #include <jerror.h>
 
@@ -245,8 +244,6 @@ typedef struct {
     size_t room;
 } encoder;
 
-static void begin_output(j_compress_ptr info) { (void)info; }
-
 // `target` is called when the room is full, and at the start, when there is none.
 static boolean grow(j_compress_ptr info) {
     encoder *writer = info->client_data;
@@ -260,16 +257,16 @@ static boolean grow(j_compress_ptr info) {
     return TRUE;
 }
 
-static void end_output(j_compress_ptr info) { (void)info; }
+// There is nothing to do before the first byte or after the last.
+static void pass_by(j_compress_ptr info) { (void)info; }
 
 static void write_picture(void *task) {
     encoder *writer = task;
     struct jpeg_compress_struct *info = &writer->info;
     jpeg_create_compress(info);
     info->client_data = writer;
-    writer->target.init_destination = begin_output;
+    writer->target.init_destination = writer->target.term_destination = pass_by;
     writer->target.empty_output_buffer = grow;
-    writer->target.term_destination = end_output;
     info->dest = &writer->target;
     grow(info);
     info->image_width = (JDIMENSION)writer->width;
@@ -289,9 +286,7 @@ static void write_picture(void *task) {
 
 int cjpeg_encode(const uint8_t *pixels, int32_t width, int32_t height, int32_t channels, int32_t quality,
                  uint8_t **encoded, size_t *size, char *message) {
-    encoder writer = {
-        .pixels = pixels, .width = width, .height = height, .channels = channels, .quality = quality,
-    };
+    encoder writer = {.pixels = pixels, .width = width, .height = height, .channels = channels, .quality = quality};
     writer.info.err = install(&writer.handler);
     int status = attempt(&writer.handler, message, write_picture, &writer);
     jpeg_destroy_compress(&writer.info);
