@@ -75,9 +75,24 @@ extension EngineList {
         }
     }
 
+    /// What is left to: oneDNN where it is there and sound, and products of patches.
+    private static func general(_ type: ElementType) -> [Candidate] {
+        let patches = Candidate(MatrixConvolution()), last = type == .float32 ? patches : patches.widened
+        guard let oneDNN else { return [last] }
+        return [
+            Candidate(oneDNN, "all but strided 1×1 of odd channels") { geometry, _ in isSoundInOneDNN(geometry) }, last,
+        ]
+    }
+
+    /// oneDNN 2.6 gathers the pixels of strided 1×1 kernels by whole vectors of channels, and writes past the memory that it
+    /// asked for where the last vector is not full (seen with AVX2).
+    static func isSoundInOneDNN(_ geometry: ConvolutionGeometry) -> Bool {
+        geometry.kernel > 1 || geometry.stride == 1
+            || (geometry.inputChannels % 16 == 0 && geometry.outputChannels % 16 == 0)
+    }
+
     private static var fastFloat32: [Candidate] {
-        (Float.avx512 == nil ? [] : [winograd(.float32), products(.float32)])
-            + [Candidate(oneDNN ?? MatrixConvolution())]
+        (Float.avx512 == nil ? [] : [winograd(.float32), products(.float32)]) + general(.float32)
     }
 
     /// oneDNN is no slower in the first layer's forward direction, which waits for memory.
@@ -86,21 +101,19 @@ extension EngineList {
             TileConvolution.computes(geometry, direction)
                 && (geometry.inputChannels % panelColumns == 0 || direction == .weights)
         }
-        if let oneDNN { return [wide, Candidate(oneDNN)] }
+        if oneDNN != nil { return [wide] + general(.bfloat16) }
         return [Candidate(unit, "channels in 32s, and first layers", accepts: TileConvolution.computes)]
-            + [Candidate(MatrixConvolution()).widened]
+            + general(.bfloat16)
     }
 
     private static var fastBFloat16: [Candidate] {
         guard multipliesBFloat16 else { return fastFloat32.map(\.widened) }
         if let unit = TileConvolution.unit { return tiles(unit) }
-        guard let oneDNN else {
-            return [winograd(.bfloat16), products(.bfloat16), Candidate(MatrixConvolution()).widened]
-        }
+        guard let oneDNN else { return [winograd(.bfloat16), products(.bfloat16)] + general(.bfloat16) }
         // Strided 1×1 kernels read a quarter of the pixels: gradients of patches are mostly zeros then.
         let folded = Candidate(oneDNN, "gradients for pixels of strided 1×1") { geometry, direction in
-            direction == .data && geometry.kernel == 1 && geometry.stride > 1
+            direction == .data && geometry.kernel == 1 && geometry.stride > 1 && isSoundInOneDNN(geometry)
         }
-        return [winograd(.bfloat16), folded, products(.bfloat16), Candidate(oneDNN)]
+        return [winograd(.bfloat16), folded, products(.bfloat16)] + general(.bfloat16)
     }
 }
