@@ -17,12 +17,24 @@ extension Tensor {
     }
 
     /// sums ← beta · sums + Σ rows; self is […, C], sums [C] of float32.
+    ///
+    /// In double precision throughout: the gradient of a bias before a normalisation is zero, and what is left of it should
+    /// be no more than the rounding of what is added up.
     public func columnSums(into sums: Tensor, beta: Float) {
         let columns = sums.count
         precondition(shape.last == columns, "column sums of \(shape) into \(sums.shape)")
-        let moments = columnMoments()
+        func run<Element: KernelElement>(_ type: Element.Type) -> Accumulators {
+            let x = elements(type)
+            return PartialSums(width: columns).total { partial in
+                parallelFor(count / max(columns, 1)) { part, rows in
+                    let total = partial(part)
+                    for row in rows { Element.addRow(x + row * columns, columns: columns, to: total) }
+                }
+            }
+        }
+        let total = elementType == .float32 ? run(Float.self) : run(BFloat16.self)
         let s = sums.pointer
-        for c in 0..<columns { s[c] = (beta == 0 ? 0 : beta * s[c]) + Float(moments[c]) }
+        for c in 0..<columns { s[c] = (beta == 0 ? 0 : beta * s[c]) + Float(total[c]) }
     }
 
     /// Per column Σg and Σg·x, g being what a rectifier lets through of `gradient`: [Σg (C), Σgx (C)].

@@ -31,6 +31,19 @@ extension KernelElement {
     }
 }
 
+extension KernelElement {
+    /// sums ← sums + x, a row of so many columns.
+    @inline(__always)
+    static func addRow(_ x: UnsafePointer<Self>, columns: Int, to sums: UnsafeMutablePointer<Double>) {
+        var column = 0
+        while column < columns {
+            let lanes = min(8, columns - column)
+            addEight(SIMD8<Double>(load(x + column, lanes: lanes)), to: sums + column, lanes: lanes)
+            column += lanes
+        }
+    }
+}
+
 /// What the columns' values are summed with.
 private protocol ColumnWeight {
     /// The weights of up to eight values `x` (`deviation` of them from the block's pivot) from `index` on.
