@@ -83,8 +83,8 @@ let package = Package(
         layer(
             "Learning",
             [
-                "DataParallel", "Drawing", "ImagePipeline", "MessagePassing", "NeuralNetwork", "Optimization",
-                "Settings", "TensorCore",
+                "Checkpointing", "DataParallel", "Drawing", "Files", "ImagePipeline", "MessagePassing",
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", systemPackage,
             ]),
         layer(
             "Evaluation",

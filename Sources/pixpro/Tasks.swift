@@ -3,3 +3,6 @@ import PixelLearning
 
 /// What the program trains, by the key `task`; the first where a configuration names none.
 let tasks: [any TaskDefinition.Type] = [PretrainingSettings.self]
+
+/// Of what references the program verifies.
+var verifiedTasks: [any ReferenceSubject.Type] { [PixelReference.self] }

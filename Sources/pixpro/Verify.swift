@@ -28,7 +28,7 @@ struct Verify: ParsableCommand {
         runOnAllRanks { runtime in
             runtime.watchdog.begin(.other)
             try startComputeThreads(threads, on: runtime)
-            let report = try Verification(path: reference, communicator: runtime.world).run()
+            let report = try verify(reference, subjects: verifiedTasks, communicator: runtime.world)
             passed = report.passed
             if runtime.world.isRoot { print(report.text) }
         }

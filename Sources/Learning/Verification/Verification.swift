@@ -1,0 +1,133 @@
+import Checkpointing
+import DataParallel
+import Files
+import ImagePipeline
+package import MessagePassing
+import NeuralNetwork
+import Optimization
+package import SystemPackage
+import TensorCore
+
+/// Verifies a reference, of whichever of the subjects its metadata name. Collective; the report is the same on all ranks.
+package func verify(
+    _ path: FilePath, subjects: [any ReferenceSubject.Type], communicator: any Collective
+) throws -> VerificationReport {
+    let subject = try communicator.agree(on: "reading the reference") {
+        let reference = try ReferenceFile(path: path)
+        let name = reference.metadata.has("task") ? try reference.metadata.text("task") : nil
+        guard let type = subjects.first(where: { $0.taskName == name }) else {
+            throw ReferenceError(
+                description: "\(path.shown): metadata 'task' is '\(name ?? "")', which this program does not verify "
+                    + "(\(subjects.compactMap { $0.taskName }.joined(separator: ", ")))")
+        }
+        return try type.init(reference)
+    }
+    return try verify(subject, communicator)
+}
+
+private func verify(_ subject: some ReferenceSubject, _ communicator: any Collective) throws -> VerificationReport {
+    try Verification(subject, communicator: communicator).run()
+}
+
+/// Runs a reference's steps in this program and compares: the proof that a machine computes the published method.
+///
+/// With several ranks each takes a part of the images, so that a cluster's collectives are proved as well.
+private final class Verification<Subject: ReferenceSubject> {
+    private let subject: Subject
+    private let communicator: any Collective
+    private let batch: BatchPlan
+    private let comparison: ReferenceComparison
+    private var reference: ReferenceFile { subject.reference }
+
+    /// Collective.
+    init(_ subject: Subject, communicator: any Collective) throws {
+        self.subject = subject
+        self.communicator = communicator
+        let path = subject.reference.path, count = subject.images
+        let threads = try communicator.allGather([Int64(ComputeThreads.shared.threads)]).map { Int($0[0]) }
+        guard count >= communicator.size else {
+            throw ReferenceError(
+                description:
+                    "\(path.shown) has \(count) images for \(communicator.size) ranks; run it on at most \(count)")
+        }
+        batch = BatchPlan(global: count, ranks: communicator.size)
+        comparison = ReferenceComparison(
+            subject.reference, images: batch.images(ofMicroBatch: 0, rank: communicator.rank), of: count,
+            threads: threads, communicator: communicator)
+    }
+
+    /// Runs the first step with the kernels that training uses, then all steps with exact sums. Collective; the report is
+    /// the same on all ranks.
+    func run() throws -> VerificationReport {
+        try checkTrainingKernels()
+        let task = try makeTask(.exact)
+        try subject.compareFurther(task, comparison)
+        let step = try TrainingStep(task, communicator: communicator, mode: .inline)
+        try compareFeatures(task, "features", Convolutions(.exact), step)
+        for index in 0..<reference.steps {
+            let totals = try gradients(of: index, step)
+            if index == 0 { try comparison.compareWhole("gradient", gradientEntries(task)) }
+            task.modules[0].optimizer.update(learningRate: reference.learningRates[index])
+            try comparison.compareLoss(totals.sum("loss"), part: "", step: index)
+            for part in reference.lossParts {
+                try comparison.compareLoss(subject.loss(part, of: totals), part: part, step: index)
+            }
+        }
+        try comparison.compareWhole("weights", task.states.flatMap { StateDictionary($0).entries })
+        return comparison.report
+    }
+
+    /// Features, loss and gradient of the first step as training computes them.
+    ///
+    /// Its kernels round as PyTorch's do, so that a few of a million rectifiers near zero fall on the other side and
+    /// move the gradients of their channels by a thousandth: gradients are compared as a whole.
+    private func checkTrainingKernels() throws {
+        let task = try makeTask(.fastest), step = try TrainingStep(task, communicator: communicator, mode: .inline)
+        try compareFeatures(task, ReferenceComparison.trainingKernels, Convolutions(), step)
+        let loss = try gradients(of: 0, step).sum("loss")
+        let expected = Double(try reference.floats("expected.loss")[0])
+        comparison.report.tensors.append(
+            .init(
+                kind: ReferenceComparison.trainingKernels, name: "loss", error: abs(loss - expected),
+                allowed: ReferenceComparison.tolerance(of: expected, drift: 0)))
+        try comparison.compareGradientAsOne(gradientEntries(task))
+    }
+
+    /// The task with the reference's initial weights and statistics. Collective.
+    private func makeTask(_ engines: EngineList) throws -> Subject.Task {
+        let task = subject.makeTask(engines: engines)
+        try communicator.agree(on: "loading the weights of \(reference.path.shown)") {
+            for state in task.states {
+                try ModelFile.load(state, prefix: "weights.", read: reference.file.readTensor)
+            }
+        }
+        return task
+    }
+
+    /// Leaves the gradients of a step in the parameters; returns its figures over all ranks.
+    private func gradients(of index: Int, _ step: TrainingStep<Subject.Task>) throws -> Figures.Totals {
+        let inputs = try subject.batch(step: index, images: comparison.images)
+        step.moveAverages(ScheduleProgress(done: index, of: subject.totalSteps))
+        return try step.computeGradients(step.task.phases[0], batch) { inputs }.figures.reduced(over: communicator)
+    }
+
+    /// Features of the first step, on this rank's images; running statistics are put back afterwards.
+    private func compareFeatures(
+        _ task: Subject.Task, _ title: String, _ convolutions: Convolutions, _ step: TrainingStep<Subject.Task>
+    ) throws {
+        let statistics = task.states.flatMap(\.statistics)
+        let before = statistics.map { ($0.mean.copy(), $0.variance.copy()) }
+        let maps = try subject.features(
+            task, try subject.batch(step: 0, images: comparison.images),
+            Pass(mode: .training, statistics: step.statistics, convolutions: convolutions))
+        for (statistics, saved) in zip(statistics, before) {
+            statistics.mean.copy(from: saved.0)
+            statistics.variance.copy(from: saved.1)
+        }
+        try comparison.compareMaps("features", as: title, maps)
+    }
+
+    private func gradientEntries(_ task: Subject.Task) -> [StateDictionary.Entry] {
+        task.modules.flatMap(\.parameters).map { StateDictionary.entry($0.name, of: $0.gradient!) }
+    }
+}
