@@ -1,3 +1,4 @@
+package import ImagePipeline
 package import Settings
 package import TensorCore
 
@@ -5,6 +6,12 @@ package import TensorCore
 package protocol TaskDefinition<Task>: TaskSettings {
     associatedtype Task: TrainingTask
 
-    /// For a run of this seed, with maps of the given type in training.
-    func makeTask(seed: Int, elementType: ElementType) throws -> Task
+    /// The pictures of a run. Collective; throws the same error on all ranks.
+    func findPictures(_ roots: PictureRoots) throws -> Task.Pictures
+    /// For a run of this seed on these pictures, with maps of the given type in training.
+    func makeTask(seed: Int, elementType: ElementType, pictures: Task.Pictures) throws -> Task
+}
+
+extension TaskDefinition where Task.Pictures == ImageIndex {
+    package func findPictures(_ roots: PictureRoots) throws -> ImageIndex { try roots.list() }
 }

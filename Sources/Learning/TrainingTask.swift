@@ -12,6 +12,8 @@ import TensorCore
 package protocol TrainingTask: AnyObject {
     /// How pictures become batches.
     associatedtype Samples: SampleLoading
+    /// What is known of the pictures of a run.
+    associatedtype Pictures: TrainingPictures = ImageIndex
 
     /// In the order of checkpoints.
     var modules: [TrainedModule] { get }
@@ -24,7 +26,7 @@ package protocol TrainingTask: AnyObject {
     var leastMicroBatch: Int { get }
 
     /// How the pictures of a run become batches.
-    var samples: Samples { get }
+    func samples(of pictures: Pictures) -> Samples
 
     /// Fills the networks from a file that a new run begins with, if it was given one; a sentence for each thing to know.
     /// Called on rank zero, whose weights go to all others.
@@ -55,7 +57,7 @@ package protocol TrainingTask: AnyObject {
     /// than after. Collective.
     ///
     /// - Parameter pictures: those of the run.
-    func makeEvaluator(pictures: ImageIndex, communicator: any Collective) throws -> any TaskEvaluator
+    func makeEvaluator(pictures: Pictures, communicator: any Collective) throws -> any TaskEvaluator
 }
 
 /// Scores the networks of a task.

@@ -8,7 +8,7 @@ import SystemPackage
 package import TensorCore
 
 extension PretrainingSettings: TaskDefinition {
-    package func makeTask(seed: Int, elementType: ElementType) -> PretrainingTask {
+    package func makeTask(seed: Int, elementType: ElementType, pictures: ImageIndex) -> PretrainingTask {
         PretrainingTask(prepared(seed: seed, elementType: elementType))
     }
 }
@@ -41,7 +41,9 @@ package final class PretrainingTask: TrainingTask {
         overlap = OverlapWatch(settings)
     }
 
-    package var samples: TwoViewTransform { settings.views.transform(seed: settings.seed) }
+    package func samples(of pictures: ImageIndex) -> TwoViewTransform {
+        settings.views.transform(seed: settings.seed)
+    }
 
     package func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
         [

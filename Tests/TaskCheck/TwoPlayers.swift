@@ -43,7 +43,7 @@ struct PlayerSettings: TaskDefinition {
     let parameterCount = 112
     let activationBytesPerImage = 1000
 
-    func makeTask(seed: Int, elementType: ElementType) -> TwoPlayers { TwoPlayers(self) }
+    func makeTask(seed: Int, elementType: ElementType, pictures: ImageIndex) -> TwoPlayers { TwoPlayers(self) }
 }
 
 /// A painter changes pictures, a judge tells painted ones from others, and they learn in turn: the judge twice for each
@@ -53,7 +53,6 @@ final class TwoPlayers: TrainingTask {
     private let painter, judge: Convolution2D
     let modules: [TrainedModule]
     let phases = [1, 1, 0].map { TrainingPhase(name: $0 == 1 ? "judge" : "painter", module: $0) }
-    let samples = UnequalSamples(seed: 3)
 
     private let settings: PlayerSettings
 
@@ -109,6 +108,8 @@ final class TwoPlayers: TrainingTask {
     func observe(_ totals: Figures.Totals, step: Int) -> StepObservation {
         StepObservation(metrics: ["pixelGradient": totals.sum("pixels"), "goals": totals.mean("goals")])
     }
+
+    func samples(of pictures: ImageIndex) -> UnequalSamples { UnequalSamples(seed: 3) }
 
     func makeEvaluator(pictures: ImageIndex, communicator: any Collective) throws -> any TaskEvaluator {
         Brightness(task: self, pictures: pictures, communicator: communicator)

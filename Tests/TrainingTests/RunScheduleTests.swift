@@ -123,12 +123,15 @@ import Training
 private final class TwoPhases: TrainingTask {
     let modules: [TrainedModule] = []
     let phases = [0, 0, 1].map { TrainingPhase(name: "\($0)", module: $0) }
-    let samples = TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 1)
     let architectureFacts: [String: String] = [:]
     let summary = "two phases"
 
     func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
         [0.1, 0.2].map { LearningRateSchedule(rate: $0, course: .constant) }
+    }
+
+    func samples(of pictures: ImageIndex) -> TwoViewTransform {
+        TwoViewTransform(imageSize: 32, minimumCrop: 0.2, seed: 1)
     }
 
     func learn(_ batch: TwoViewBatch, _ part: BatchPart, _ figures: inout Figures) throws -> Double { 0 }

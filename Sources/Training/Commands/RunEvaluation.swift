@@ -41,19 +41,21 @@ package final class RunEvaluation {
         try world.agree(on: "starting threads") {
             try ComputeThreads.start(threads: threads.compute + threads.loader)
         }
-        let index = try DataSource.index(configuration.data.roots, excluding: runDirectory, runtime)
-        evaluator = try Self.makeEvaluator(configuration.definition, seed: configuration.run.seed, reader, index)
+        evaluator = try Self.makeEvaluator(
+            configuration.definition, seed: configuration.run.seed, reader,
+            DataSource.roots(of: configuration, excluding: runDirectory, runtime))
         console = world.isRoot ? .standardError : nil
         console?.print("scoring \(reader.directory.shown)")
     }
 
     /// Of the task with the networks of a checkpoint.
     private static func makeEvaluator(
-        _ definition: some TaskDefinition, seed: Int, _ reader: CheckpointReader, _ index: ImageIndex
+        _ definition: some TaskDefinition, seed: Int, _ reader: CheckpointReader, _ roots: PictureRoots
     ) throws -> any TaskEvaluator {
-        let task = try definition.makeTask(seed: seed, elementType: .float32)
+        let pictures = try definition.findPictures(roots)
+        let task = try definition.makeTask(seed: seed, elementType: .float32, pictures: pictures)
         try TrainingState(task, withOptimizers: false).load(reader)
-        return try task.makeEvaluator(pictures: index, communicator: reader.communicator)
+        return try task.makeEvaluator(pictures: pictures, communicator: reader.communicator)
     }
 
     /// Collective; the same report on all ranks.

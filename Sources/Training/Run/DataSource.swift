@@ -1,16 +1,27 @@
 import DataParallel
 import ImagePipeline
+import Learning
 import MessagePassing
 import SystemPackage
 
 /// The pictures of a run, found by rank zero and known to all ranks.
 enum DataSource {
+    /// Where a configuration says that pictures are, and how they are listed.
+    static func roots(
+        of configuration: RunConfiguration, excluding run: FilePath, _ runtime: MPIRuntime
+    ) -> PictureRoots {
+        let paths = configuration.data.roots
+        return PictureRoots(paths, seed: configuration.run.seed, communicator: runtime.world) {
+            try index(paths, excluding: run, runtime)
+        }
+    }
+
     /// Lists the roots on rank zero, sends the list to all ranks and has each check that it can read there.
     ///
     /// One listing spares a shared file system a million look-ups per rank, and every rank sees the same order. To the
     /// watchdog each entry is progress: a listing may take hours, but may not stand still.
     /// Collective; throws the same error on all ranks.
-    static func index(_ roots: [FilePath], excluding run: FilePath, _ runtime: MPIRuntime) throws -> ImageIndex {
+    private static func index(_ roots: [FilePath], excluding run: FilePath, _ runtime: MPIRuntime) throws -> ImageIndex {
         let communicator = runtime.world
         let listed = try communicator.agree(on: "listing the images") {
             communicator.isRoot

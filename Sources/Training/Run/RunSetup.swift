@@ -1,12 +1,13 @@
 import DataParallel
 import Files
 import ImagePipeline
+import Learning
 import MessagePassing
 import SystemPackage
 import TensorCore
 
 /// What must stand before a run's first step, whatever it trains: checks, plans, pictures, lock.
-struct RunSetup {
+struct RunSetup<Pictures: TrainingPictures> {
     let directory: RunDirectory
     let checks: StartChecks
     let host: HostLayout
@@ -15,12 +16,16 @@ struct RunSetup {
     let cores: CorePlan
     /// Of this rank.
     let threads: CorePlan.Threads
-    let index: ImageIndex
+    let pictures: Pictures
     /// What rank zero holds; nil on others.
     let lock: RunLock?
 
     /// Collective; throws the same error on all ranks.
-    init(_ configuration: RunConfiguration, _ runtime: MPIRuntime) throws {
+    ///
+    /// - Parameter find: finds the pictures that the task is trained on.
+    init(
+        _ configuration: RunConfiguration, _ runtime: MPIRuntime, find: (PictureRoots) throws -> Pictures
+    ) throws {
         let world = runtime.world, directory = RunDirectory(configuration.run.directory)
         self.directory = directory
         runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
@@ -41,9 +46,9 @@ struct RunSetup {
         let threads = cores.ranks[host.rank]
         self.threads = threads
         try world.agree(on: "starting threads") { try ComputeThreads.start(threads: threads.compute) }
-        index = try DataSource.index(configuration.data.roots, excluding: directory.path, runtime)
-        try checks.verifyPictures(index)
-        try Self.check(index, batch, configuration)
+        pictures = try find(DataSource.roots(of: configuration, excluding: directory.path, runtime))
+        try checks.verifyPictures(pictures.index)
+        try Self.check(pictures.index, batch, configuration)
         lock = try world.agree(on: "preparing \(directory.path.shown)") {
             guard world.isRoot else { return nil }
             try directory.create()

@@ -25,7 +25,8 @@ package final class TrainingRun<Task: TrainingTask> {
     private let communicator: any Collective
     private let batch: BatchPlan
     private let threads: CorePlan.Threads
-    private let index: ImageIndex
+    private let pictures: Task.Pictures
+    private var index: ImageIndex { pictures.index }
     private let order: SampleOrder
     private let task: Task
     private let step: TrainingStep<Task>
@@ -55,12 +56,14 @@ package final class TrainingRun<Task: TrainingTask> {
         self.configuration = configuration
         self.runtime = runtime
         communicator = world
-        let setup = try RunSetup(configuration, runtime)
-        (index, threads) = (setup.index, setup.threads)
+        let setup = try RunSetup(configuration, runtime, find: definition.findPictures)
+        (pictures, threads) = (setup.pictures, setup.threads)
+        let index = pictures.index
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
 
         let elementType = try configuration.precision.elementType(on: world)
-        task = try definition.makeTask(seed: configuration.run.seed, elementType: elementType)
+        task = try definition.makeTask(
+            seed: configuration.run.seed, elementType: elementType, pictures: pictures)
         step = try TrainingStep(
             task, communicator: world, mode: threads.communication > 0 ? .overlapped : .inline,
             wire: configuration.parallel.wire)
@@ -68,7 +71,7 @@ package final class TrainingRun<Task: TrainingTask> {
             NumberGuard(
                 configuration.numbers, statistics: task.states.flatMap(\.statistics), communicator: world)
         }
-        evaluator = try task.makeEvaluator(pictures: index, communicator: world)
+        evaluator = try task.makeEvaluator(pictures: pictures, communicator: world)
         reporter = try world.agree(on: "opening the run's files") {
             try RunReporter(setup.directory, loaded, hosts: setup.checks.hosts, isRoot: world.isRoot)
         }
@@ -98,7 +101,7 @@ package final class TrainingRun<Task: TrainingTask> {
 
     /// Says what is going to happen.
     private func begin(
-        _ setup: RunSetup, _ restored: RunCheckpoints.Restored?, _ elementType: ElementType
+        _ setup: RunSetup<Task.Pictures>, _ restored: RunCheckpoints.Restored?, _ elementType: ElementType
     ) throws {
         let parameters = task.modules.flatMap(\.parameters).reduce(0) { $0 + $1.value.count }
         let memory = configuration.memory(
@@ -111,6 +114,7 @@ package final class TrainingRun<Task: TrainingTask> {
         try reporter.begin(
             description, position, resumedFrom: restored?.directory.shown,
             bestScores: restored?.bestScores ?? BestScores())
+        pictures.notes.forEach(reporter.note)
         reporter.leftOut(index.leftOut)
     }
 
@@ -233,7 +237,7 @@ package final class TrainingRun<Task: TrainingTask> {
 
     private func makeLoader() throws -> BatchLoader<Task.Samples> {
         try BatchLoader(
-            index: index, samples: task.samples, threads: threads.loader, prefetch: 2,
+            index: index, samples: task.samples(of: pictures), threads: threads.loader, prefetch: 2,
             requests: DataSource.requests(
                 from: position, order: order, plan: batch, phases: task.phases.count, rank: communicator.rank,
                 end: { [schedule] in schedule.isFinished($0) }))

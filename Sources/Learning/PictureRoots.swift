@@ -1,0 +1,32 @@
+package import ImagePipeline
+package import MessagePassing
+package import SystemPackage
+
+/// Where the pictures of a run are said to be: what a task finds its own in.
+package struct PictureRoots {
+    package let paths: [FilePath]
+    /// The run's, for choices of chance among them.
+    package let seed: Int
+    package let communicator: any Collective
+    /// All pictures below the paths, as any task without labels wants them. Collective.
+    package let list: () throws -> ImageIndex
+
+    package init(
+        _ paths: [FilePath], seed: Int, communicator: any Collective, list: @escaping () throws -> ImageIndex
+    ) {
+        (self.paths, self.seed, self.communicator, self.list) = (paths, seed, communicator, list)
+    }
+}
+
+/// The pictures of a run with what a task knows of them, the same on every rank.
+package protocol TrainingPictures {
+    /// What epochs go through.
+    var index: ImageIndex { get }
+    /// What a user must know of them, a sentence each.
+    var notes: [String] { get }
+}
+
+extension ImageIndex: TrainingPictures {
+    package var index: ImageIndex { self }
+    package var notes: [String] { [] }
+}
