@@ -99,7 +99,10 @@ let package = Package(
             ]),
         layer(
             "DenseTasks",
-            ["Checkpointing", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "TensorCore", systemPackage]),
+            [
+                "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
+            ]),
         layer(
             "Training",
             [
@@ -115,8 +118,9 @@ let package = Package(
         .executableTarget(
             name: "pixpro",
             dependencies: [
-                "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Launching", "Learning",
-                "MessagePassing", "NeuralNetwork", "PixelLearning", "Settings", "TensorCore", "Threads", "Training",
+                "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "Launching",
+                "Learning", "MessagePassing", "NeuralNetwork", "PixelLearning", "Settings", "TensorCore", "Threads",
+                "Training",
                 argumentParser, systemPackage,
             ], swiftSettings: swiftSettings,
             // Stacks in reports name the functions.

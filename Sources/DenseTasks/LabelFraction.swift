@@ -55,20 +55,3 @@ extension AnnotatedImages {
             folder: folder, categories: categories, images: places.map { images[$0] }, damage: damage)
     }
 }
-
-extension SegmentationFolder {
-    /// The share of the pictures whose label maps shall be used. Reads all of them for the classes that they show.
-    package func labelled(
-        _ fraction: Double, classNames: [String], void: Int?, seed: UInt64
-    ) throws -> SegmentationFolder {
-        let classes = try (0..<count).map { index in
-            Set(try labels(of: index, classes: classNames.count, void: void).ids).map(Int.init).filter {
-                $0 < classNames.count && $0 != void
-            }.sorted()
-        }
-        return picking(
-            try LabelFraction.places(
-                fraction, names: (0..<count).map { name(of: $0) }, classes: classes, classNames: classNames, seed: seed)
-        )
-    }
-}

@@ -86,7 +86,7 @@ package struct FeatureExtractor {
 /// Calls `body` with what could be loaded of each batch of `indices`, in order, and returns what could not.
 ///
 /// The compute threads load a batch together, then `body` has them for its work.
-func loadInBatches<Value>(
+package func loadInBatches<Value>(
     _ indices: ArraySlice<Int>, batchSize: Int, name: (Int) -> String, load: (Int) throws -> Value,
     progress: (_ done: Int, _ total: Int) throws -> Void,
     _ body: (_ loaded: [(index: Int, value: Value)]) throws -> Void

@@ -1,9 +1,9 @@
 import Foundation
-import MessagePassing
+package import MessagePassing
 
 extension Collective {
     /// This rank's contiguous part of `items`, so that gathering in rank order restores theirs.
-    func slice<Item>(of items: [Item]) -> ArraySlice<Item> {
+    package func slice<Item>(of items: [Item]) -> ArraySlice<Item> {
         items[items.count * rank / size..<items.count * (rank + 1) / size]
     }
 
@@ -14,7 +14,7 @@ extension Collective {
     }
 
     /// Every rank's values one after another, on every rank. Collective.
-    func gathered<Value: Codable>(_ values: [Value]) throws -> [Value] {
+    package func gathered<Value: Codable>(_ values: [Value]) throws -> [Value] {
         let encoded = Array(try JSONEncoder().encode(values))
         return try allGather(encoded).flatMap { try JSONDecoder().decode([Value].self, from: Data($0)) }
     }

@@ -8,13 +8,17 @@ package struct PictureRoots {
     /// The run's, for choices of chance among them.
     package let seed: Int
     package let communicator: any Collective
+    /// To be called again and again while one looks at pictures: a watchdog waits.
+    package let advance: () throws -> Void
     /// All pictures below the paths, as any task without labels wants them. Collective.
     package let list: () throws -> ImageIndex
 
     package init(
-        _ paths: [FilePath], seed: Int, communicator: any Collective, list: @escaping () throws -> ImageIndex
+        _ paths: [FilePath], seed: Int, communicator: any Collective, advance: @escaping () throws -> Void = {},
+        list: @escaping () throws -> ImageIndex
     ) {
-        (self.paths, self.seed, self.communicator, self.list) = (paths, seed, communicator, list)
+        (self.paths, self.seed, self.communicator) = (paths, seed, communicator)
+        (self.advance, self.list) = (advance, list)
     }
 }
 

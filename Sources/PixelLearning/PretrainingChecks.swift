@@ -1,11 +1,7 @@
 import ImagePipeline
-package import NeuralNetwork
+import NeuralNetwork
 package import Settings
 package import Yams
-
-extension ResNetArchitecture: ChoiceValue {
-    package static var choices: [ResNetArchitecture] { published }
-}
 
 extension Dialect: ChoiceValue {}
 extension PixelMethod: ChoiceValue {}
@@ -117,19 +113,9 @@ extension PretrainingSettings {
         return model.levels.reduce(0) { $0 + ($1.channels + 9 * channels + 4) * channels }
     }
 
-    /// Two views, one after the other: the outputs of all convolutions and normalisations, half as much again for
-    /// gradients on their way.
+    /// Two views, one after the other.
     package var activationBytesPerImage: Int {
-        let millionBytesAt224 =
-            switch model.architecture {
-            case .tiny: 1
-            case .resnet18: 40
-            case .resnet34: 60
-            case .resnet50: 150
-            case .resnet101: 230
-            case .resnet152: 320
-            }
-        let backbone = max(1, millionBytesAt224 * 1_000_000 * views.imageSize * views.imageSize / (224 * 224))
+        let backbone = model.architecture.activationBytes(pixels: views.imageSize * views.imageSize)
         return backbone + (model.pyramid.levels.numbers.isEmpty ? 0 : bytesBehindPyramid)
     }
 

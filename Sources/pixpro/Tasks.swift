@@ -1,8 +1,9 @@
+import DenseTasks
 import Learning
 import PixelLearning
 
 /// What the program trains, by the key `task`; the first where a configuration names none.
-let tasks: [any TaskDefinition.Type] = [PretrainingSettings.self]
+let tasks: [any TaskDefinition.Type] = [PretrainingSettings.self, SegmentationSettings.self]
 
 /// Of what references the program verifies.
-var verifiedTasks: [any ReferenceSubject.Type] { [PixelReference.self] }
+var verifiedTasks: [any ReferenceSubject.Type] { [PixelReference.self, SegmentationReference.self] }

@@ -84,7 +84,11 @@ package struct SegmentationFolder: Sendable {
     package func imageBytes(of index: Int) throws -> [UInt8] { try images.bytes(of: index) }
 
     /// The class of every pixel of a picture; ids from `classes` up other than `void` are an error, as is another size.
-    package func labels(of index: Int, classes: Int, void: Int?) throws -> (width: Int, height: Int, ids: [UInt8]) {
+    ///
+    /// - Parameter bytes: the picture's, where they have been read.
+    package func labels(
+        of index: Int, bytes: [UInt8]? = nil, classes: Int, void: Int?
+    ) throws -> (width: Int, height: Int, ids: [UInt8]) {
         let path = labels[index]
         let map: (width: Int, height: Int, ids: [UInt8])
         do {
@@ -98,7 +102,7 @@ package struct SegmentationFolder: Sendable {
         } catch let error as ImageError {
             throw IndexError("\(path.shown): \(error.reason)")
         }
-        try ImageDecoder.open(try imageBytes(of: index)) { picture in
+        try ImageDecoder.open(try bytes ?? imageBytes(of: index)) { picture in
             guard map.width == picture.width, map.height == picture.height else {
                 let remedy =
                     picture.isTurned
@@ -112,9 +116,29 @@ package struct SegmentationFolder: Sendable {
         if let unknown = map.ids.first(where: { Int($0) >= classes && Int($0) != void }) {
             throw IndexError(
                 "\(path.shown) has the class id \(unknown), but there are \(classes) classes (0 to \(classes - 1)) and "
-                    + "\(void.map { "\($0) for void" } ?? "no void"); set evaluation.segmentation.classes or .void")
+                    + "\(void.map { "\($0) for void" } ?? "no void"); correct the labels, or the settings of "
+                    + "classes and void")
         }
         return map
+    }
+
+    /// The folder as bytes that `init(packed:)` reads back; what was left out stays behind.
+    package var packed: [UInt8] {
+        var writer = PackedWriter()
+        writer.add(images.serialized)
+        writer.add(labels) { $0.add($1.bytes) }
+        writer.add(meaning ?? [])
+        return writer.bytes
+    }
+
+    package init(packed bytes: [UInt8]) throws {
+        var reader = PackedReader(bytes)
+        let images = try ImageIndex(serialized: Array(try reader.text()))
+        let labels = try reader.list { FilePath(bytes: try $0.text()) }, meaning = Array(try reader.text())
+        guard labels.count == images.count, meaning.isEmpty || meaning.count == 256 else {
+            throw PackedReader.Damaged()
+        }
+        self.init(images: images, labels: labels, meaning: meaning.isEmpty ? nil : meaning)
     }
 
     /// Checks every label map: all that is wrong is found before anything long begins. Returns how many pixels have each

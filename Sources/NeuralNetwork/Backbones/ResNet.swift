@@ -44,6 +44,23 @@ package enum ResNetArchitecture: String, Sendable {
     }
 }
 
+extension ResNetArchitecture {
+    /// About what an image of so many pixels takes in float32 during a step: the outputs of all convolutions and
+    /// normalisations, half as much again for gradients on their way.
+    package func activationBytes(pixels: Int) -> Int {
+        let millionBytesAt224 =
+            switch self {
+            case .tiny: 1
+            case .resnet18: 40
+            case .resnet34: 60
+            case .resnet50: 150
+            case .resnet101: 230
+            case .resnet152: 320
+            }
+        return max(1, millionBytesAt224 * 1_000_000 * pixels / (224 * 224))
+    }
+}
+
 /// Where a residual block stands, and how it moves over the map.
 private struct BlockGeometry {
     let inputs, width, stride, dilation: Int

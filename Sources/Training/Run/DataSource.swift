@@ -11,9 +11,9 @@ enum DataSource {
         of configuration: RunConfiguration, excluding run: FilePath, _ runtime: MPIRuntime
     ) -> PictureRoots {
         let paths = configuration.data.roots
-        return PictureRoots(paths, seed: configuration.run.seed, communicator: runtime.world) {
-            try index(paths, excluding: run, runtime)
-        }
+        return PictureRoots(
+            paths, seed: configuration.run.seed, communicator: runtime.world, advance: runtime.watchdog.advance
+        ) { try index(paths, excluding: run, runtime) }
     }
 
     /// Lists the roots on rank zero, sends the list to all ranks and has each check that it can read there.
@@ -21,7 +21,8 @@ enum DataSource {
     /// One listing spares a shared file system a million look-ups per rank, and every rank sees the same order. To the
     /// watchdog each entry is progress: a listing may take hours, but may not stand still.
     /// Collective; throws the same error on all ranks.
-    private static func index(_ roots: [FilePath], excluding run: FilePath, _ runtime: MPIRuntime) throws -> ImageIndex {
+    private static func index(_ roots: [FilePath], excluding run: FilePath, _ runtime: MPIRuntime) throws -> ImageIndex
+    {
         let communicator = runtime.world
         let listed = try communicator.agree(on: "listing the images") {
             communicator.isRoot

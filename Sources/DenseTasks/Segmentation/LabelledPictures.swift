@@ -1,0 +1,152 @@
+package import Evaluation
+import Files
+package import ImagePipeline
+package import Learning
+import MessagePassing
+import SystemPackage
+
+/// The pictures that a segmenter is trained on, with their label maps, the same on every rank.
+package struct LabelledPictures: TrainingPictures {
+    /// Where they are.
+    let root: FilePath
+    package let folder: SegmentationFolder
+    package let scheme: LabelScheme
+    package let classNames: [String]
+    /// Pictures whose labels are used. Where that is a share of all, `folder` has each of them several times, so that an
+    /// epoch, and with it the schedule, is as long as of all.
+    package let labelled: Int
+    package let notes: [String]
+
+    package var index: ImageIndex { folder.index }
+
+    /// Rank zero lists the folders, all ranks share the looks at the label maps. Collective.
+    package init(_ settings: SegmentationSettings, _ roots: PictureRoots) throws {
+        let data = settings.data
+        guard roots.paths.count == 1, let root = roots.paths.first else {
+            throw LabelError(
+                "segmentation takes one folder of pictures, whose labels are in another: data.roots has "
+                    + "\(roots.paths.count)")
+        }
+        self.root = root
+        guard let names = data.classNames else {
+            throw LabelError("set data.classes to the number of classes, or to their names")
+        }
+        classNames = names
+        let scheme = LabelScheme(classes: names.count, void: data.void)
+        self.scheme = scheme
+        let all = try SegmentationFolder.shared(roots.communicator) {
+            try SegmentationFolder(data, images: root, labels: data.labels, list: data.list, isTraining: true)
+        }
+        let survey = try LabelSurvey(all, scheme, roots)
+        let counts = LabelCounts(part: "training", ids: survey.pixels, scheme: scheme)
+        try roots.communicator.agree(on: "checking the labels") { try counts.check() }
+        let places = try roots.communicator.agree(on: "choosing labelled pictures") {
+            data.labelFraction == 1
+                ? Array(0..<all.count)
+                : try LabelFraction.places(
+                    data.labelFraction, names: (0..<all.count).map(all.name), classes: survey.classes,
+                    classNames: names, seed: UInt64(roots.seed))
+        }
+        labelled = places.count
+        folder = all.picking((0..<all.count).map { places[$0 % places.count] })
+        notes =
+            [
+                counts.note,
+                places.count < all.count
+                    ? "labels of \(places.count) of \(all.count) pictures are used; an epoch is as long as of all"
+                    : nil,
+            ].compactMap { $0 }
+    }
+}
+
+/// Labelled pictures that cannot be used as they are; thrown alike on every rank.
+package struct LabelError: SharedError, CustomStringConvertible {
+    package let description: String
+    init(_ description: String) { self.description = description }
+}
+
+extension SegmentationFolder {
+    /// What rank zero lists, on every rank. Collective.
+    static func shared(
+        _ communicator: any Collective, _ list: () throws -> SegmentationFolder
+    ) throws -> SegmentationFolder {
+        let listed = try communicator.agree(on: "listing labelled pictures") {
+            communicator.isRoot ? try list() : nil
+        }
+        let packed = try communicator.broadcast(listed?.packed ?? [])
+        return try communicator.agree(on: "reading the image folders") {
+            let folder = try listed ?? SegmentationFolder(packed: packed)
+            try folder.index.verifyReadable(isElsewhere: !communicator.isRoot)
+            return folder
+        }
+    }
+
+    /// A part of the pictures in the layout that the settings name.
+    init(
+        _ data: LabelledData, images: FilePath, labels: FilePath?, list: FilePath?, isTraining: Bool
+    ) throws {
+        let section = isTraining ? "data" : "evaluation"
+        switch data.layout {
+        case .voc:
+            try self.init(
+                voc: images, list: list?.text ?? (isTraining ? "train" : "val"),
+                labels: labels?.text ?? "SegmentationClass")
+        case .cityscapes:
+            try self.init(cityscapes: images, split: list?.text ?? (isTraining ? "train" : "val"))
+        case .folders:
+            guard let labels else {
+                throw LabelError("set \(section).labels to the folder of the label PNGs of \(images.shown)")
+            }
+            let all = try SegmentationFolder(
+                images: images, labels: labels, imageSuffix: data.imageSuffix.text, labelSuffix: data.labelSuffix.text)
+            self = try list.map { try all.listed(in: $0) } ?? all
+        }
+    }
+
+    /// Those that a list names, a line each, with or without an ending.
+    private func listed(in list: FilePath) throws -> SegmentationFolder {
+        var places: [FilePath: Int] = [:]
+        for place in 0..<count {
+            let name = FilePath(name(of: place))
+            places[name] = place
+            places[name.withoutEnding] = place
+        }
+        return picking(
+            try FileList.names(list).map { name in
+                guard let place = places[name] else {
+                    throw LabelError("\(list.shown) names \(name.shown), which is not among the pictures with labels")
+                }
+                return place
+            })
+    }
+}
+
+/// A look at every label map of a set: what is wrong is found before anything long begins.
+private struct LabelSurvey {
+    /// Of all maps, by the 256 ids.
+    let pixels: [Int]
+    /// Of each picture, ascending.
+    let classes: [[Int]]
+
+    /// Each rank looks at a part. Collective; throws the same error on all ranks.
+    init(_ folder: SegmentationFolder, _ scheme: LabelScheme, _ roots: PictureRoots) throws {
+        let communicator = roots.communicator
+        var pixels = [Int64](repeating: 0, count: 256), seen: [[Int]] = []
+        try communicator.agree(on: "reading the label maps") {
+            for place in communicator.slice(of: Array(0..<folder.count)) {
+                try roots.advance()
+                var counts = [Int64](repeating: 0, count: 256)
+                // A picture that cannot be read is none: another takes its place, and it is named then.
+                do {
+                    for id in try folder.labels(of: place, classes: scheme.classes, void: scheme.void).ids {
+                        counts[Int(id)] += 1
+                    }
+                } catch is ImageError {}
+                for id in 0..<256 { pixels[id] += counts[id] }
+                seen.append((0..<scheme.classes).filter { counts[$0] > 0 && $0 != scheme.void })
+            }
+        }
+        self.pixels = try communicator.sum(pixels).map { Int($0) }
+        classes = try communicator.gathered(seen)
+    }
+}

@@ -1,0 +1,100 @@
+import Evaluation
+import ImagePipeline
+package import Learning
+package import MessagePassing
+import NeuralNetwork
+import TensorCore
+
+/// Scores a segmenter at the resolution of the labels, each rank on a part of the pictures: their counts add up to one
+/// confusion matrix.
+package final class SegmentationEvaluator: TaskEvaluator {
+    private let segmenter: Segmenter
+    /// Nil where nothing is to be scored.
+    private let folder: SegmentationFolder?
+    private let trained: Int
+    private let scheme: LabelScheme
+    private let classNames: [String]
+    private let windows: WindowPlan
+    private let communicator: any Collective
+
+    /// Finds the pictures. Collective.
+    package init(
+        _ segmenter: Segmenter, _ settings: SegmentationSettings, pictures: LabelledPictures,
+        communicator: any Collective
+    ) throws {
+        (self.segmenter, self.communicator) = (segmenter, communicator)
+        (scheme, classNames, trained) = (pictures.scheme, pictures.classNames, pictures.labelled)
+        let evaluation = settings.evaluation
+        windows = WindowPlan(scale: evaluation.scale, side: evaluation.window, step: evaluation.windowStep)
+        folder = try evaluation.validation.map { set in
+            try SegmentationFolder.shared(communicator) {
+                try SegmentationFolder(
+                    settings.data, images: set.images ?? pictures.root, labels: set.labels ?? settings.data.labels,
+                    list: set.list, isTraining: false)
+            }
+        }
+    }
+
+    package func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {
+        guard let folder else { return EvaluationReport(scores: [], notes: ["evaluation.validation is not set"]) }
+        let convolutions = Convolutions()
+        var confusion = ConfusionMatrix(classes: scheme.classes), own = 0
+        let skipped = try communicator.agree(on: "segmenting pictures") {
+            try loadInBatches(
+                communicator.slice(of: Array(0..<folder.count)), batchSize: ComputeThreads.shared.threads,
+                name: folder.description(of:), load: { try load($0, of: folder) },
+                progress: { try progress("segmenting", $0, $1) }
+            ) { loaded in
+                for (_, picture) in loaded {
+                    let ids = try predict(picture.bytes, picture.labels.height, picture.labels.width, convolutions)
+                    confusion.add(picture.labels, predictions: ids, scheme: scheme)
+                    own += 1
+                }
+            }
+        }
+        confusion.counts = try communicator.sum(confusion.counts)
+        let scored = Int(try communicator.sum([Int64(own)])[0]), left = try communicator.gathered(skipped)
+        return try communicator.agree(on: "scoring segmentation") {
+            try report(confusion, of: folder.count, scored: scored, left)
+        }
+    }
+
+    private func load(_ place: Int, of folder: SegmentationFolder) throws -> (bytes: [UInt8], labels: PixelLabels) {
+        let bytes = try folder.imageBytes(of: place)
+        let map = try folder.labels(of: place, bytes: bytes, classes: scheme.classes, void: scheme.void)
+        return (bytes, PixelLabels(width: map.width, height: map.height, ids: map.ids))
+    }
+
+    /// The class of each pixel of a picture, the lowest of equally likely ones.
+    private func predict(_ bytes: [UInt8], _ height: Int, _ width: Int, _ convolutions: Convolutions) throws -> [UInt8]
+    {
+        let renderer = RegionRenderer(), sums = LogitSums(height: height, width: width, classes: scheme.classes)
+        for region in windows.regions(height: height, width: width) {
+            let size = windows.size(of: region)
+            let image = try renderer.render(bytes, region, height: size.height, width: size.width)
+            let logits = try segmenter(
+                image.reshaped([1, size.height, size.width, 3]),
+                Pass(mode: .evaluation, convolutions: convolutions)
+            ).logits.value
+            sums.add(logits, region)
+        }
+        return sums.classes
+    }
+
+    private func report(
+        _ confusion: ConfusionMatrix, of pictures: Int, scored: Int, _ skipped: [SkippedPicture]
+    ) throws -> EvaluationReport {
+        let scores = SegmentationScores(confusion, classNames: classNames)
+        guard let mean = scores.mean, let accuracy = scores.pixelAccuracy else {
+            let first = skipped.first.map { "; the first that was skipped: \($0)" } ?? ""
+            throw EvaluationError("no labelled pixel in the \(pictures) pictures to be scored\(first)")
+        }
+        func score(_ name: String, _ value: Double) -> Score {
+            Score(name: name, value: value, trained: trained, scored: scored)
+        }
+        return EvaluationReport(
+            scores: [score("mIoU", mean), score("pixel accuracy", accuracy)]
+                + scores.byClass.compactMap { name, value in value.map { score("IoU \(name)", $0) } },
+            skipped: skipped, notes: [scores.note].compactMap { $0 })
+    }
+}
