@@ -1,5 +1,4 @@
 import Files
-package import ImagePipeline
 import TensorCore
 
 /// Which pictures of a set keep their labels where only a share of them shall be used.

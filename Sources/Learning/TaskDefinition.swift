@@ -10,6 +10,16 @@ package protocol TaskDefinition<Task>: TaskSettings {
     func findPictures(_ roots: PictureRoots) throws -> Task.Pictures
     /// For a run of this seed on these pictures, with maps of the given type in training.
     func makeTask(seed: Int, elementType: ElementType, pictures: Task.Pictures) throws -> Task
+
+    /// The networks of a checkpoint that can be exported, the usual one first.
+    var exportMaps: [ExportMap] { get }
+    /// What whoever is handed an export must know of it, beside what decides its tensors.
+    var exportCard: [String: String] { get }
+}
+
+extension TaskDefinition {
+    package var exportMaps: [ExportMap] { [] }
+    package var exportCard: [String: String] { [:] }
 }
 
 extension TaskDefinition where Task.Pictures == ImageIndex {

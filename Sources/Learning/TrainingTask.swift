@@ -46,8 +46,6 @@ package protocol TrainingTask: AnyObject {
 
     /// What decides which tensors a checkpoint has, by name.
     var architectureFacts: [String: String] { get }
-    /// What can be exported.
-    var exportMaps: [ExportMap] { get }
     /// For the log: "pixpro (official), resnet50".
     var summary: String { get }
     /// What the settings alone let expect, before a picture is read.
@@ -73,7 +71,6 @@ extension TrainingTask {
     package func observe(_ totals: Figures.Totals, step: Int) -> StepObservation { StepObservation() }
     package func forecasts() -> [String] { [] }
     package func beginWithWeights() throws -> [String] { [] }
-    package var exportMaps: [ExportMap] { [] }
 
     /// Everything that a run must restore, in the order of checkpoints.
     package var states: [ModelState] { modules.map(\.state) + averages.map(\.state) }

@@ -11,6 +11,22 @@ extension PretrainingSettings: TaskDefinition {
     package func makeTask(seed: Int, elementType: ElementType, pictures: ImageIndex) -> PretrainingTask {
         PretrainingTask(prepared(seed: seed, elementType: elementType))
     }
+
+    /// The backbone that was trained, which the published results use, and its moving average.
+    package var exportMaps: [ExportMap] {
+        let backbone = (model.architecture, 32)
+        return [
+            ExportMap(name: "online", withoutPrefix: "encoder.", backbone: backbone),
+            ExportMap(name: "momentum", withoutPrefix: "encoder_k.", backbone: backbone),
+        ]
+    }
+
+    package var exportCard: [String: String] {
+        [
+            "trained_image_size": "\(views.imageSize)",
+            "method": "\(model.method.rawValue), dialect \(model.dialect.rawValue)",
+        ]
+    }
 }
 
 /// Pretraining as a task: two views of each picture, pixels of one against those of the other.
@@ -205,12 +221,6 @@ package final class PretrainingTask: TrainingTask {
             "towerDepth": "\(pyramid.towerDepth)",
         ]
     }
-
-    /// The network that was trained, and its moving average.
-    package static let onlineEncoder = ExportMap(name: "online", withoutPrefix: "encoder.")
-    package static let momentumEncoder = ExportMap(name: "momentum", withoutPrefix: "encoder_k.")
-
-    package var exportMaps: [ExportMap] { [Self.onlineEncoder, Self.momentumEncoder] }
 
     package var summary: String {
         let model = settings.model, instance = model.instance.kind == .none ? "" : " + \(model.instance.kind.rawValue)"

@@ -9,6 +9,8 @@ package protocol TaskSettings: Sendable, Equatable {
     static var schema: Schema<Self> { get }
     /// What `--keys` says after the keys.
     static var notes: [String] { get }
+    /// What a run is like unless its user says otherwise.
+    static var usualRun: UsualRun { get }
 
     /// Gives keys whose default depends on another key that default, except those in `given`.
     mutating func completeDefaults(except given: Set<String>)
@@ -25,8 +27,21 @@ package protocol TaskSettings: Sendable, Equatable {
     var activationBytesPerImage: Int { get }
 }
 
+/// How long a run usually is, and of what batch.
+package struct UsualRun: Sendable, Equatable {
+    package let epochs, warmupEpochs, globalBatch: Int
+
+    package init(epochs: Int, warmupEpochs: Int, globalBatch: Int) {
+        (self.epochs, self.warmupEpochs, self.globalBatch) = (epochs, warmupEpochs, globalBatch)
+    }
+
+    /// As backbones are pretrained.
+    package static let pretraining = UsualRun(epochs: 100, warmupEpochs: 5, globalBatch: 1024)
+}
+
 extension TaskSettings {
     package static var notes: [String] { [] }
+    package static var usualRun: UsualRun { .pretraining }
     package mutating func completeDefaults(except given: Set<String>) {}
     package func contradictions(place: (String) -> String) -> [ConfigurationError.Problem] { [] }
 

@@ -5,7 +5,7 @@ import Training
 
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Writes the trained backbone as safetensors in torchvision's names.",
+        abstract: "Writes a trained network as safetensors, backbones in torchvision's names.",
         discussion: """
             In Python:
               from safetensors.torch import load_file
@@ -19,8 +19,12 @@ struct Export: ParsableCommand {
     @Option(name: .shortAndLong, help: "The file to write.")
     var output: FilePath
 
-    @Option(help: "Which network: online or momentum.")
-    var encoder = BackboneExport.Encoder.online
+    @Option(
+        help: """
+            Which network: online or momentum of pretraining, segmenter or backbone of segmentation; the first of the \
+            task's if left out.
+            """)
+    var network: String?
 
     @Option(
         help: "The step of the checkpoint to take; the newest if left out.",
@@ -33,11 +37,9 @@ struct Export: ParsableCommand {
     func run() throws {
         runOnAllRanks { runtime in
             if example != nil { try startComputeThreads(on: runtime) }
-            let summary = try BackboneExport(runDirectory: directory, step: step, communicator: runtime.world)
-                .write(encoder, to: output, example: example)
+            let summary = try NetworkExport(network, of: directory, step: step, communicator: runtime.world)
+                .write(to: output, example: example)
             if runtime.world.isRoot { print(summary) }
         }
     }
 }
-
-extension BackboneExport.Encoder: ExpressibleByArgument {}

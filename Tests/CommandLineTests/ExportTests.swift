@@ -31,7 +31,7 @@ import Training
             let picture = SmallRun.data + "/images/train/" + "stripes-disc/0000.jpg"
             for (encoder, prefix) in [("online", "encoder."), ("momentum", "encoder_k.")] {
                 let path = run.directory + "/\(encoder).safetensors"
-                let arguments = ["export", run.run, "-o", path, "--encoder", encoder, "--example", picture]
+                let arguments = ["export", run.run, "-o", path, "--network", encoder, "--example", picture]
                 let result = try MPILauncher.run("pixpro", ranks: 1, arguments)
                 #expect(result.status == 0, "\(result)")
                 let threads = "\(SmallRun.cores) thread\(SmallRun.cores == 1 ? "" : "s")"

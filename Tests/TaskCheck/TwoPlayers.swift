@@ -42,6 +42,7 @@ struct PlayerSettings: TaskDefinition {
         settings: [Setting("judge.rate", \.judgeRate, in: .above(0, upTo: 1), "Learning rate of the judge.")])
     let parameterCount = 112
     let activationBytesPerImage = 1000
+    var exportMaps: [ExportMap] { [ExportMap(name: "painter", withoutPrefix: "painter.")] }
 
     func makeTask(seed: Int, elementType: ElementType, pictures: ImageIndex) -> TwoPlayers { TwoPlayers(self) }
 }
@@ -73,7 +74,6 @@ final class TwoPlayers: TrainingTask {
 
     let architectureFacts = ["players": "2"]
     let summary = "two players"
-    let exportMaps = [ExportMap(name: "painter", withoutPrefix: "painter.")]
 
     func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
         [

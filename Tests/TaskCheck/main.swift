@@ -27,7 +27,7 @@ runOnAllRanks(program: "task-check") { runtime in
         if runtime.world.isRoot { print(try report.json) }
     default:
         let weights = try WeightsExport(runDirectory: FilePath(words[1]), step: nil, communicator: runtime.world)
-        let count = try weights.write(TwoPlayers(PlayerSettings()).exportMaps[0], to: FilePath(words[2]))
+        let count = try weights.write(PlayerSettings().exportMaps[0], to: FilePath(words[2]))
         if runtime.world.isRoot { print("wrote \(count) tensors") }
     }
 }

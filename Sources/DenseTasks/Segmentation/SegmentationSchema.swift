@@ -5,6 +5,8 @@ import TensorCore
 
 extension SegmentationSettings: TaskSettings {
     package static let name = "segmentation"
+    /// About 30,000 updates of 10,000 pictures.
+    package static let usualRun = UsualRun(epochs: 50, warmupEpochs: 1, globalBatch: 16)
 
     package static let schema =
         Schema<SegmentationSettings>(

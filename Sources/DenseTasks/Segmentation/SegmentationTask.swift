@@ -14,6 +14,18 @@ extension SegmentationSettings: TaskDefinition {
         settings.model.elementType = elementType
         return SegmentationTask(settings, classNames: pictures.classNames, seed: UInt64(seed))
     }
+
+    package var exportMaps: [ExportMap] {
+        [
+            ExportMap(name: "segmenter", withoutPrefix: ""),
+            ExportMap(
+                name: "backbone", withoutPrefix: "encoder.", backbone: (model.architecture, model.outputStride.pixels)),
+        ]
+    }
+
+    package var exportCard: [String: String] {
+        ["class_names": (data.classNames ?? []).joined(separator: ","), "trained_image_size": "\(cropSize)"]
+    }
 }
 
 /// Segmentation as a task: what each pixel shows.
@@ -93,10 +105,6 @@ package final class SegmentationTask: TrainingTask {
             "headChannels": "\(settings.model.headChannels)", "headDilation": "\(settings.model.headDilation)",
             "classes": "\(classNames.count)",
         ]
-    }
-
-    package var exportMaps: [ExportMap] {
-        [ExportMap(name: "segmenter", withoutPrefix: ""), ExportMap(name: "backbone", withoutPrefix: "encoder.")]
     }
 
     package var summary: String {

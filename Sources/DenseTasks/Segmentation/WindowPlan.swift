@@ -50,8 +50,8 @@ package final class LogitSums {
         let upsampling = BilinearUpsampling(
             mapRows: logits.shape[1], mapColumns: logits.shape[2], height: region.height, width: region.width)
         let pixels = upsampling(logits)
-        if region.height == height, region.width == width {
-            sums.map { $0.addInPlace(pixels) } ?? (sums = pixels)
+        if sums == nil, region.height == height, region.width == width {
+            sums = pixels
             return
         }
         let all = sums ?? .zeros([height, count, width])

@@ -86,7 +86,7 @@ extension EngineList {
 
     /// oneDNN 2.6 gathers the pixels of strided 1×1 kernels by whole vectors of channels, and writes past the memory that it
     /// asked for where the last vector is not full (seen with AVX2).
-    static func isSoundInOneDNN(_ geometry: ConvolutionGeometry) -> Bool {
+    package static func isSoundInOneDNN(_ geometry: ConvolutionGeometry) -> Bool {
         geometry.kernel > 1 || geometry.stride == 1
             || (geometry.inputChannels % 16 == 0 && geometry.outputChannels % 16 == 0)
     }

@@ -24,7 +24,12 @@ package struct RunConfiguration: Sendable, Equatable {
     private var taskSettings: AnyTaskSettings
 
     /// The defaults, with those of a task.
-    package init(task: any TaskSettings) { taskSettings = AnyTaskSettings(task) }
+    package init(task: any TaskSettings) {
+        taskSettings = AnyTaskSettings(task)
+        let usual = type(of: task).usualRun
+        (schedule.epochs, schedule.warmupEpochs) = (usual.epochs, usual.warmupEpochs)
+        batch.size = .global(usual.globalBatch)
+    }
 
     /// What the task lets its user decide.
     package var task: any TaskSettings {
@@ -66,14 +71,14 @@ package struct RunConfiguration: Sendable, Equatable {
     }
 
     package struct Schedule: Sendable, Equatable {
-        package var epochs = 100
-        package var warmupEpochs = 5
+        package var epochs = UsualRun.pretraining.epochs
+        package var warmupEpochs = UsualRun.pretraining.warmupEpochs
         /// Ends the run after this many optimiser steps; the learning rate still follows `epochs`.
         package var steps: Int?
     }
 
     package struct Batch: Sendable, Equatable {
-        package var size = BatchSize.global(1024)
+        package var size = BatchSize.global(UsualRun.pretraining.globalBatch)
         package var microBatch = AutomaticCount.auto
 
         /// The key `batch.global`; nil where `perRank` is what is set. Setting nil changes nothing.

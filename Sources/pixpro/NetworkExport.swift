@@ -1,0 +1,113 @@
+import Checkpointing
+import Files
+import ImagePipeline
+import Learning
+import MessagePassing
+import NeuralNetwork
+import Settings
+import SystemPackage
+import TensorCore
+import Training
+
+/// A trained network as a file that other libraries load: torchvision's names, OIHW, and a card in the metadata.
+struct NetworkExport {
+    private let weights: WeightsExport
+    private let run: RunConfiguration
+    private let map: ExportMap
+    private var reader: CheckpointReader { weights.reader }
+    private var definition: any TaskDefinition { run.definition }
+
+    /// Opens the checkpoint of `step`, or the newest, for one of its task's networks, the first if none is named.
+    /// Collective.
+    init(_ network: String?, of runDirectory: FilePath, step: Int?, communicator: any Collective) throws {
+        weights = try WeightsExport(runDirectory: runDirectory, step: step, communicator: communicator)
+        run = try RunConfiguration.parse(
+            yaml: weights.reader.manifest.facts.configuration, name: weights.reader.directory.shown, tasks: tasks
+        ).configuration
+        let maps = run.definition.exportMaps
+        guard let map = network == nil ? maps.first : maps.first(where: { $0.name == network }) else {
+            throw TrainingError(
+                "a run of the task \(run.taskName.name) has no network '\(network ?? "")' to export; it has "
+                    + maps.map(\.name).joined(separator: ", "))
+        }
+        self.map = map
+    }
+
+    /// Writes the file on rank zero; returns a sentence about it. Collective.
+    ///
+    /// With a picture, `<path without .safetensors>.example.safetensors` holds it as a backbone sees it (`image`
+    /// [1, 3, H, W]) and what the backbone makes of it (`c5`), so that any other loader can be checked against this one.
+    func write(to path: FilePath, example picture: FilePath? = nil) throws -> String {
+        let renamed = try weights.tensors(map)
+        try reader.communicator.agree(on: "writing \(path.shown)") {
+            guard reader.communicator.isRoot else { return }
+            try SafetensorsFile.write(renamed, metadata: card, to: path)
+            if let picture { try writeExample(picture, renamed, to: path) }
+        }
+        let threads = ComputeThreads.shared.threads, facts = reader.manifest.facts
+        let example = picture.map {
+            "; beside it \($0.shown) and its features, by \(threads) thread\(threads == 1 ? "" : "s")"
+        }
+        return "wrote \(path.shown): \(renamed.count) tensors of the \(map.name) network "
+            + "(\(facts.architecture["architecture"] ?? "?")) at step \(facts.step)" + (example ?? "")
+    }
+
+    private func writeExample(_ picture: FilePath, _ tensors: [NamedTensor], to path: FilePath) throws {
+        guard let backbone = map.backbone else {
+            throw TrainingError(
+                "an example is of a backbone alone, which \(map.name) is not: export another network, or no example")
+        }
+        let byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
+        let state = ModelState(seed: 0)
+        let network = ResNet(backbone.architecture, Scope(state), outputStride: backbone.outputStride)
+        try ModelFile.load(state) { byName[$0]!.tensor! }
+        let size = 224
+        let bytes = try WholeFile.bytes(of: picture)
+        let image: Tensor
+        do { image = try EvaluationTransform.centerView(bytes, imageSize: size) } catch let error as ImageError {
+            throw TrainingError("\(picture.shown) \(error.reason)")
+        }
+        let features = try network(Variable(image.reshaped([1, size, size, 3])), Pass(mode: .evaluation)).value
+        let (rows, columns, channels) = (features.shape[1], features.shape[2], features.shape[3])
+        try SafetensorsFile.write(
+            [
+                NamedTensor(
+                    name: "image",
+                    tensor: image.permutedInner(outer: 1, rows: size * size, columns: 3).reshaped([1, 3, size, size])),
+                NamedTensor(
+                    name: "c5",
+                    tensor: features.permutedInner(outer: 1, rows: rows * columns, columns: channels)
+                        .reshaped([1, channels, rows, columns])),
+            ],
+            metadata: ["picture": picture.text, "format": "pt"],
+            to: Self.examplePath(beside: path))
+    }
+
+    private static func examplePath(beside path: FilePath) -> FilePath {
+        var path = path
+        if path.extension == "safetensors" { path.extension = nil }
+        return path.appending(suffix: ".example.safetensors")
+    }
+
+    /// What someone who is handed the file must know to use it.
+    private var card: [String: String] {
+        let facts = reader.manifest.facts
+        var backbone: [String: String] = [:]
+        if let made = map.backbone {
+            let top = made.architecture.levels(outputStride: made.outputStride)[3]
+            backbone = [
+                "layout": "torchvision ResNet v1.5 without fc; OIHW",
+                "output": "C5, stride \(top.stride), \(top.channels) channels",
+            ]
+        }
+        return weights.facts.merging(facts.architecture) { $1 }.merging(definition.exportCard) { $1 }.merging(backbone)
+        { $1 }
+        .merging([
+            "network": map.name, "task": run.taskName.name, "color": "RGB in 0…1, then (x - mean) / std",
+            "mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225",
+            "epochs": "\(facts.counters["epoch"] ?? 0) of \(run.schedule.epochs)",
+            "global_batch": run.batch.global.map(String.init) ?? "\(run.batch.perRank ?? 0) per rank",
+            "configuration": facts.configuration,
+        ]) { $1 }
+    }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+import Training
+
+/// Segmentation learned as users learn it: on any number of ranks, stopped, resumed, scored, and refused.
+@Suite(.serialized) struct SegmentationRunTests {
+    private static let pictures = SmallRun.data + "/segmentation"
+    private static let settings = [
+        "task=segmentation", "data.classes=4", "data.cropSize=48", "model.architecture=resnet18",
+        "model.headChannels=16", "batch.global=5", "schedule.epochs=12", "schedule.warmupEpochs=1",
+        "schedule.steps=4", "checkpoint.everySteps=100", "evaluation.everyEpochs=0", "parallel.oversubscribe=true",
+        "data.workers=0", "parallel.threads=1", "precision=float32", "optimizer.baseLearningRate=0.05",
+    ]
+    private static let labels = "data.labels=\(pictures)/train/labels"
+    private static let validation = [
+        "evaluation.validation.images=\(pictures)/val/images", "evaluation.validation.labels=\(pictures)/val/labels",
+    ]
+
+    private func train(
+        _ run: SmallRun, ranks: Int, _ settings: [String] = [], labels: String = labels
+    ) throws -> ProcessResult {
+        let all = Self.settings + [labels, "run.directory=\(run.run)"] + settings
+        return try MPILauncher.run(
+            "pixpro", ranks: ranks,
+            ["train"] + all.flatMap { ["--set", $0] } + [Self.pictures + "/train/images"], timeLimit: 90)
+    }
+
+    /// Five images: two ranks have three and two, and K = 2 cuts them into three and two first.
+    @Test(arguments: [[], ["batch.microBatch=3"]]) func anyNumberOfRanksLearnsTheSame(_ settings: [String]) throws {
+        var reference: [Double] = []
+        for ranks in [1, 2, 3] {
+            try SmallRun.with { run in
+                // A micro-batch of three a rank is one of six, nine, … over all: K is set by its size on one rank.
+                let own = settings.isEmpty ? [] : ["batch.microBatch=\(ranks == 1 ? 3 : ranks == 2 ? 2 : 1)"]
+                let result = try train(run, ranks: ranks, own)
+                #expect(result.status == 0, "\(result)")
+                let losses = try run.losses()
+                if ranks == 1 { reference = losses }
+                #expect(losses.count == 4 && abs(losses[0] - reference[0]) <= 1e-6 * reference[0], "\(losses)")
+                #expect(zip(losses, reference).allSatisfy { abs($0 - $1) <= 1e-5 * $1 }, "\(losses), \(reference)")
+            }
+        }
+        #expect(reference.last! < reference[0])
+    }
+
+    @Test func aRunGoesOnBitForBitAndIsScoredAlikeByAnyNumberOfRanks() throws {
+        try SmallRun.with { whole in
+            let result = try train(whole, ranks: 2, Self.validation + ["evaluation.everyEpochs=12"])
+            #expect(result.status == 0, "\(result)")
+            try SmallRun.with { parts in
+                #expect(try train(parts, ranks: 2, ["schedule.steps=2"]).status == 0)
+                let resumed = try train(parts, ranks: 2)
+                #expect(resumed.status == 0 && resumed.errorOutput.contains("resuming from"), "\(resumed)")
+                #expect(try parts.losses() == whole.losses())
+                #expect(try parts.shardChecksums(step: 4) == whole.shardChecksums(step: 4))
+            }
+            let windows = ["evaluation.window=32", "evaluation.windowStep=24", "evaluation.scale=0.75"]
+            for options in [[], windows] {
+                let tables = try [1, 3].map { ranks in
+                    let scored = try MPILauncher.run(
+                        "pixpro", ranks: ranks,
+                        ["evaluate", whole.run, "--json"] + options.flatMap { ["--set", $0] }, timeLimit: 60)
+                    #expect(scored.status == 0, "\(scored)")
+                    return scored.output
+                }
+                #expect(tables[0].contains("\"mIoU\"") && tables[0].contains("\"IoU 3\"") && tables[0] == tables[1])
+            }
+        }
+    }
+
+    /// Shares of labels, with a schedule of the same length.
+    @Test func aShareOfTheLabelsLearnsAsLong() throws {
+        try SmallRun.with { run in
+            let result = try train(run, ranks: 2, ["data.labelFraction=0.34", "data.classes=[void, a, b, c]"])
+            #expect(result.status == 0, "\(result)")
+            let log = try String(contentsOfFile: run.run + "/log.txt", encoding: .utf8)
+            #expect(log.contains(#/labels of [2-4] of 6 pictures are used/#) && log.contains("6 images"), "\(log)")
+            #expect(try run.losses().count == 4)
+        }
+    }
+
+    @Test func whatCannotBeUsedIsNamedBeforeTraining() throws {
+        func refusal(_ settings: [String], labels: String = Self.labels, ranks: Int = 2) throws -> String {
+            var text = ""
+            try SmallRun.with { run in
+                let result = try train(run, ranks: ranks, settings, labels: labels)
+                #expect(result.status == 78, "\(result)")
+                text = result.errorOutput
+            }
+            return text
+        }
+        #expect(try refusal(["data.classes=3"]).contains("has the class id 3, but there are 3 classes"))
+        #expect(try refusal(["data.classes=null"], ranks: 1).contains("data.classes is not set"))
+        #expect(try refusal(["data.void=2"], ranks: 1).contains("data.void 2 is one of the classes"))
+        #expect(try refusal(["method.name=pixpro"], ranks: 1).contains("method.name"))
+        #expect(try refusal(["evaluation.windowStep=9"], ranks: 1).contains("would leave pixels out"))
+        let elsewhere = try refusal([], labels: "data.labels=\(Self.pictures)/val/labels")
+        #expect(elsewhere.contains("has no label map"), "\(elsewhere)")
+        let twice = try refusal(["data.roots=[\(Self.pictures)/train/images, \(Self.pictures)/val/images]"])
+        #expect(twice.contains("segmentation takes one folder"), "\(twice)")
+    }
+}
