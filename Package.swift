@@ -100,8 +100,8 @@ let package = Package(
         layer(
             "DenseTasks",
             [
-                "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
-                "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
+                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "Learning",
+                "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
         layer(
             "Training",

@@ -36,6 +36,12 @@ package struct Canvas: Sendable, Equatable {
         for _ in 0..<width * height { pixels += [background.red, background.green, background.blue] }
     }
 
+    /// A picture of interleaved RGB bytes to draw on.
+    package init(width: Int, height: Int, pixels: [UInt8]) {
+        precondition(pixels.count == width * height * 3, "\(pixels.count) bytes for \(width)×\(height) RGB")
+        (self.width, self.height, self.pixels) = (width, height, pixels)
+    }
+
     package subscript(x: Int, y: Int) -> Color {
         let offset = (y * width + x) * 3
         return Color(UInt32(pixels[offset]) << 16 | UInt32(pixels[offset + 1]) << 8 | UInt32(pixels[offset + 2]))

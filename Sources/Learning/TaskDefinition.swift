@@ -15,9 +15,17 @@ package protocol TaskDefinition<Task>: TaskSettings {
     var exportMaps: [ExportMap] { get }
     /// What whoever is handed an export must know of it, beside what decides its tensors.
     var exportCard: [String: String] { get }
+
+    /// What says of single pictures what was learned, with the networks of a checkpoint that was made with these
+    /// architecture facts; nil where there is nothing to say.
+    func makePredictor(_ architecture: [String: String], _ options: PredictionOptions) throws -> (any TaskPredictor)?
 }
 
 extension TaskDefinition {
+    package func makePredictor(
+        _ architecture: [String: String], _ options: PredictionOptions
+    ) throws -> (any TaskPredictor)? { nil }
+
     package var exportMaps: [ExportMap] { [] }
     package var exportCard: [String: String] { [:] }
 }

@@ -21,6 +21,10 @@ extension PretrainingSettings: TaskDefinition {
         ]
     }
 
+    package func makePredictor(
+        _ architecture: [String: String], _ options: PredictionOptions
+    ) throws -> (any TaskPredictor)? { FeaturePredictor(self, options) }
+
     package var exportCard: [String: String] {
         [
             "trained_image_size": "\(views.imageSize)",

@@ -66,7 +66,7 @@ import Testing
         var augmentation = LabelledAugmentation()
         (augmentation.minimumScale, augmentation.maximumScale, augmentation.distortion) = (4, 6, 0.5)
         func mostOfOneClass(_ ids: [UInt8]) -> Double {
-            Double((0..<4).map { class_ in ids.count { $0 == class_ } }.max()!) / Double(ids.count)
+            Double((0..<4).map { id in ids.count { $0 == id } }.max()!) / Double(ids.count)
         }
         try withBlocks { folder in
             let free = try (0..<20).map { try load(folder, side: 36, augmentation, sample: $0) }

@@ -8,13 +8,12 @@ import TensorCore
 /// Scores a segmenter at the resolution of the labels, each rank on a part of the pictures: their counts add up to one
 /// confusion matrix.
 package final class SegmentationEvaluator: TaskEvaluator {
-    private let segmenter: Segmenter
+    private let segmentation: PictureSegmentation
     /// Nil where nothing is to be scored.
     private let folder: SegmentationFolder?
     private let trained: Int
     private let scheme: LabelScheme
     private let classNames: [String]
-    private let windows: WindowPlan
     private let communicator: any Collective
 
     /// Finds the pictures. Collective.
@@ -22,11 +21,10 @@ package final class SegmentationEvaluator: TaskEvaluator {
         _ segmenter: Segmenter, _ settings: SegmentationSettings, pictures: LabelledPictures,
         communicator: any Collective
     ) throws {
-        (self.segmenter, self.communicator) = (segmenter, communicator)
+        self.communicator = communicator
+        segmentation = PictureSegmentation(segmenter, settings.evaluation)
         (scheme, classNames, trained) = (pictures.scheme, pictures.classNames, pictures.labelled)
-        let evaluation = settings.evaluation
-        windows = WindowPlan(scale: evaluation.scale, side: evaluation.window, step: evaluation.windowStep)
-        folder = try evaluation.validation.map { set in
+        folder = try settings.evaluation.validation.map { set in
             try SegmentationFolder.shared(communicator) {
                 try SegmentationFolder(
                     settings.data, images: set.images ?? pictures.root, labels: set.labels ?? settings.data.labels,
@@ -37,7 +35,6 @@ package final class SegmentationEvaluator: TaskEvaluator {
 
     package func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {
         guard let folder else { return EvaluationReport(scores: [], notes: ["evaluation.validation is not set"]) }
-        let convolutions = Convolutions()
         var confusion = ConfusionMatrix(classes: scheme.classes), own = 0
         let skipped = try communicator.agree(on: "segmenting pictures") {
             try loadInBatches(
@@ -46,7 +43,8 @@ package final class SegmentationEvaluator: TaskEvaluator {
                 progress: { try progress("segmenting", $0, $1) }
             ) { loaded in
                 for (_, picture) in loaded {
-                    let ids = try predict(picture.bytes, picture.labels.height, picture.labels.width, convolutions)
+                    let ids = try segmentation.classes(
+                        picture.bytes, height: picture.labels.height, width: picture.labels.width)
                     confusion.add(picture.labels, predictions: ids, scheme: scheme)
                     own += 1
                 }
@@ -63,22 +61,6 @@ package final class SegmentationEvaluator: TaskEvaluator {
         let bytes = try folder.imageBytes(of: place)
         let map = try folder.labels(of: place, bytes: bytes, classes: scheme.classes, void: scheme.void)
         return (bytes, PixelLabels(width: map.width, height: map.height, ids: map.ids))
-    }
-
-    /// The class of each pixel of a picture, the lowest of equally likely ones.
-    private func predict(_ bytes: [UInt8], _ height: Int, _ width: Int, _ convolutions: Convolutions) throws -> [UInt8]
-    {
-        let renderer = RegionRenderer(), sums = LogitSums(height: height, width: width, classes: scheme.classes)
-        for region in windows.regions(height: height, width: width) {
-            let size = windows.size(of: region)
-            let image = try renderer.render(bytes, region, height: size.height, width: size.width)
-            let logits = try segmenter(
-                image.reshaped([1, size.height, size.width, 3]),
-                Pass(mode: .evaluation, convolutions: convolutions)
-            ).logits.value
-            sums.add(logits, region)
-        }
-        return sums.classes
     }
 
     private func report(

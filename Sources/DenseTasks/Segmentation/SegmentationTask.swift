@@ -23,6 +23,12 @@ extension SegmentationSettings: TaskDefinition {
         ]
     }
 
+    package func makePredictor(
+        _ architecture: [String: String], _ options: PredictionOptions
+    ) throws -> (any TaskPredictor)? {
+        data.classNames.map { SegmentationPredictor(self, classes: $0.count) }
+    }
+
     package var exportCard: [String: String] {
         ["class_names": (data.classNames ?? []).joined(separator: ","), "trained_image_size": "\(cropSize)"]
     }

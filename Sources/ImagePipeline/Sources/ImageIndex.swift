@@ -91,7 +91,7 @@ package struct ImageIndex: Sendable {
     }
 
     /// The path of a picture below its root, or its name in its tar.
-    func name(of index: Int) -> FilePath { entries[index].name }
+    package func name(of index: Int) -> FilePath { entries[index].name }
 
     /// The picture's class; nil where it lies in no class folder.
     package func label(of index: Int) -> Int? { entries[index].label < 0 ? nil : Int(entries[index].label) }

@@ -21,8 +21,7 @@ enum DataSource {
     /// One listing spares a shared file system a million look-ups per rank, and every rank sees the same order. To the
     /// watchdog each entry is progress: a listing may take hours, but may not stand still.
     /// Collective; throws the same error on all ranks.
-    private static func index(_ roots: [FilePath], excluding run: FilePath, _ runtime: MPIRuntime) throws -> ImageIndex
-    {
+    static func index(_ roots: [FilePath], excluding run: FilePath, _ runtime: MPIRuntime) throws -> ImageIndex {
         let communicator = runtime.world
         let listed = try communicator.agree(on: "listing the images") {
             communicator.isRoot

@@ -10,6 +10,9 @@ struct TrainingState {
     /// None where only the networks are wanted, for evaluation.
     private let optimizers: [any Optimizer]
 
+    /// Of networks alone.
+    init(_ states: [ModelState]) { (self.states, optimizers) = (states, []) }
+
     init(_ task: some TrainingTask, withOptimizers: Bool = true) {
         states = task.states
         optimizers = withOptimizers ? task.modules.map(\.optimizer) : []

@@ -1,0 +1,42 @@
+package import NeuralNetwork
+
+/// What a trained task says of single pictures, for people to look at and for other programs to read.
+package protocol TaskPredictor: AnyObject {
+    /// The networks, to be filled from a checkpoint.
+    var states: [ModelState] { get }
+
+    /// Of a picture's bytes; throws `ImageError` where it is none.
+    func predict(_ bytes: [UInt8]) throws -> Prediction
+
+    /// The file that has the records of all pictures, if there is one: `detections.json`.
+    var recordsFile: String? { get }
+    /// That file's text. Records stand in the order of their pictures, which are numbered from 1.
+    func records(_ pictures: [(number: Int, name: String, records: [String])]) -> String
+}
+
+extension TaskPredictor {
+    package var recordsFile: String? { nil }
+    package func records(_ pictures: [(number: Int, name: String, records: [String])]) -> String { "" }
+}
+
+/// What is said of one picture.
+package struct Prediction: Sendable {
+    /// Files beside each other, by what their names end in: `.labels.png`.
+    package var files: [(ending: String, bytes: [UInt8])]
+    /// Lines for the file of all pictures.
+    package var records: [String]
+
+    package init(files: [(ending: String, bytes: [UInt8])], records: [String] = []) {
+        (self.files, self.records) = (files, records)
+    }
+}
+
+/// What a user asks a prediction for beside its pictures.
+package struct PredictionOptions: Sendable, Equatable {
+    /// A place in each picture, as shares of its width and height, that others are compared with.
+    package var mark: (x: Double, y: Double) = (0.5, 0.5)
+
+    package init() {}
+
+    package static func == (a: Self, b: Self) -> Bool { a.mark == b.mark }
+}
