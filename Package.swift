@@ -138,7 +138,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Files", "MessagePassing", "TensorCore", "Threads", systemPackage],
             path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("ThreadsTests", ["Threads"]),
-        tests("TensorCoreTests", ["TensorCore"]),
+        tests("TensorCoreTests", ["CKernels", "TensorCore"]),
         tests("NeuralNetworkTests", ["NeuralNetwork", "TensorCore"]),
         tests(
             "PixelLearningTests",

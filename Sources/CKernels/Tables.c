@@ -2,8 +2,16 @@
 #include "kernels.h"
 
 #include "amx/Tables.h"
+#include "portable/Tables.h"
 #include <stddef.h>
 
+#define PORTABLE(element)                                                                                              \
+    {                                                                                                                  \
+        .products = &portable_products[element], .panels = &portable_panels[element],                                  \
+        .winograd = &portable_winograd[element],                                                                       \
+    }
+
+static const struct kernels portable_tables[] = {PORTABLE(kernels_float32), PORTABLE(kernels_bfloat16)};
 static const struct kernels model_table = {.tiles = &model_tiles};
 
 #if defined(__x86_64__)
@@ -45,6 +53,7 @@ static const struct kernels *find_in_processor(enum kernels_set set, enum kernel
 #endif
 
 const struct kernels *kernels_find(enum kernels_set set, enum kernels_element element) {
+    if (set == kernels_portable) return &portable_tables[element];
     if (set == kernels_tile_model) return element == kernels_bfloat16 ? &model_table : NULL;
     return find_in_processor(set, element);
 }

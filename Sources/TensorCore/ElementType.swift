@@ -33,6 +33,8 @@ protocol KernelElement: BitwiseCopyable {
     static var elementType: ElementType { get }
     /// The processor's kernels with AVX-512, if it has them.
     static var avx512: UnsafePointer<kernels>? { get }
+    /// Their twins in plain C.
+    static var portable: UnsafePointer<kernels> { get }
     /// How many neighbours along the depth a word of a panel holds.
     static var depthPerWord: Int { get }
     static func load8(_ pointer: UnsafePointer<Self>) -> SIMD8<Float>

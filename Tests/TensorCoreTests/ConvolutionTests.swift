@@ -48,8 +48,8 @@ private let geometries: [ConvolutionGeometry] = [
 
 /// 3×3 convolutions with odd and even sides, in one block of tiles and in several, with full and half panels.
 private let winogradGeometries: [ConvolutionGeometry] = [
-    (2, 8, 6, 32, 64), (1, 7, 5, 64, 32), (3, 1, 1, 32, 32), (1, 1, 4, 96, 32), (2, 31, 17, 64, 96),
-    (3, 5, 7, 160, 224),
+    (2, 8, 6, 32, 64), (1, 7, 5, 64, 32), (3, 1, 1, 32, 32), (1, 1, 4, 96, 32), (2, 31, 17, 32, 32),
+    (2, 11, 11, 160, 32), (1, 5, 7, 32, 160),
 ].map { batch, height, width, inputs, outputs in
     .init(
         batch: batch, height: height, width: width, inputChannels: inputs, outputChannels: outputs, kernel: 3,
@@ -120,12 +120,8 @@ private enum Needs {
     static let oneDNN: Comment = "built without oneDNN"
     static let hasOneDNNInBFloat16 = hasOneDNN && Processor.has(["avx512bw"])
     static let oneDNNInBFloat16: Comment = "needs oneDNN and a processor with AVX-512 for bytes and words"
-    static let hasFloat32 = Processor.has(["avx512f"])
-    static let float32: Comment = "needs a processor with AVX-512"
     static let hasTiles = TileConvolution.unit != nil
     static let tiles: Comment = "needs a processor with AMX"
-    static let hasBFloat16 = Processor.has(["avx512f", "avx512bw", "avx512_bf16"])
-    static let bfloat16: Comment = "needs a processor that multiplies bfloat16 with AVX-512"
 }
 
 @Suite struct ConvolutionTests {
@@ -158,28 +154,17 @@ private enum Needs {
         expectItsPlainTwin(EngineCase(engine: try #require(EngineList.oneDNN), type: .bfloat16), g)
     }
 
-    @Test(.enabled(if: Needs.hasFloat32, Needs.float32), arguments: winogradGeometries)
-    func winogradAgreesInFloat32(_ g: ConvolutionGeometry) {
-        #expect(WinogradConvolution.computes(g, .float32))
-        expectItsPlainTwin(EngineCase(engine: WinogradConvolution(), type: .float32), g)
+    /// On the processor's kernels or on the portable ones.
+    @Test(arguments: ElementType.allCases, winogradGeometries)
+    func winogradAgrees(_ type: ElementType, _ g: ConvolutionGeometry) {
+        #expect(WinogradConvolution.computes(g))
+        expectItsPlainTwin(EngineCase(engine: WinogradConvolution(), type: type), g)
     }
 
-    @Test(.enabled(if: Needs.hasBFloat16, Needs.bfloat16), arguments: winogradGeometries)
-    func winogradAgreesInBFloat16(_ g: ConvolutionGeometry) {
-        #expect(WinogradConvolution.computes(g, .bfloat16))
-        expectItsPlainTwin(EngineCase(engine: WinogradConvolution(), type: .bfloat16), g)
-    }
-
-    @Test(.enabled(if: Needs.hasFloat32, Needs.float32), arguments: productGeometries)
-    func productsAgreeInFloat32(_ g: ConvolutionGeometry) {
-        #expect(ProductConvolution.computes(g, .float32))
-        expectItsPlainTwin(EngineCase(engine: ProductConvolution(), type: .float32), g)
-    }
-
-    @Test(.enabled(if: Needs.hasBFloat16, Needs.bfloat16), arguments: productGeometries)
-    func productsAgreeInBFloat16(_ g: ConvolutionGeometry) {
-        #expect(ProductConvolution.computes(g, .bfloat16))
-        expectItsPlainTwin(EngineCase(engine: ProductConvolution(), type: .bfloat16), g)
+    @Test(arguments: ElementType.allCases, productGeometries)
+    func productsAgree(_ type: ElementType, _ g: ConvolutionGeometry) {
+        #expect(ProductConvolution.computes(g))
+        expectItsPlainTwin(EngineCase(engine: ProductConvolution(), type: type), g)
     }
 
     @Test(arguments: tileGeometries) func modelledTilesAgree(_ g: ConvolutionGeometry) {

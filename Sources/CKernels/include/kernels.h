@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// The last is a model of AMX's tiles in plain C, bit for bit and on any machine: for tests.
-enum kernels_set { kernels_avx512, kernels_amx, kernels_tile_model };
+// The last two are plain C, for any machine: what is compared with the other two, and computed by tests where the processor
+// lacks those. One has products, panels and Winograd's transforms, the other AMX's tiles, bit for bit. Normalisation and
+// pooling have their twins in Swift, beside the calls of these.
+enum kernels_set { kernels_avx512, kernels_amx, kernels_portable, kernels_tile_model };
 enum kernels_element { kernels_float32, kernels_bfloat16 };
 
 struct kernels {

@@ -63,16 +63,14 @@ extension EngineList {
     public static let multipliesBFloat16 =
         TileConvolution.unit != nil || (Processor.isAMD && BFloat16.avx512 != nil)
 
-    private static func winograd(_ type: ElementType) -> Candidate {
+    private static var winograd: Candidate {
         Candidate(WinogradConvolution(), "3×3, stride 1, channels in 32s") { geometry, _ in
-            WinogradConvolution.computes(geometry, type)
+            WinogradConvolution.computes(geometry)
         }
     }
 
-    private static func products(_ type: ElementType) -> Candidate {
-        Candidate(ProductConvolution(), "channels in 32s") { geometry, _ in
-            ProductConvolution.computes(geometry, type)
-        }
+    private static var products: Candidate {
+        Candidate(ProductConvolution(), "channels in 32s") { geometry, _ in ProductConvolution.computes(geometry) }
     }
 
     /// What is left to: oneDNN where it is there and sound, and products of patches.
@@ -91,8 +89,9 @@ extension EngineList {
             || (geometry.inputChannels % 16 == 0 && geometry.outputChannels % 16 == 0)
     }
 
+    /// Portable kernels are for tests: the libraries' are faster.
     private static var fastFloat32: [Candidate] {
-        (Float.avx512 == nil ? [] : [winograd(.float32), products(.float32)]) + general(.float32)
+        (Float.avx512 == nil ? [] : [winograd, products]) + general(.float32)
     }
 
     /// oneDNN is no slower in the first layer's forward direction, which waits for memory.
@@ -109,11 +108,11 @@ extension EngineList {
     private static var fastBFloat16: [Candidate] {
         guard multipliesBFloat16 else { return fastFloat32.map(\.widened) }
         if let unit = TileConvolution.unit { return tiles(unit) }
-        guard let oneDNN else { return [winograd(.bfloat16), products(.bfloat16)] + general(.bfloat16) }
+        guard let oneDNN else { return [winograd, products] + general(.bfloat16) }
         // Strided 1×1 kernels read a quarter of the pixels: gradients of patches are mostly zeros then.
         let folded = Candidate(oneDNN, "gradients for pixels of strided 1×1") { geometry, direction in
             direction == .data && geometry.kernel == 1 && geometry.stride > 1 && isSoundInOneDNN(geometry)
         }
-        return [winograd(.bfloat16), folded, products(.bfloat16)] + general(.bfloat16)
+        return [winograd, folded, products] + general(.bfloat16)
     }
 }

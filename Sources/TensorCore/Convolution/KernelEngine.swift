@@ -38,9 +38,8 @@ extension KernelEngine {
 }
 
 extension ConvolutionGeometry {
-    /// Whether this processor has kernels that multiply this convolution's channels in `type`.
-    func fitsPanels(_ type: ElementType) -> Bool {
+    /// Whether this convolution's channels fill panels.
+    var fitsPanels: Bool {
         groups == 1 && inputChannels % panelColumns == 0 && outputChannels % panelColumns == 0
-            && (type == .float32 ? Float.avx512 : BFloat16.avx512) != nil
     }
 }

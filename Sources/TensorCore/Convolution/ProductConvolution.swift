@@ -7,10 +7,8 @@ public struct ProductConvolution: KernelEngine {
 
     public init() {}
 
-    /// Whether this engine computes `geometry`, on this processor.
-    public static func computes(_ geometry: ConvolutionGeometry, _ type: ElementType) -> Bool {
-        geometry.fitsPanels(type)
-    }
+    /// Whether this engine computes `geometry`; it is fast where the processor has the kernels.
+    public static func computes(_ geometry: ConvolutionGeometry) -> Bool { geometry.fitsPanels }
 
     public func kernels(_ geometry: ConvolutionGeometry, _ type: ElementType) -> any ConvolutionKernels {
         switch type {
@@ -29,7 +27,7 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
 
     init(_ geometry: ConvolutionGeometry) {
         precondition(
-            ProductConvolution.computes(geometry, E.elementType),
+            ProductConvolution.computes(geometry),
             "products in \(E.elementType) cannot compute \(geometry)")
         patches = PatchMatrix(geometry)
         isPointwise = geometry.isPointwise

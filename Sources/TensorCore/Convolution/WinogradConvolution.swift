@@ -13,10 +13,10 @@ public struct WinogradConvolution: KernelEngine {
 
     public init() {}
 
-    /// Whether this engine computes `geometry`, on this processor.
-    public static func computes(_ geometry: ConvolutionGeometry, _ type: ElementType) -> Bool {
+    /// Whether this engine computes `geometry`; it is fast where the processor has the kernels.
+    public static func computes(_ geometry: ConvolutionGeometry) -> Bool {
         geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1 && geometry.dilation == 1
-            && geometry.fitsPanels(type)
+            && geometry.fitsPanels
     }
 
     public func kernels(_ geometry: ConvolutionGeometry, _ type: ElementType) -> any ConvolutionKernels {
@@ -35,7 +35,7 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
 
     init(_ geometry: ConvolutionGeometry) {
         precondition(
-            WinogradConvolution.computes(geometry, E.elementType),
+            WinogradConvolution.computes(geometry),
             "Winograd's convolution in \(E.elementType) cannot compute \(geometry)")
         self.geometry = geometry
         tiles = WinogradTiles(geometry)
