@@ -83,8 +83,11 @@ package final class SafetensorsFile {
     }
 
     /// Writes `tensors` so that `path` holds either its old contents or all of the new ones, also after a crash.
-    package static func write(_ tensors: [NamedTensor], metadata: [String: String] = [:], to path: FilePath) throws {
-        try WholeFile.write(to: path) { file in
+    package static func write(
+        _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: FilePath,
+        files: any FileOperations = SystemFiles()
+    ) throws {
+        try files.replace(path) { file in
             try write(tensors, metadata: metadata) { try file.append($0) }
         }
     }

@@ -16,6 +16,14 @@ package protocol FileOperations: Sendable {
     func open(_ path: FilePath) throws -> any ReadableFile
     /// Creates a file, or empties the one that is there.
     func create(_ path: FilePath) throws -> any WritableFile
+    /// Creates a file; one that is there already, whoever made it, is an error (`EEXIST`).
+    func createNew(_ path: FilePath) throws -> any WritableFile
+    /// Creates the file that is going to replace `target`, with its rights. What a crash left under its name goes; what is
+    /// not from there is an error.
+    func createPartial(_ path: FilePath, replacing target: FilePath) throws -> any WritableFile
+    func destination(of path: FilePath) throws -> Destination
+    /// The file is made where it is not there, if `makesIt`.
+    func openLock(_ path: FilePath, makesIt: Bool) throws -> any LockFile
     /// Removes a file, or a directory with all that is in it; one that is not there is fine.
     func removeTree(_ path: FilePath) throws
     func move(_ old: FilePath, to new: FilePath) throws
@@ -23,7 +31,24 @@ package protocol FileOperations: Sendable {
     func synchronize(directory: FilePath) throws
 }
 
+/// Where what is written to a path goes.
+package enum Destination {
+    /// Through links; there need not be a file.
+    case file(FilePath)
+    /// A pipe or a terminal.
+    case stream(any WritableFile)
+}
+
 extension FileOperations {
+    /// The text of a file in UTF-8; bytes that are no UTF-8 become replacement characters.
+    package func text(of path: FilePath, limit: Int) throws -> String {
+        let file = try open(path)
+        guard file.size <= limit else {
+            throw FileError(path: path, reason: "has more than \(limit) bytes; is it the right file?")
+        }
+        return String(decoding: try file.bytes(0..<file.size), as: UTF8.self)
+    }
+
     /// Creates a directory and those above it so that a loss of power takes none of them: the names of those that were
     /// made, and that of `path` in any case, are on the disk then.
     package func makeLastingDirectories(_ path: FilePath) throws {
@@ -72,21 +97,4 @@ package protocol WritableFile: AnyObject {
 
 extension WritableFile {
     package func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
-}
-
-/// The system's files.
-package struct SystemFiles: FileOperations {
-    package init() {}
-
-    package func makeDirectories(_ path: FilePath) throws { try FileSystem.makeDirectories(path) }
-    package func names(in directory: FilePath) throws -> [FilePath.Component] { try FileSystem.names(in: directory) }
-    package func exists(_ path: FilePath) -> Bool { FileSystem.exists(path) }
-    package func holds(_ path: FilePath, byteCount: Int) -> Bool { FileSystem.holds(path, byteCount: byteCount) }
-    package func size(_ path: FilePath) throws -> Int { try FileSystem.size(path) }
-    package func lookAnew(at directory: FilePath) { FileSystem.lookAnew(at: directory) }
-    package func open(_ path: FilePath) throws -> any ReadableFile { try InputFile(path: path) }
-    package func create(_ path: FilePath) throws -> any WritableFile { try OutputFile(path: path) }
-    package func removeTree(_ path: FilePath) throws { try FileSystem.removeTree(path) }
-    package func move(_ old: FilePath, to new: FilePath) throws { try FileSystem.move(old, to: new) }
-    package func synchronize(directory: FilePath) throws { try FileSystem.synchronize(directory: directory) }
 }

@@ -41,59 +41,10 @@ package enum WholeFile {
         try write(to: path, isDurable: isDurable) { try $0.append(bytes) }
     }
 
-    /// Replaces a file in one step: a crash leaves the old contents or the new, never a part.
-    ///
-    /// Links are written through, and the file keeps its rights. A pipe or a terminal gets the bytes as they come, also
-    /// through `/dev/stdout` or `>(…)`. `isDurable` waits for the disk.
+    /// Replaces one of the system's files in one step; see `FileOperations.replace`.
     package static func write(
-        to path: FilePath, isDurable: Bool = true, _ body: (OutputFile) throws -> Void
+        to path: FilePath, isDurable: Bool = true, _ body: (any WritableFile) throws -> Void
     ) throws {
-        // Asked of the path itself: the links in /proc to a pipe lead to it, but spell no path.
-        let kind = try FileKind(of: path)
-        guard kind == .regular || kind == .nothing else {
-            let stream = try OutputFile(path: path, flags: O_WRONLY, accepting: [.pipe, .device])
-            try body(stream)
-            return try stream.finish()
-        }
-        let target = try end(ofLinks: path), partial = target.appending(suffix: partialSuffix)
-        try removeLeftover(partial)
-        // Never through a link, and never onto what somebody else has put there meanwhile.
-        let file = try OutputFile(path: partial, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, accepting: [.regular])
-        do {
-            try file.takeRights(of: target)
-            try body(file)
-            if isDurable { try file.synchronize() }
-            try file.finish()
-            try FileSystem.move(partial, to: target)
-        } catch {
-            // The failure is what is told; that its remains cannot be removed either adds nothing.
-            try? FileSystem.remove(partial)
-            throw error
-        }
-        if isDurable { try FileSystem.synchronize(directory: FileSystem.parent(of: target)) }
-    }
-
-    /// What a file is called until it is whole: a name that nobody else gives.
-    private static let partialSuffix = ".pixpro-partial"
-
-    /// Removes what a crash left of an earlier attempt.
-    private static func removeLeftover(_ partial: FilePath) throws {
-        guard FileSystem.exists(partial) else { return }
-        guard try FileKind(ofLinkOrFile: partial) == .regular else {
-            throw FileError(
-                path: partial, reason: "is in the way: a file is written under this name before it gets its own")
-        }
-        try FileSystem.remove(partial)
-    }
-
-    /// Where a chain of symbolic links ends; the path itself where it is no link.
-    private static func end(ofLinks path: FilePath) throws -> FilePath {
-        var target = path
-        for _ in 0..<40 {
-            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-            guard target.withPlatformString({ readlink($0, &buffer, Int(PATH_MAX)) }) >= 0 else { return target }
-            target = target.removingLastComponent().pushing(FilePath(platformString: buffer))
-        }
-        throw FileError(path: path, doing: "follow its links", code: ELOOP)
+        try SystemFiles().replace(path, isDurable: isDurable, body)
     }
 }

@@ -14,6 +14,8 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     package var ranks: SimulatedRanks?
     /// Whether synchronizing does what it says: what a loss of power does to a program that forgets it.
     package var synchronizes = true
+    /// Whether files can be locked.
+    package var hasLocks = true
     private let root = SimulatedNode(.directory)
     /// By rank, how many operations are left before the one that fails.
     private var failures: [Int: Int] = [:]
@@ -85,14 +87,39 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
 
     package func create(_ path: FilePath) throws -> any WritableFile {
         try turn("creates", path)
+        return try output(path)
+    }
+
+    private func output(_ path: FilePath) throws -> SimulatedOutput {
         let parent = try parent(of: path, doing: "open the file for writing")
         let node = SimulatedNode(.file)
         parent.set(path.lastComponent!, node)
         return SimulatedOutput(path: path, files: self, node: node)
     }
 
+    package func createNew(_ path: FilePath) throws -> any WritableFile {
+        try turn("creates anew", path)
+        guard find(path) == nil else { throw failure(path, "open the file for writing", EEXIST) }
+        return try output(path)
+    }
+
+    package func createPartial(_ path: FilePath, replacing target: FilePath) throws -> any WritableFile {
+        try create(path)
+    }
+
+    /// There are no links and no streams.
+    package func destination(of path: FilePath) throws -> Destination { .file(path) }
+
+    package func openLock(_ path: FilePath, makesIt: Bool) throws -> any LockFile {
+        try turn("opens", path)
+        if makesIt, find(path) == nil {
+            try parent(of: path, doing: "open the file").set(path.lastComponent!, SimulatedNode(.file))
+        }
+        return SimulatedLock(path: path, files: self, node: try node(path, doing: "open the file"))
+    }
+
     package func removeTree(_ path: FilePath) throws {
-        guard let node = try find(path) else { return }
+        guard let node = find(path) else { return }
         for name in node.names.keys.sorted(by: FilePath.Component.areInOrder) { try removeTree(path.appending(name)) }
         try turn("removes", path)
         try parent(of: path, doing: "remove the file").set(path.lastComponent!, nil)
@@ -130,13 +157,13 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     private func look(at path: FilePath) -> SimulatedNode? {
         do {
             try turn("looks at", path)
-            return try find(path)
+            return find(path)
         } catch {
             return nil
         }
     }
 
-    private func find(_ path: FilePath) throws -> SimulatedNode? {
+    func find(_ path: FilePath) -> SimulatedNode? {
         if let seconds = late[path], let ranks, ranks.clock.monotonic < seconds { return nil }
         var node = root
         for name in path.components {
@@ -147,7 +174,7 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     }
 
     private func node(_ path: FilePath, doing action: String) throws -> SimulatedNode {
-        guard let node = try find(path) else { throw failure(path, action, ENOENT) }
+        guard let node = find(path) else { throw failure(path, action, ENOENT) }
         return node
     }
 

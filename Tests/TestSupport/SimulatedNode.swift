@@ -17,6 +17,9 @@ final class SimulatedNode {
     /// Since the last synchronization; each is safe as a whole or not at all.
     private var changes: [Change] = []
 
+    /// Of a file that is locked.
+    var holder: SimulatedLock.Holder?
+
     private static let blockSize = 512
 
     init(_ kind: Kind) { self.kind = kind }
@@ -38,6 +41,7 @@ final class SimulatedNode {
         for change in changes where generator.integer(below: 2) == 1 { Self.apply(change, to: &safeNames) }
         bytes = tornBytes(&generator)
         names = safeNames
+        holder = nil
         synchronize()
         for name in names.keys.sorted(by: { $0.string < $1.string }) { names[name]!.losePower(&generator) }
     }

@@ -1,7 +1,6 @@
 import Foundation
 import MessagePassing
 import NeuralNetwork
-import Synchronization
 import SystemPackage
 import TensorCore
 import TestSupport
@@ -26,50 +25,21 @@ import Training
         }
     }
 
-    /// A file system without locks: the owner's heartbeats tell.
+    /// On the system's files; `SimulatedLockTests` has what may happen.
     @Test func withoutLocksHeartbeatsKeepASecondJobOut() throws {
-        func lock(_ directory: String) throws -> RunLock {
-            try RunLock(directory: FilePath(directory), host: "node1", secondsBetweenBeats: 0.1) { _ in .unsupported }
-        }
         try withTemporaryDirectory { directory in
-            var first: RunLock? = try lock(directory)
-            #expect(throws: TrainingError.self) { try lock(directory) }
-            #expect(first!.isInPlace)
-            first = nil
-            usleep(300_000)
-            first = try lock(directory)
-            #expect(first != nil)
-        }
-    }
-
-    /// Of jobs that begin at once, in a new directory or in one where the owner died, one trains.
-    @Test(arguments: [false, true]) func withoutLocksOneOfManyThatBeginAtOnceTrains(afterADeath: Bool) throws {
-        try withTemporaryDirectory { directory in
-            if afterADeath {
-                let dead = "host node9, process 1, since then, abc, heartbeat 7\n"
-                try dead.write(toFile: directory + "/owner", atomically: true, encoding: .utf8)
+            func own(_ name: String) throws -> OwnerFile {
+                try OwnerFile(path: FilePath("\(directory)/owner"), owner: name, secondsBetweenBeats: 0.1)
             }
-            let locks = Mutex<[RunLock]>([]), refusals = Mutex<[String]>([])
-            let done = DispatchGroup()
-            for number in 0..<4 {
-                done.enter()
-                Thread.detachNewThread {
-                    defer { done.leave() }
-                    do {
-                        let lock = try RunLock(
-                            directory: FilePath(directory), host: "node\(number)", secondsBetweenBeats: 0.5
-                        ) { _ in .unsupported }
-                        locks.withLock { $0.append(lock) }
-                    } catch { refusals.withLock { $0.append("\(error)") } }
-                }
-            }
-            done.wait()
-            #expect(locks.withLock(\.count) == 1, "\(refusals.withLock { $0 })")
-            #expect(refusals.withLock { $0.count { $0.contains("another job trains in \(directory) (") } } == 3)
-            #expect(locks.withLock { $0.allSatisfy(\.isInPlace) })
+            let first = try own("first")
+            let taken = #expect(throws: OwnerFile.Taken.self) { try own("second") }
+            #expect(taken?.owner.hasPrefix("first, ") == true)
+            #expect(first.isInPlace)
+            first.remove()
+            #expect(try own("third").isInPlace && !first.isInPlace)
             // Whoever takes over has it, and the owner knows.
             try "host node7\n".write(toFile: directory + "/owner", atomically: true, encoding: .utf8)
-            #expect(locks.withLock { !$0.contains(where: \.isInPlace) })
+            #expect(!first.isInPlace)
         }
     }
 
