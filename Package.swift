@@ -144,7 +144,7 @@ let package = Package(
             "PixelLearningTests",
             [
                 "Checkpointing", "Files", "ImagePipeline", "Learning", "NeuralNetwork", "Optimization", "PixelLearning",
-                "TensorCore",
+                "Settings", "TensorCore",
             ]),
         tests("MessagePassingTests", ["MessagePassing", "Threads"]),
         tests("DataParallelTests", ["DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"]),
