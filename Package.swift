@@ -184,7 +184,10 @@ let package = Package(
             ["Evaluation", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork", "TensorCore"]),
         tests(
             "DenseTasksTests",
-            ["Checkpointing", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "MessagePassing", "TensorCore"]),
+            [
+                "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "MessagePassing",
+                "NeuralNetwork", "TensorCore",
+            ]),
         tests(
             "TrainingTests",
             [

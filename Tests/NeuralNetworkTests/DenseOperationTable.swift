@@ -51,6 +51,13 @@ let denseOperations: [OperationCase] = [
     enlargement([2, 4, 3, 5], height: 7, width: 3),
     enlargement([1, 3, 2, 16], height: 6, width: 5),
     enlargement([2, 3, 3, 9], height: 3, width: 3),
+    .init(description: "learned scale", inputShape: [2, 3, 2, 4], takesBFloat16: false) { state in
+        let layer = LearnedScale(Scope(state))
+        layer.scale.value.fill(0.7)
+        return { layer($0, $1) }
+    } twin: { x, parameters in
+        x.numbers.map { $0 * parameters[0][0] }
+    },
 ]
 
 private func softplus(_ x: Double) -> Double { log1p(exp(x)) }
