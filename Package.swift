@@ -185,8 +185,8 @@ let package = Package(
         tests(
             "DenseTasksTests",
             [
-                "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "MessagePassing",
-                "NeuralNetwork", "TensorCore",
+                "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "Learning",
+                "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams",
             ]),
         tests(
             "TrainingTests",

@@ -3,7 +3,11 @@ import Learning
 import PixelLearning
 
 /// What the program trains, by the key `task`; the first where a configuration names none.
-let tasks: [any TaskDefinition.Type] = [PretrainingSettings.self, SegmentationSettings.self]
+let tasks: [any TaskDefinition.Type] = [
+    PretrainingSettings.self, SegmentationSettings.self, DetectionSettings.self,
+]
 
 /// Of what references the program verifies.
-var verifiedTasks: [any ReferenceSubject.Type] { [PixelReference.self, SegmentationReference.self] }
+var verifiedTasks: [any ReferenceSubject.Type] {
+    [PixelReference.self, SegmentationReference.self, DetectionReference.self]
+}

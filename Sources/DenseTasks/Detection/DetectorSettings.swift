@@ -23,14 +23,6 @@ package struct DetectorSettings: Sendable, Equatable {
     package init() {}
 }
 
-/// How a backbone normalises in training.
-package enum TrunkStatistics: String, Sendable, CaseIterable {
-    /// By the statistics of the batch on all ranks.
-    case trained
-    /// By the statistics that it came with, as a fixed affine map that does not learn.
-    case frozen
-}
-
 /// The levels of a pyramid that detect.
 package enum DetectorLevels: Sendable, CaseIterable {
     case p3ToP5, p3ToP7

@@ -18,8 +18,10 @@ package struct AnnotatedImages: Sendable, Equatable {
     ///
     /// - Parameter categories: those of the set that was trained on, by whose places objects are numbered, so that the
     ///   sets belong together; nil takes the annotations' own.
+    /// - Parameter advance: called after each picture; what it throws ends it.
     package init(
-        _ source: AnnotationSource, categories: [AnnotatedCategory]? = nil, communicator: any Collective
+        _ source: AnnotationSource, categories: [AnnotatedCategory]? = nil, communicator: any Collective,
+        advance: () throws -> Void = {}
     ) throws {
         let packed = try communicator.agree(on: "reading annotations") {
             communicator.isRoot ? try source.read(categories: categories).packed : []
@@ -29,7 +31,10 @@ package struct AnnotatedImages: Sendable, Equatable {
         // In contiguous parts, so that what ranks gather is in order.
         let part = communicator.rank * count / ranks..<(communicator.rank + 1) * count / ranks
         var writer = PackedWriter()
-        writer.add(written.looks(at: part)) { $1.pack(&$0) }
+        let own = try communicator.agree(on: "looking at the pictures") {
+            try written.looks(at: part, advance: advance)
+        }
+        writer.add(own) { $1.pack(&$0) }
         let looks = try communicator.allGather(writer.bytes).flatMap { bytes in
             var reader = PackedReader(bytes)
             return try reader.list { try PictureLook(&$0) }

@@ -33,9 +33,10 @@ enum PictureLook: Sendable {
 
 extension WrittenAnnotations {
     /// Looks at the headers of a part of the pictures.
-    func looks(at part: Range<Int>) -> [PictureLook] {
+    func looks(at part: Range<Int>, advance: () throws -> Void = {}) rethrows -> [PictureLook] {
         let index = ImageIndex(folder: folder, names: images.map(\.name))
-        return part.map { picture in
+        return try part.map { picture in
+            try advance()
             guard index.exists(picture) else { return .missing }
             do {
                 return try ImageDecoder.open(try index.bytes(of: picture)) { picture in
