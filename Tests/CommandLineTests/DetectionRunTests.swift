@@ -1,0 +1,191 @@
+import Checkpointing
+import Foundation
+import SystemPackage
+import TensorCore
+import TestSupport
+import Testing
+import Training
+
+/// Detection learned as users learn it: on any number of ranks, stopped, resumed, scored, and refused.
+@Suite(.serialized) struct DetectionRunTests {
+    private static let settings = [
+        "task=detection", "data.imageSize=64", "data.minimumSize=48", "data.augmentation.crop=0.3",
+        "model.architecture=resnet18", "detection.levels=[3, 4, 5]", "detection.channels=32", "detection.towerDepth=1",
+        "detection.sizeRanges=[24, 40]", "detection.pyramidNormalization=true", "batch.global=5", "schedule.epochs=12",
+        "schedule.warmupEpochs=1", "schedule.steps=4", "checkpoint.everySteps=100", "evaluation.everyEpochs=0",
+        "parallel.oversubscribe=true", "data.workers=0", "parallel.threads=1", "precision=float32",
+        "optimizer.baseLearningRate=0.05",
+    ]
+
+    /// Ten pictures of unequal size with blue and green rectangles on grey, and their annotations. Every third picture is
+    /// empty: some ranks have nothing to find.
+    private static let data: String = {
+        let folder = SmallRun.data + "/detection"
+        do {
+            try FileManager.default.createDirectory(atPath: folder + "/images", withIntermediateDirectories: true)
+            var images: [String] = [], annotations: [String] = []
+            for picture in 0..<10 {
+                var generator = KeyedGenerator(17, UInt64(picture))
+                let width = 60 + generator.integer(below: 30), height = 50 + generator.integer(below: 30)
+                var samples = (0..<width * height * 3).map { _ in 100 + generator.integer(below: 40) }
+                for _ in 0..<(picture % 3 == 0 ? 0 : 1 + picture % 2) {
+                    let w = 14 + generator.integer(below: 20), h = 14 + generator.integer(below: 20)
+                    let x = generator.integer(below: width - w), y = generator.integer(below: height - h)
+                    let category = generator.integer(below: 2)
+                    for row in y..<y + h {
+                        for column in x..<x + w {
+                            for channel in 0..<3 {
+                                samples[(row * width + column) * 3 + channel] = channel == 1 + category ? 240 : 20
+                            }
+                        }
+                    }
+                    annotations.append(
+                        #"{"id":\#(annotations.count + 1),"image_id":\#(picture + 1),"category_id":\#(category + 1),"#
+                            + #""bbox":[\#(x),\#(y),\#(w),\#(h)],"area":\#(w * h),"iscrowd":0}"#)
+                }
+                try Data(PlainPNG(width, height, .rgb, samples).bytes)
+                    .write(to: URL(filePath: "\(folder)/images/\(picture).png"))
+                images.append(
+                    #"{"id":\#(picture + 1),"file_name":"\#(picture).png","width":\#(width),"height":\#(height)}"#)
+            }
+            try """
+            {"images":[\(images.joined(separator: ","))],"annotations":[\(annotations.joined(separator: ","))],
+            "categories":[{"id":1,"name":"green"},{"id":2,"name":"blue"}]}
+            """.write(toFile: folder + "/instances.json", atomically: true, encoding: .utf8)
+        } catch {
+            preconditionFailure("cannot draw the annotated pictures: \(error)")
+        }
+        return folder
+    }()
+
+    private static let annotations = "data.annotations=\(data)/instances.json"
+    private static let validation = "evaluation.validation.annotations=\(data)/instances.json"
+
+    private func train(_ run: SmallRun, ranks: Int, _ settings: [String] = []) throws -> ProcessResult {
+        let all = Self.settings + [Self.annotations, "run.directory=\(run.run)"] + settings
+        return try MPILauncher.run(
+            "pixpro", ranks: ranks, ["train"] + all.flatMap { ["--set", $0] } + [Self.data + "/images"], timeLimit: 90)
+    }
+
+    private func values(_ run: SmallRun, _ name: String) throws -> [Double] {
+        try MetricsFile.read(FilePath(run.run + "/metrics.jsonl")).records.filter { $0.kind == .train }
+            .compactMap { $0.values[name] }
+    }
+
+    /// Five images: two ranks have three and two of unequal size, and K = 2 cuts them into three and two first.
+    @Test(arguments: [[], ["microBatches"], ["detection.convention=torchvision"]])
+    func anyNumberOfRanksLearnsTheSame(_ settings: [String]) throws {
+        let names = ["loss", "loss.cls", "loss.reg", "loss.ctr", "positivesPerImage"]
+        var reference: [[Double]] = []
+        for ranks in [1, 2, 3] {
+            try SmallRun.with { run in
+                let own =
+                    settings == ["microBatches"]
+                    ? ["batch.microBatch=\(ranks == 1 ? 3 : ranks == 2 ? 2 : 1)"] : settings
+                let result = try train(run, ranks: ranks, own)
+                #expect(result.status == 0, "\(result)")
+                let found = try names.map { try values(run, $0) }
+                if ranks == 1 { reference = found }
+                #expect(found.allSatisfy { $0.count == 4 })
+                for (a, b) in zip(found.joined(), reference.joined()) {
+                    #expect(abs(a - b) <= 1e-4 * max(1, b), "\(ranks) ranks: \(found), \(reference)")
+                }
+                for step in 0..<4 {
+                    #expect(abs(found[1][step] + found[2][step] + found[3][step] - found[0][step]) < 1e-9)
+                }
+            }
+        }
+        #expect(reference[0].last! < reference[0][0] && reference[4].allSatisfy { $0 > 0 })
+    }
+
+    @Test func aRunGoesOnBitForBitAndIsScoredAlikeByAnyNumberOfRanks() throws {
+        try SmallRun.with { whole in
+            let result = try train(whole, ranks: 2, [Self.validation])
+            #expect(result.status == 0, "\(result)")
+            try SmallRun.with { parts in
+                #expect(try train(parts, ranks: 2, ["schedule.steps=2"]).status == 0)
+                let resumed = try train(parts, ranks: 2)
+                #expect(resumed.status == 0 && resumed.errorOutput.contains("resuming from"), "\(resumed)")
+                #expect(try parts.losses() == whole.losses())
+                #expect(try parts.shardChecksums(step: 4) == whole.shardChecksums(step: 4))
+            }
+            let tables = try [1, 3].map { ranks in
+                let scored = try MPILauncher.run(
+                    "pixpro", ranks: ranks, ["evaluate", whole.run, "--json", "--set", "evaluation.threshold=0.001"],
+                    timeLimit: 60)
+                #expect(scored.status == 0, "\(scored)")
+                return scored.output
+            }
+            #expect(tables[0] == tables[1])
+            for name in ["AP", "AP50", "AP75", "AP small", "VOC AP50"] { #expect(tables[0].contains("\"\(name)\"")) }
+            #expect(tables[0].contains("AP large") && !tables[0].contains("\"AP large\""), "no object is large")
+        }
+    }
+
+    @Test func aKilledRunGoesOnBitForBit() throws {
+        let settings = ["checkpoint.everySteps=2", "checkpoint.keep=100000", "schedule.epochs=100000"]
+        var expected: [String] = []
+        try SmallRun.with { run in
+            #expect(try train(run, ranks: 2, settings).status == 0)
+            expected = try run.shardChecksums(step: 4)
+        }
+        try SmallRun.with { run in
+            let checkpoint = run.run + "/checkpoints/step-00000002/manifest.json"
+            let (killed, killing) = try whileRunning { wait in
+                wait { FileManager.default.fileExists(atPath: checkpoint) }
+                return kill(try run.process(rank: 1).id, SIGKILL)
+            } _: {
+                try train(run, ranks: 2, settings + ["schedule.steps=100000"])
+            }
+            #expect(killing == 0 && killed.status != 0, "\(killed)")
+            for entry in try CheckpointCatalog.list(runDirectory: FilePath(run.run)) where entry.step > 2 {
+                try FileManager.default.removeItem(atPath: entry.directory.string)
+            }
+            let resumed = try train(run, ranks: 2, settings)
+            #expect(resumed.status == 0 && resumed.errorOutput.contains("resuming from"), "\(resumed)")
+            #expect(try run.shardChecksums(step: 4) == expected)
+        }
+    }
+
+    /// Shares of the pictures, with a schedule of the same length; the trunk of a file, frozen.
+    @Test func aShareOfTheLabelsLearnsAsLongFromWeightsOfAFile() throws {
+        try SmallRun.withTrained { pretrained in
+            let file = pretrained.directory + "/backbone.safetensors"
+            #expect(try MPILauncher.runAlone("pixpro", ["export", pretrained.run, "-o", file]).status == 0)
+            try SmallRun.with { run in
+                let result = try train(
+                    run, ranks: 2,
+                    [
+                        "data.labelFraction=0.4", "model.start=\(file)", "model.trunkStatistics=frozen",
+                        "model.frozenStages=2", "batch.global=4", "schedule.steps=3",
+                    ])
+                #expect(result.status == 0, "\(result)")
+                let log = try String(contentsOfFile: run.run + "/log.txt", encoding: .utf8)
+                #expect(log.contains("4 of 10 pictures are used") && log.contains("10 images"), "\(log)")
+                #expect(
+                    log.contains("begins with 100 tensors of \(file)") && !log.contains("at random weights"), "\(log)")
+                #expect(try run.losses().count == 3)
+            }
+        }
+    }
+
+    @Test func whatCannotBeUsedIsNamedBeforeTraining() throws {
+        func refusal(_ settings: [String], ranks: Int = 1) throws -> String {
+            var text = ""
+            try SmallRun.with { run in
+                let result = try train(run, ranks: ranks, settings)
+                #expect(result.status == 78, "\(result)")
+                text = result.errorOutput
+            }
+            return text
+        }
+        #expect(try refusal(["data.annotations=null"]).contains("data.annotations is not set"))
+        #expect(try refusal(["detection.channels=40"]).contains("detection.channels 40 cannot be shared"))
+        #expect(try refusal(["detection.levels=[3, 4]"]).contains("detection.levels"))
+        #expect(try refusal(["method.name=pixpro"]).contains("method.name"))
+        let other = try refusal(["data.annotations=\(Self.data)/images/1.png"], ranks: 2)
+        #expect(other.contains("images/1.png"), "\(other)")
+        let twice = try refusal(["data.roots=[\(Self.data)/images, \(Self.data)]"], ranks: 2)
+        #expect(twice.contains("detection takes the pictures of one folder"), "\(twice)")
+    }
+}
