@@ -57,7 +57,10 @@ package struct DetectionReference: ReferenceSubject {
         }
     }
 
-    package func makeTask(engines: EngineList) -> DetectionTask { DetectionTask(settings, seed: 0, engines: engines) }
+    package func makeTask(engines: EngineList) -> DetectionTask {
+        DetectionTask(
+            settings, classNames: (0..<settings.model.classes).map(String.init), seed: 0, engines: engines)
+    }
 
     package func batch(step: Int, images: Range<Int>) throws -> DetectionBatch {
         let batch = DetectionBatch(count: images.count, sideMultiple: 1)

@@ -3,6 +3,7 @@ package import Learning
 package import MessagePassing
 import NeuralNetwork
 package import Optimization
+import Settings
 package import TensorCore
 
 extension DetectionSettings: TaskDefinition {
@@ -11,9 +12,23 @@ extension DetectionSettings: TaskDefinition {
     /// With as many classes as the annotations have.
     package func makeTask(seed: Int, elementType: ElementType, pictures: DetectionPictures) -> DetectionTask {
         var settings = self
-        settings.model.classes = pictures.annotated.categories.count
         settings.model.elementType = elementType
-        return DetectionTask(settings, seed: UInt64(seed))
+        return DetectionTask(
+            settings, classNames: pictures.annotated.categories.map(\.name), seed: UInt64(seed))
+    }
+
+    package var exportMaps: [ExportMap] {
+        [
+            ExportMap(name: "detector", withoutPrefix: ""),
+            ExportMap(name: "backbone", withoutPrefix: "encoder.", backbone: (model.architecture, 32)),
+        ]
+    }
+
+    package var exportCard: [String: String] {
+        [
+            "trained_image_size": "\(views.maximumSize)",
+            "size_ranges": model.sizeRanges.ends.map(\.yaml).joined(separator: ","),
+        ]
     }
 }
 
@@ -22,13 +37,18 @@ package final class DetectionTask: TrainingTask {
     package let settings: DetectionSettings
     package let detector: Detector
     package let modules: [TrainedModule]
+    private let classNames: [String]
     private let seed: UInt64
     private let convolutions: Convolutions
     /// Empty between passes; kept for its memory.
     private let tape = Tape()
 
-    package init(_ settings: DetectionSettings, seed: UInt64, engines: EngineList = .fastest) {
-        (self.settings, self.seed) = (settings, seed)
+    package init(
+        _ settings: DetectionSettings, classNames: [String], seed: UInt64, engines: EngineList = .fastest
+    ) {
+        var settings = settings
+        settings.model.classes = classNames.count
+        (self.settings, self.classNames, self.seed) = (settings, classNames, seed)
         detector = Detector(settings.model, seed: seed)
         modules = [
             TrainedModule(
@@ -95,17 +115,15 @@ package final class DetectionTask: TrainingTask {
 
     // MARK: Description
 
+    /// Names too: logits of other classes in the same places are of no use.
     package var architectureFacts: [String: String] {
         let model = settings.model
         return [
             "architecture": model.architecture.rawValue, "classes": "\(model.classes)",
+            "classNames": classNames.joined(separator: ","),
             "convention": model.convention.rawValue, "levels": model.levels.yaml, "channels": "\(model.channels)",
             "towerDepth": "\(model.towerDepth)", "pyramidNormalization": "\(model.normalizesPyramid)",
         ]
-    }
-
-    package var exportMaps: [ExportMap] {
-        [ExportMap(name: "detector", withoutPrefix: ""), ExportMap(name: "backbone", withoutPrefix: "encoder.")]
     }
 
     package var summary: String {
