@@ -115,6 +115,13 @@ import Testing
                     into: batch,
                     position: position, workspace: loading.makeWorkspace())
             }
+            let other = PlainPNG(height, width, .rgb, samples).bytes
+            let error = #expect(throws: ImageError.self) {
+                try loading.load(
+                    other, picture: 0, key: SampleKey(epoch: 0, sample: 0), into: batch, position: 0,
+                    workspace: loading.makeWorkspace())
+            }
+            #expect(error?.reason == "is 60×90 pixels now, and was 90×60 when its annotations were read")
             var seen = 0
             for (image, objects) in zip(batch.images.all, batch.objects.all) {
                 let image = try #require(image)

@@ -92,6 +92,37 @@ import Testing
         #expect(none.positives == 0 && empty.total.isFinite && empty.boxes == 0)
     }
 
+    /// Maps are rounded, outputs and losses are not.
+    @Test func bfloat16HasAboutTheSameLossAndGradients() throws {
+        let settings = tiny {
+            ($0.levels, $0.normalizesPyramid) = (.p3ToP5, true)
+            $0.sizeRanges = SizeRanges([64, 128])!
+        }
+        let images = randomTensor([2, 64, 96, 3], key: 1)
+        let objects = [
+            [TargetObject(box: Box(x: 10, y: 20, width: 40, height: 30), category: 2)],
+            [TargetObject(box: Box(x: 30, y: 4, width: 60, height: 56), category: 0)],
+        ]
+        func run(_ type: ElementType) throws -> (losses: [Double], gradients: [Float]) {
+            let detector = Detector(settings, seed: 1), tape = Tape()
+            detector.state.allocateGradients()
+            let pass = Pass(mode: .training, tape: tape, elementType: type)
+            let maps = try detector(images, pass)
+            #expect(maps.pyramid.allSatisfy { $0.value.elementType == type })
+            #expect(maps.levels.allSatisfy { $0.distances.value.elementType == .float32 })
+            let targets = FCOSTargets(maps.points, objects: objects)
+            let normalizers = LossNormalizers(
+                positives: Double(targets.positives), centernessSum: targets.centernessSum)
+            let losses = detector.losses(maps, targets, normalizers, share: 1, pass)
+            try tape.backward(from: losses.variable, seed: Tensor([1], [1]))
+            let heads = detector.state.parameters.filter { $0.name.hasPrefix("cls") || $0.name.hasPrefix("scales") }
+            return ([losses.classes, losses.boxes, losses.centerness], heads.flatMap { $0.gradient!.array })
+        }
+        let exact = try run(.float32), rounded = try run(.bfloat16)
+        for (a, b) in zip(rounded.losses, exact.losses) { #expect(abs(a - b) < 0.02 * b, "\(rounded), \(exact)") }
+        #expect(relativeError(rounded.gradients, exact.gradients) < 0.05)
+    }
+
     /// Outputs that a test writes: every point shows class 1 with the same score.
     private func found(
         _ settings: DetectorSettings, sizes: [(height: Int, width: Int)], _ rule: DetectionRule, classLogit: Float

@@ -48,6 +48,7 @@ package final class DetectionEvaluator: TaskEvaluator {
 
     /// A picture as it is looked at: at the largest size of training.
     private func load(_ picture: AnnotatedImage, _ bytes: [UInt8]) throws -> Tensor {
+        try picture.checkSize(of: bytes)
         let whole = PixelRegion(x: 0, y: 0, width: picture.width, height: picture.height)
         let size = views.size(of: whole, shortSide: views.maximumSize)
         return try RegionRenderer().render(bytes, whole, height: size.height, width: size.width)

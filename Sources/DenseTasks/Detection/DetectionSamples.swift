@@ -24,12 +24,24 @@ package struct DetectionSamples: SampleLoading {
         workspace: RegionRenderer
     ) throws {
         let picture = pictures[picture]
+        try picture.checkSize(of: bytes)
         let draw = DetectionDraw(
             width: picture.width, height: picture.height, views, seed: seed, epoch: key.epoch, sample: key.sample)
         batch.images[position] = try workspace.render(
             bytes, draw.region, height: draw.height, width: draw.width, mirrored: draw.flips)
         batch.objects[position] = picture.objects.filter { !$0.isCrowd }.compactMap { object in
             draw.box(object.box).map { TargetObject(box: $0, category: object.category) }
+        }
+    }
+}
+
+extension AnnotatedImage {
+    /// Throws where the bytes are of a picture of another size than when the annotations were read.
+    func checkSize(of bytes: [UInt8]) throws {
+        let size = try ImageDecoder.size(of: bytes)
+        guard size == (width, height) else {
+            throw ImageError(
+                "is \(size.width)×\(size.height) pixels now, and was \(width)×\(height) when its annotations were read")
         }
     }
 }
