@@ -11,12 +11,12 @@ package protocol TaskPredictor: AnyObject {
     /// The file that has the records of all pictures, if there is one: `detections.json`.
     var recordsFile: String? { get }
     /// That file's text. Records stand in the order of their pictures, which are numbered from 1.
-    func records(_ pictures: [(number: Int, name: String, records: [String])]) -> String
+    func records(_ pictures: [(number: Int, name: String, records: [String])]) throws -> String
 }
 
 extension TaskPredictor {
     package var recordsFile: String? { nil }
-    package func records(_ pictures: [(number: Int, name: String, records: [String])]) -> String { "" }
+    package func records(_ pictures: [(number: Int, name: String, records: [String])]) throws -> String { "" }
 }
 
 /// What is said of one picture.

@@ -124,8 +124,29 @@ import Training
             #expect(exported.status == 0, "\(exported)")
             let detector = try SafetensorsFile(path: FilePath(file)), names = Set(detector.tensors.map(\.name))
             #expect(names.isSuperset(of: ["encoder.conv1.weight", "cls_logits.weight", "scales.2.scale"]))
-            #expect(detector.metadata["classNames"] == "green,blue" && detector.metadata["size_ranges"] == "16.0,24.0")
+            #expect(detector.metadata["categories"] == #"[{"id":1,"name":"green"},{"id":2,"name":"blue"}]"#)
+            #expect(detector.metadata["size_ranges"] == "16.0,24.0")
             #expect(tables[0].contains("AP large") && !tables[0].contains("\"AP large\""), "no object is large")
+            try expectPredictions(whole)
+        }
+    }
+
+    /// Boxes on pictures, and all of them as COCO's results.
+    private func expectPredictions(_ run: SmallRun) throws {
+        let folder = try PredictedFolder(in: run.directory)
+        let files = try folder.predict(run.run, ["--set", "evaluation.threshold=0.001"])
+        #expect(Set(files.keys) == ["a.boxes.jpg", "b.boxes.jpg", "below/a.boxes.jpg", "detections.json"])
+        let found = try #require(
+            try JSONSerialization.jsonObject(with: Data(files["detections.json"]!)) as? [[String: Any]])
+        let size = try folder.size("a")
+        #expect(!found.isEmpty)
+        for object in found {
+            let box = try #require(object["bbox"] as? [Double]), name = try #require(object["file_name"] as? String)
+            let number = try #require(object["image_id"] as? Int), score = try #require(object["score"] as? Double)
+            // The broken picture keeps its number.
+            #expect(["a.jpg": 1, "b.jpg": 2, "below/a.jpg": 3, "broken.jpg": 4][name] == number, "\(object)")
+            #expect([1, 2].contains(object["category_id"] as? Int) && (0...1).contains(score), "\(object)")
+            #expect(box[0] >= 0 && box[1] >= 0 && box[0] + box[2] <= Double(size.width) + 0.01, "\(object)")
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import ImagePipeline
 import SystemPackage
 import TestSupport
 import Testing
@@ -66,6 +67,19 @@ import Training
                 }
                 #expect(tables[0].contains("\"mIoU\"") && tables[0].contains("\"IoU 3\"") && tables[0] == tables[1])
             }
+            try expectPredictions(whole)
+        }
+    }
+
+    /// Class ids at the pictures' own size, and their colours over them.
+    private func expectPredictions(_ run: SmallRun) throws {
+        let folder = try PredictedFolder(in: run.directory), files = try folder.predict(run.run)
+        let stems = ["a", "b", "below/a"]
+        #expect(Set(files.keys) == Set(stems.flatMap { ["\($0).labels.png", "\($0).overlay.jpg"] }))
+        for stem in stems {
+            let size = try folder.size(stem), map = try decodeLabelMap(files["\(stem).labels.png"]!)
+            #expect(map.width == size.width && map.height == size.height && map.ids.allSatisfy { $0 < 4 })
+            #expect(try ImageDecoder.size(of: files["\(stem).overlay.jpg"]!) == (size.width, size.height))
         }
     }
 

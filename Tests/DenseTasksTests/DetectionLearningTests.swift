@@ -49,7 +49,10 @@ import Testing
     @Test(arguments: DetectionConvention.allCases) func whatWasLearnedIsFound(_ convention: DetectionConvention) throws
     {
         let (losses, found) = try SimulatedRanks(1).run { communicator -> ([Double], [[FoundObject]]) in
-            let task = DetectionTask(settings(convention), classNames: ["red", "blue"], seed: 1)
+            let task = DetectionTask(
+                settings(convention),
+                categories: ["red", "blue"].enumerated().map { AnnotatedCategory(id: $0 + 1, name: $1) },
+                seed: 1)
             let step = try TrainingStep(task, communicator: communicator, mode: .inline)
             let losses = try (0..<150).map { index in
                 try step.run(

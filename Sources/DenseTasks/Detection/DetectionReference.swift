@@ -59,7 +59,9 @@ package struct DetectionReference: ReferenceSubject {
 
     package func makeTask(engines: EngineList) -> DetectionTask {
         DetectionTask(
-            settings, classNames: (0..<settings.model.classes).map(String.init), seed: 0, engines: engines)
+            settings,
+            categories: (0..<settings.model.classes).map { AnnotatedCategory(id: $0, name: String($0)) }, seed: 0,
+            engines: engines)
     }
 
     package func batch(step: Int, images: Range<Int>) throws -> DetectionBatch {

@@ -14,7 +14,7 @@ extension DetectionSettings: TaskDefinition {
         var settings = self
         settings.model.elementType = elementType
         return DetectionTask(
-            settings, classNames: pictures.annotated.categories.map(\.name), seed: UInt64(seed))
+            settings, categories: pictures.annotated.categories, seed: UInt64(seed))
     }
 
     package var exportMaps: [ExportMap] {
@@ -22,6 +22,15 @@ extension DetectionSettings: TaskDefinition {
             ExportMap(name: "detector", withoutPrefix: ""),
             ExportMap(name: "backbone", withoutPrefix: "encoder.", backbone: (model.architecture, 32)),
         ]
+    }
+
+    package func makePredictor(
+        _ architecture: [String: String], _ options: PredictionOptions
+    ) throws -> (any TaskPredictor)? {
+        guard let categories = architecture["categories"] else {
+            throw AnnotationError("the checkpoint does not say what it was trained to find")
+        }
+        return DetectionPredictor(self, categories: try [AnnotatedCategory](json: categories))
     }
 
     package var exportCard: [String: String] {
@@ -37,18 +46,18 @@ package final class DetectionTask: TrainingTask {
     package let settings: DetectionSettings
     package let detector: Detector
     package let modules: [TrainedModule]
-    private let classNames: [String]
+    private let categories: [AnnotatedCategory]
     private let seed: UInt64
     private let convolutions: Convolutions
     /// Empty between passes; kept for its memory.
     private let tape = Tape()
 
     package init(
-        _ settings: DetectionSettings, classNames: [String], seed: UInt64, engines: EngineList = .fastest
+        _ settings: DetectionSettings, categories: [AnnotatedCategory], seed: UInt64, engines: EngineList = .fastest
     ) {
         var settings = settings
-        settings.model.classes = classNames.count
-        (self.settings, self.classNames, self.seed) = (settings, classNames, seed)
+        settings.model.classes = categories.count
+        (self.settings, self.categories, self.seed) = (settings, categories, seed)
         detector = Detector(settings.model, seed: seed)
         modules = [
             TrainedModule(
@@ -120,7 +129,7 @@ package final class DetectionTask: TrainingTask {
         let model = settings.model
         return [
             "architecture": model.architecture.rawValue, "classes": "\(model.classes)",
-            "classNames": classNames.joined(separator: ","),
+            "categories": categories.json,
             "convention": model.convention.rawValue, "levels": model.levels.yaml, "channels": "\(model.channels)",
             "towerDepth": "\(model.towerDepth)", "pyramidNormalization": "\(model.normalizesPyramid)",
         ]

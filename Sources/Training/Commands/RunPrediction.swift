@@ -122,7 +122,7 @@ package final class RunPrediction {
         }
         try communicator.agree(on: "writing \(name)") {
             guard communicator.isRoot else { return }
-            let text = predictor.records(
+            let text = try predictor.records(
                 all.enumerated().map { ($0 + 1, index.name(of: $0).text, $1) })
             try WholeFile.write(Array(text.utf8), to: output.appending(name), isDurable: false)
         }

@@ -1,0 +1,41 @@
+import ImagePipeline
+import NeuralNetwork
+import TensorCore
+
+/// The objects in whole pictures, in their own pixels.
+struct PictureDetection {
+    let detector: Detector
+    private let views: DetectionViews
+    private let rule: DetectionRule
+    private let convolutions = Convolutions()
+
+    init(_ detector: Detector, _ settings: DetectionSettings) {
+        (self.detector, views, rule) = (detector, settings.views, settings.rule)
+    }
+
+    /// A picture as it is looked at: at the largest size of training.
+    func load(_ bytes: [UInt8], height: Int, width: Int) throws -> Tensor {
+        let whole = PixelRegion(x: 0, y: 0, width: width, height: height)
+        let size = views.size(of: whole, shortSide: views.maximumSize)
+        return try RegionRenderer().render(bytes, whole, height: size.height, width: size.width)
+    }
+
+    /// What is found in an image that was loaded of a picture of this size, the surest first.
+    func objects(_ image: Tensor, height: Int, width: Int) throws -> [FoundObject] {
+        // Weights may have changed since the last picture.
+        convolutions.forgetWeights()
+        let batch = DetectionBatch(count: 1, sideMultiple: detector.settings.levels.largestStride)
+        batch.images[0] = image
+        let (rows, columns) = batch.largest
+        let maps = try detector(
+            batch.padded(height: rows, width: columns), Pass(mode: .evaluation, convolutions: convolutions))
+        let scaleX = Double(width) / Double(columns), scaleY = Double(height) / Double(rows)
+        return detector.detections(maps, sizes: [(rows, columns)], rule)[0].map { object in
+            let box = object.box
+            return FoundObject(
+                box: Box(
+                    x: box.x * scaleX, y: box.y * scaleY, width: box.width * scaleX, height: box.height * scaleY),
+                score: object.score, category: object.category, point: object.point)
+        }
+    }
+}
