@@ -9,7 +9,8 @@ import TensorCore
 /// random, so that no colour or mean tells a class: features matter.
 package enum SyntheticImages {
     /// Writes `images/{train,val}/<class>/NNNN.jpg`, `segmentation/{train,val}/{images,labels}/NNNN.{jpg,png}` (label 0
-    /// is background, class k is k + 1) and `classes.txt`. The same seed draws the same files.
+    /// is background, class k is k + 1) with `segmentation/{train,val}/boxes.json` beside (COCO's, category k + 1), and
+    /// `classes.txt`. The same seed draws the same files.
     package static func write(
         to folder: FilePath, classes: Int, trainPerClass: Int, validationPerClass: Int, segmentationTrain: Int,
         segmentationValidation: Int, imageSize: Int, seed: UInt64,
@@ -38,6 +39,7 @@ package enum SyntheticImages {
         for (split, part, count) in [(UInt64(2), "train", segmentationTrain), (3, "val", segmentationValidation)] {
             let images = try makeFolder(folder, "segmentation/\(part)/images")
             let labels = try makeFolder(folder, "segmentation/\(part)/labels")
+            var boxes = SyntheticAnnotations(size: imageSize, classNames: names)
             for picture in 0..<count {
                 var generator = KeyedGenerator(seed, split, UInt64(picture))
                 var scene = SyntheticScene(size: imageSize, &generator)
@@ -49,9 +51,11 @@ package enum SyntheticImages {
                 try write(
                     try encodePNG(gray: scene.labels, width: imageSize, height: imageSize),
                     to: labels.appending("\(fourDigits(picture)).png"))
+                boxes.add("\(fourDigits(picture)).jpg", scene.objects)
                 done += 1
                 progress(done, total)
             }
+            try write(Array(boxes.json.utf8), to: folder.appending("segmentation/\(part)/boxes.json"))
         }
         try write(
             Array((["background"] + names).joined(separator: "\n").utf8 + [10]), to: folder.appending("classes.txt"))
@@ -115,11 +119,15 @@ private struct SyntheticScene {
     let size: Int
     private var color: [SIMD3<Double>]
     private(set) var labels: [UInt8]
+    /// Which object each pixel shows, from 1; 0 for the background.
+    private var owners: [Int]
+    private var drawn: [UInt8] = []
 
     /// A background: a gradient between two colours, waves, and clutter of thin lines.
     init(size: Int, _ generator: inout KeyedGenerator) {
         self.size = size
         labels = [UInt8](repeating: 0, count: size * size)
+        owners = [Int](repeating: 0, count: size * size)
         let a = Self.color(&generator), b = Self.color(&generator)
         let angle = generator.uniform(0, 2 * .pi), frequency = generator.uniform(4, 30)
         let phase = generator.uniform(0, 6), depth = generator.uniform(0, 0.35)
@@ -167,6 +175,7 @@ private struct SyntheticScene {
         var second = Self.color(&generator)
         // The two colours of a texture must be told apart.
         if abs((first - second).sum()) < 0.5 { second = SIMD3(repeating: 1) - first }
+        drawn.append(label)
         let light = generator.uniform(0.2, 0.6), lightAngle = generator.uniform(0, 2 * .pi)
         let reach = Int(radius * 1.1)
         for row in max(Int(centreY) - reach, 0)...min(Int(centreY) + reach, size - 1) {
@@ -179,7 +188,21 @@ private struct SyntheticScene {
                 let mix = kind.pattern(u, v, frequency: frequency)
                 color[row * size + column] = (first + (second - first) * mix) * shade
                 labels[row * size + column] = label
+                owners[row * size + column] = drawn.count
             }
+        }
+    }
+
+    /// The label of each object, the smallest rectangle that holds what is seen of it, and how many pixels that are; without
+    /// those of which hardly anything is seen.
+    var objects: [(label: UInt8, region: PixelRegion, pixels: Int)] {
+        drawn.enumerated().compactMap { number, label in
+            let seen = owners.indices.filter { owners[$0] == number + 1 }
+            guard seen.count >= 16 else { return nil }
+            let columns = seen.map { $0 % size }, (left, right) = (columns.min()!, columns.max()!)
+            let (top, bottom) = (seen.first! / size, seen.last! / size)
+            let region = PixelRegion(x: left, y: top, width: right - left + 1, height: bottom - top + 1)
+            return (label, region, seen.count)
         }
     }
 

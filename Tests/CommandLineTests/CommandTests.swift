@@ -120,5 +120,20 @@ import Training
         let result = try pixpro("train", "--keys")
         #expect(
             result.status == 0 && result.output.contains("batch.global") && result.output.contains("method.dialect"))
+        for (task, key) in [("segmentation", "data.layout"), ("detection", "detection.convention")] {
+            let own = try pixpro("train", "--keys", "--set", "task=\(task)")
+            #expect(own.status == 0 && own.output.contains(key) && !own.output.contains("method.dialect"), "\(own)")
+            #expect(own.output.contains("batch.global: a whole number from 1 to 1048576, default 16"), "\(own.output)")
+        }
+    }
+
+    @Test func everyShippedConfigurationIsRead() throws {
+        let folder = SmallRun.project + "/configs"
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+        #expect(files.count >= 9)
+        for file in files {
+            let plan = try pixpro("plan", "--ranks", "2", "--config", folder + "/" + file)
+            #expect(plan.status == 0 && plan.output.contains("ranks=2"), "\(file): \(plan)")
+        }
     }
 }

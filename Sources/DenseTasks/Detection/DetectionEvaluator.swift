@@ -22,7 +22,7 @@ package final class DetectionEvaluator: TaskEvaluator {
         self.pictures = try settings.validation.map { set in
             try AnnotatedImages(
                 settings.source(set.images ?? pictures.root, set.annotations),
-                categories: pictures.annotated.categories, communicator: communicator)
+                categories: pictures.annotated.categories, communicator: communicator, advance: pictures.advance)
         }
     }
 

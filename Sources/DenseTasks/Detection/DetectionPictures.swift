@@ -7,6 +7,8 @@ import SystemPackage
 package struct DetectionPictures: TrainingPictures {
     /// Where they are.
     let root: FilePath
+    /// See `PictureRoots`.
+    let advance: () throws -> Void
     package let annotated: AnnotatedImages
     /// What an epoch goes through. Where only a share of the pictures is used, each of them is here several times, so that
     /// an epoch, and with it the schedule, is as long as of all.
@@ -17,6 +19,7 @@ package struct DetectionPictures: TrainingPictures {
     /// Collective; throws the same error on all ranks.
     package init(_ settings: DetectionSettings, _ roots: PictureRoots) throws {
         let communicator = roots.communicator
+        advance = roots.advance
         root = try communicator.agree(on: "looking for the pictures") {
             guard roots.paths.count == 1, let root = roots.paths.first else {
                 throw AnnotationError(
