@@ -40,8 +40,8 @@ struct Train: ParsableCommand {
 
     func run() throws {
         if keys {
-            let task = try loadConfiguration().configuration.task
-            return print(RunConfiguration.reference(of: type(of: task), among: tasks))
+            let task = try RunConfiguration.chosenTask(file: options.config, overrides: options.set, among: tasks)
+            return print(RunConfiguration.reference(of: task, among: tasks))
         }
         var end = RunEnd.finished
         var isRoot = true

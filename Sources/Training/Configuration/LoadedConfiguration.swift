@@ -18,7 +18,27 @@ extension RunConfiguration {
     package static func load(
         file: FilePath?, roots: [String] = [], overrides: [String] = [], tasks: [any TaskSettings.Type]
     ) throws -> LoadedConfiguration {
-        guard let file else { return try parse(yaml: "", name: "", roots: roots, overrides: overrides, tasks: tasks) }
+        try parse(
+            yaml: try text(of: file), name: file?.shown ?? "", roots: roots, overrides: overrides, tasks: tasks)
+    }
+
+    /// The task that a configuration file and overrides name, whatever else they say.
+    ///
+    /// - Throws: `ConfigurationError` where they name one that the program does not know.
+    package static func chosenTask(
+        file: FilePath?, overrides: [String], among tasks: [any TaskSettings.Type]
+    ) throws -> any TaskSettings.Type {
+        let reader = reader(
+            tasks[0], yaml: try text(of: file), name: file?.shown ?? "", roots: [], overrides: overrides, tasks)
+        guard let name = reader.taskName else { return tasks[0] }
+        if let task = tasks.first(where: { $0.name == name }) { return task }
+        var unknown = reader
+        return type(of: try unknown.finish().configuration.task)
+    }
+
+    /// Of a configuration file; empty without one.
+    private static func text(of file: FilePath?) throws -> String {
+        guard let file else { return "" }
         let bytes: [UInt8]
         do {
             bytes = try WholeFile.bytes(of: file, limit: 1 << 24)
@@ -34,7 +54,18 @@ extension RunConfiguration {
                 .init(file.shown, "not a text file in UTF-8", remedy: "give --config a YAML file")
             ])
         }
-        return try parse(yaml: text, name: file.shown, roots: roots, overrides: overrides, tasks: tasks)
+        return text
+    }
+
+    private static func reader(
+        _ task: any TaskSettings.Type, yaml: String, name: String, roots: [String], overrides: [String],
+        _ tasks: [any TaskSettings.Type]
+    ) -> ConfigurationReader {
+        var reader = ConfigurationReader(task: task.init(), among: tasks.map { $0.name })
+        reader.readFile(yaml, name: name)
+        if !roots.isEmpty { reader.readRoots(roots) }
+        for override in overrides { reader.readOverride(override) }
+        return reader
     }
 
     /// Reads YAML text; `name` stands for the file in messages.
@@ -44,11 +75,7 @@ extension RunConfiguration {
         yaml: String, name: String, roots: [String] = [], overrides: [String] = [], tasks: [any TaskSettings.Type]
     ) throws -> LoadedConfiguration {
         func read(as task: any TaskSettings.Type) -> ConfigurationReader {
-            var reader = ConfigurationReader(task: task.init(), among: tasks.map { $0.name })
-            reader.readFile(yaml, name: name)
-            if !roots.isEmpty { reader.readRoots(roots) }
-            for override in overrides { reader.readOverride(override) }
-            return reader
+            Self.reader(task, yaml: yaml, name: name, roots: roots, overrides: overrides, tasks)
         }
         var reader = read(as: tasks[0])
         if let chosen = tasks.dropFirst().first(where: { $0.name == reader.taskName }) { reader = read(as: chosen) }
