@@ -9,3 +9,12 @@ package enum TrunkStatistics: String, Sendable, CaseIterable {
 }
 
 extension TrunkStatistics: ChoiceValue {}
+
+extension Setting {
+    /// `model.trunkStatistics`.
+    static func trunkStatistics(_ keyPath: any WritableKeyPath<Root, TrunkStatistics> & Sendable) -> Setting {
+        Setting(
+            "model.trunkStatistics", keyPath, onResume: .mustMatch, synonyms: ["trunkNorm", "frozenBN", "normEval"],
+            "Whether the backbone's normalisation follows the batches of all ranks, or stays as model.start has it.")
+    }
+}

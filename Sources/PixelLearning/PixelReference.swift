@@ -40,14 +40,10 @@ package struct PixelReference: ReferenceSubject {
         settings.optimizer.trustCoefficient = try metadata.parsed("trust", Double.init)
         self.settings = settings
         totalSteps = try metadata.number("total_steps", in: 1...Int.max)
-        let shape = try reference.shape(of: "input.view1")
-        guard shape.count == 5, shape[2] == 3, shape[0] == reference.steps, shape[3] == shape[4],
-            shape.allSatisfy({ $0 > 0 })
-        else {
+        let shape = try reference.shape(ofPictures: "input.view1")
+        guard shape[3] == shape[4] else {
             throw ReferenceError(
-                description:
-                    "\(reference.path.shown): 'input.view1' must be [steps, images, 3, size, size] with one learning rate "
-                    + "for each of the steps")
+                description: "\(reference.path.shown): 'input.view1' is \(shape), but views are square")
         }
         images = shape[1]
         lossParts =

@@ -1,4 +1,5 @@
 import ImagePipeline
+import Learning
 package import Settings
 
 extension PretrainingSettings: TaskSettings {
@@ -87,13 +88,8 @@ extension PretrainingSettings: TaskSettings {
     }
 
     private static let modelAndMethod: [Setting<PretrainingSettings>] = [
-        Setting(
-            "model.architecture", \.model.architecture, onResume: .mustMatch,
-            synonyms: ["arch", "backbone", "encoder", "model"], "The backbone."),
-        Setting(
-            "model.start", \.start, onResume: .free,
-            synonyms: ["weights", "pretrained", "checkpoint", "initialWeights", "loadFrom"],
-            "File of weights to begin with, not to resume: of this program, torchvision or PixPro (safetensors, .pth)."),
+        .architecture(\.model.architecture),
+        .startingWeights(\.start),
         Setting(
             "model.projectorWidth", \.model.projectorWidth, in: .within(1...65_536), onResume: .mustMatch,
             synonyms: ["hidden", "projectorHidden"],

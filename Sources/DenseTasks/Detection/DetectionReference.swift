@@ -32,13 +32,7 @@ package struct DetectionReference: ReferenceSubject {
     package init(_ reference: ReferenceFile) throws {
         self.reference = reference
         settings = try reference.metadata.detectionSettings()
-        let shape = try reference.shape(of: "input.images")
-        guard shape.count == 5, shape[2] == 3, shape[0] == reference.steps, shape.allSatisfy({ $0 > 0 }) else {
-            throw ReferenceError(
-                description:
-                    "\(reference.path.shown): 'input.images' must be [steps, images, 3, height, width] with one learning "
-                    + "rate for each of the steps")
-        }
+        let shape = try reference.shape(ofPictures: "input.images")
         images = shape[1]
         slots = try reference.shape(of: "input.labels").last ?? 0
         try checkShapes(steps: shape[0])

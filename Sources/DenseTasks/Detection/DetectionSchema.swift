@@ -1,3 +1,4 @@
+import Learning
 import NeuralNetwork
 package import Settings
 package import Yams
@@ -58,17 +59,9 @@ extension DetectionSettings: TaskSettings {
     ]
 
     private static let network: [Setting<DetectionSettings>] = [
-        Setting(
-            "model.architecture", \.model.architecture, onResume: .mustMatch,
-            synonyms: ["arch", "backbone", "encoder", "model"], "The backbone."),
-        Setting(
-            "model.start", \.start, onResume: .free,
-            synonyms: ["weights", "pretrained", "checkpoint", "initialWeights", "loadFrom"],
-            "File of weights to begin with, not to resume: of this program, torchvision or PixPro (safetensors, .pth)."),
-        Setting(
-            "model.trunkStatistics", \.model.trunkStatistics, onResume: .mustMatch,
-            synonyms: ["trunkNorm", "frozenBN", "normEval"],
-            "Whether the backbone's normalisation follows the batches of all ranks, or stays as model.start has it."),
+        .architecture(\.model.architecture),
+        .startingWeights(\.start),
+        .trunkStatistics(\.model.trunkStatistics),
         Setting(
             "model.frozenStages", \.model.frozenStages, in: .within(0...5), onResume: .mustMatch,
             synonyms: ["freezeAt"],

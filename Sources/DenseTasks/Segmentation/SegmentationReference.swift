@@ -26,13 +26,7 @@ package struct SegmentationReference: ReferenceSubject {
         self.reference = reference
         settings = try reference.metadata.segmentationSettings()
         classes = try reference.metadata.number("classes", in: 2...255)
-        let shape = try reference.shape(of: "input.images")
-        guard shape.count == 5, shape[2] == 3, shape[0] == reference.steps, shape.allSatisfy({ $0 > 0 }) else {
-            throw ReferenceError(
-                description:
-                    "\(reference.path.shown): 'input.images' must be [steps, images, 3, height, width] with one learning "
-                    + "rate for each of the steps")
-        }
+        let shape = try reference.shape(ofPictures: "input.images")
         (images, height, width) = (shape[1], shape[3], shape[4])
         try reference.require("input.labels", shape: [shape[0], images, height, width])
         // A model of that width is made next.

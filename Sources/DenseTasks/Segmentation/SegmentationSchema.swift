@@ -1,4 +1,5 @@
 import ImagePipeline
+import Learning
 import NeuralNetwork
 package import Settings
 import TensorCore
@@ -87,17 +88,9 @@ extension SegmentationSettings: TaskSettings {
     ]
 
     private static let model: [Setting<SegmentationSettings>] = [
-        Setting(
-            "model.architecture", \.model.architecture, onResume: .mustMatch,
-            synonyms: ["arch", "backbone", "encoder", "model"], "The backbone."),
-        Setting(
-            "model.start", \.start, onResume: .free,
-            synonyms: ["weights", "pretrained", "checkpoint", "initialWeights", "loadFrom"],
-            "File of weights to begin with, not to resume: of this program, torchvision or PixPro (safetensors, .pth)."),
-        Setting(
-            "model.trunkStatistics", \.model.trunkStatistics, onResume: .mustMatch,
-            synonyms: ["trunkNorm", "frozenBN", "normEval"],
-            "Whether the backbone's normalisation follows the batches of all ranks, or stays as model.start has it."),
+        .architecture(\.model.architecture),
+        .startingWeights(\.start),
+        .trunkStatistics(\.model.trunkStatistics),
         Setting(
             "model.outputStride", \.model.outputStride, onResume: .mustMatch,
             "Pixels of the image to a cell of the backbone's last map; less than 32 by dilation."),
@@ -158,6 +151,12 @@ extension SegmentationSettings {
             add(
                 "data.labels", "data.labels is not set, which data.layout folders needs",
                 "name the folder of label PNGs")
+        }
+        if data.layout == .folders, let set = evaluation.validation, set.images == nil, set.list == nil {
+            add(
+                "evaluation.validation.images",
+                "evaluation.validation names neither pictures nor a list: the score would be of what is trained on",
+                "name a folder of other pictures, and one of their labels")
         }
         if let step = evaluation.windowStep, step > evaluation.window ?? 0 {
             add(

@@ -75,6 +75,18 @@ package struct ReferenceFile {
         return found
     }
 
+    /// [steps, images, 3, height, width] of an input of pictures; throws where it is something else.
+    package func shape(ofPictures name: String) throws -> [Int] {
+        let shape = try shape(of: name)
+        guard shape.count == 5, shape[2] == 3, shape[0] == steps, shape.allSatisfy({ $0 > 0 }) else {
+            throw ReferenceError(
+                description:
+                    "\(path.shown): '\(name)' must be [steps, images, 3, height, width] with one learning rate for each "
+                    + "of the steps")
+        }
+        return shape
+    }
+
     /// Throws unless the file has this tensor in this shape.
     package func require(_ name: String, shape: [Int]) throws {
         let found = try self.shape(of: name)
