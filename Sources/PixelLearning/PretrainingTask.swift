@@ -12,13 +12,17 @@ extension PretrainingSettings: TaskDefinition {
         PretrainingTask(prepared(seed: seed, elementType: elementType))
     }
 
-    /// The backbone that was trained, which the published results use, and its moving average.
+    /// The backbone that was trained, which the published results use, and its moving average; with a pyramid all of the
+    /// trained network that a detector begins with.
     package var exportMaps: [ExportMap] {
         let backbone = (model.architecture, 32)
+        let pyramid = ExportMap(name: "pyramid") { name in
+            ["encoder.", "pyramid.", "tower_cls.", "tower_bbox."].contains { name.hasPrefix($0) } ? name : nil
+        }
         return [
             ExportMap(name: "online", withoutPrefix: "encoder.", backbone: backbone),
             ExportMap(name: "momentum", withoutPrefix: "encoder_k.", backbone: backbone),
-        ]
+        ] + (model.pyramid.levels.numbers.isEmpty ? [] : [pyramid])
     }
 
     package func makePredictor(

@@ -21,8 +21,8 @@ struct Export: ParsableCommand {
 
     @Option(
         help: """
-            Which network: online or momentum of pretraining, segmenter or backbone of segmentation, detector or backbone of \
-            detection; the first of the task's if left out.
+            Which network: online, momentum or pyramid (with backbone and towers) of pretraining, segmenter or backbone of \
+            segmentation, detector or backbone of detection; the first of the task's if left out.
             """)
     var network: String?
 

@@ -1,3 +1,4 @@
+import Checkpointing
 import Foundation
 import SystemPackage
 import TestSupport
@@ -21,6 +22,7 @@ import Training
             let mean = try terms.map { try #require(first[$0]) }.reduce(0, +) / 6
             let loss = try #require(first["loss"]), pixel = try #require(first["loss.pixel"])
             #expect(abs(mean - loss) < 1e-9 && abs(pixel - loss) < 1e-9, "\(first)")
+            try expectStart(of: whole)
             try SmallRun.with { parts in
                 #expect(try parts.train(ranks: 2, settings + ["schedule.steps=2"]).status == 0)
                 let resumed = try parts.train(ranks: 2, settings)
@@ -29,6 +31,20 @@ import Training
                 #expect(try parts.shardChecksums(step: 4) == whole.shardChecksums(step: 4))
             }
         }
+    }
+
+    /// What a detector of the same pyramid and towers begins with.
+    private func expectStart(of run: SmallRun) throws {
+        let path = run.directory + "/start.safetensors"
+        let exported = try MPILauncher.runAlone("pixpro", ["export", run.run, "-o", path, "--network", "pyramid"])
+        #expect(exported.status == 0, "\(exported)")
+        let names = try SafetensorsFile(path: FilePath(path)).tensors.map(\.name)
+        for name in [
+            "encoder.conv1.weight", "pyramid.output5.bn.weight", "tower_cls.0.gn.bias", "tower_bbox.0.conv.bias",
+        ] {
+            #expect(names.contains(name), "\(names)")
+        }
+        #expect(!names.contains { $0.contains("_k.") || $0.hasPrefix("projector") || $0.hasPrefix("optimizer") })
     }
 
     @Test func oneRankAndThreeHaveTheSameLosses() throws {
