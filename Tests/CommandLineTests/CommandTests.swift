@@ -123,7 +123,7 @@ import Training
         for (task, key) in [("segmentation", "data.layout"), ("detection", "detection.convention")] {
             let own = try pixpro("train", "--keys", "--set", "task=\(task)")
             #expect(own.status == 0 && own.output.contains(key) && !own.output.contains("method.dialect"), "\(own)")
-            #expect(own.output.contains("batch.global: a whole number from 1 to 1048576 or null, default 16"), "\(own.output)")
+            #expect(own.output.contains("batch.global: a whole number from 1 to 1048576 or null, default 16"))
         }
     }
 
