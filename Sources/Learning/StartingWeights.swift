@@ -11,6 +11,9 @@ package struct StartingWeights {
     private let names: [String: String]
 
     package init(path: FilePath) throws {
+        guard try FileKind(of: path) != .directory else {
+            throw FileError(path: path, reason: "is a folder; `pixpro export` makes a file of a run's weights")
+        }
         file = try openWeights(path)
         let plain = file.tensors.map { Self.plain($0.name) }
         // A backbone of its own has no name in front of its layers, or one that says what it is.
@@ -45,6 +48,8 @@ package struct StartingWeights {
         package let taken: [String]
         /// Tensors of the network that begin as they would without the file.
         package let missing: [String]
+        /// Those of them that the file has in another shape, with both.
+        package let misfits: [String]
         /// Names in the file, and what else it holds.
         package let left: [String]
     }
@@ -77,11 +82,13 @@ package struct StartingWeights {
         let taken = encoder + rest.filter { shape($0) == $0.shape }
         let tensors = try taken.map { try file.readTensor(names[$0.name]!) }
         for (entry, tensor) in zip(taken, tensors) { entry.write(tensor) }
-        let used = Set(taken.map { names[$0.name]! })
+        let unfit = rest.filter { shape($0) != nil && shape($0) != $0.shape }
+        let used = Set((taken + unfit).map { names[$0.name]! })
         // Counts of batches are none of a network's weights.
         let left = file.tensors.map(\.name).filter { !used.contains($0) && !$0.hasSuffix("num_batches_tracked") }
         return Report(
             taken: taken.map(\.name), missing: rest.filter { shape($0) != $0.shape }.map(\.name),
+            misfits: unfit.map { "'\($0.name)' is \(shape($0)!) there and \($0.shape) here" },
             left: left + file.skipped)
     }
 
@@ -92,10 +99,32 @@ package struct StartingWeights {
 }
 
 extension StartingWeights.Report {
+    /// How much of each part of the network was taken: "encoder 120 of 120, pyramid 12 of 18".
+    private var parts: String {
+        func part(_ name: String) -> String { String(name.prefix { $0 != "." }) }
+        var order: [String] = [], counts: [String: (taken: Int, all: Int)] = [:]
+        for (names, isTaken) in [(taken, 1), (missing, 0)] {
+            for part in names.map(part) {
+                if counts[part] == nil { order.append(part) }
+                let (taken, all) = counts[part] ?? (0, 0)
+                counts[part] = (taken + isTaken, all + 1)
+            }
+        }
+        return order.map { "\($0) \(counts[$0]!.taken) of \(counts[$0]!.all)" }.joined(separator: ", ")
+    }
+
     /// For the log.
     package func lines(_ path: FilePath) -> [String] {
-        var lines = ["begins with \(taken.count) tensors of \(path.shown)"]
-        if !missing.isEmpty { lines.append("not in it, and random: " + StartingWeights.listed(missing)) }
+        var lines = ["begins with \(taken.count) tensors of \(path.shown): \(parts)"]
+        if !misfits.isEmpty {
+            lines.append(
+                "of other shapes in it, and random: " + misfits.prefix(3).joined(separator: "; ")
+                    + (misfits.count > 3 ? "; and \(misfits.count - 3) more" : ""))
+        }
+        if missing.count > misfits.count {
+            let absent = missing.filter { name in !misfits.contains { $0.hasPrefix("'\(name)'") } }
+            lines.append("not in it, and random: " + StartingWeights.listed(absent))
+        }
         if !left.isEmpty { lines.append("left in it: " + StartingWeights.listed(left)) }
         return lines
     }

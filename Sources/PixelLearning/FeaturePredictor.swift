@@ -12,8 +12,9 @@ package final class FeaturePredictor: TaskPredictor {
     private let mark: (x: Double, y: Double)
     private let convolutions = Convolutions()
 
-    /// Of the image that the backbone sees: enough cells to see something.
-    private static let shortSide = 448
+    /// Of the image that the backbone sees: enough cells to see something, unless the long side would be too long.
+    private static let shortSide = 448.0
+    private static let longestSide = 1792.0
 
     package init(_ settings: PretrainingSettings, _ options: PredictionOptions) {
         encoder = ResNet(settings.model.architecture, Scope(state).child("encoder"))
@@ -24,7 +25,8 @@ package final class FeaturePredictor: TaskPredictor {
 
     package func predict(_ bytes: [UInt8]) throws -> Prediction {
         let (width, height) = try ImageDecoder.size(of: bytes)
-        let scale = Double(Self.shortSide) / Double(min(width, height))
+        let scale = min(
+            Self.shortSide / Double(min(width, height)), Self.longestSide / Double(max(width, height)))
         let image = try EvaluationTransform.plainView(
             bytes, height: max(Int(Double(height) * scale), 1), width: max(Int(Double(width) * scale), 1))
         let features = try encoder(

@@ -135,7 +135,8 @@ import Training
     private func expectPredictions(_ run: SmallRun) throws {
         let folder = try PredictedFolder(in: run.directory)
         let files = try folder.predict(run.run, ["--set", "evaluation.threshold=0.001"])
-        #expect(Set(files.keys) == ["a.boxes.jpg", "b.boxes.jpg", "below/a.boxes.jpg", "detections.json"])
+        #expect(
+            Set(files.keys) == ["a.boxes.jpg", "b.boxes.jpg", "below/a.boxes.jpg", "thin.boxes.jpg", "detections.json"])
         let found = try #require(
             try JSONSerialization.jsonObject(with: Data(files["detections.json"]!)) as? [[String: Any]])
         let size = try folder.size("a")
@@ -144,9 +145,11 @@ import Training
             let box = try #require(object["bbox"] as? [Double]), name = try #require(object["file_name"] as? String)
             let number = try #require(object["image_id"] as? Int), score = try #require(object["score"] as? Double)
             // The broken picture keeps its number.
-            #expect(["a.jpg": 1, "b.jpg": 2, "below/a.jpg": 3, "broken.jpg": 4][name] == number, "\(object)")
+            #expect(
+                ["a.jpg": 1, "b.jpg": 2, "below/a.jpg": 3, "broken.jpg": 4, "thin.png": 5][name] == number, "\(object)")
             #expect([1, 2].contains(object["category_id"] as? Int) && (0...1).contains(score), "\(object)")
-            #expect(box[0] >= 0 && box[1] >= 0 && box[0] + box[2] <= Double(size.width) + 0.01, "\(object)")
+            let width = name == "thin.png" ? 600 : size.width
+            #expect(box[0] >= 0 && box[1] >= 0 && box[0] + box[2] <= Double(width) + 0.01, "\(object)")
         }
     }
 
@@ -215,5 +218,20 @@ import Training
         #expect(other.contains("images/1.png"), "\(other)")
         let twice = try refusal(["data.roots=[\(Self.data)/images, \(Self.data)]"], ranks: 2)
         #expect(twice.contains("detection takes the pictures of one folder"), "\(twice)")
+        try withTemporaryDirectory { folder in
+            let written = try String(contentsOfFile: Self.data + "/instances.json", encoding: .utf8)
+            let crowds = folder + "/crowds.json"
+            try written.replacing("\"iscrowd\":0", with: "\"iscrowd\":1")
+                .write(toFile: crowds, atomically: true, encoding: .utf8)
+            #expect(try refusal(["data.annotations=\(crowds)"], ranks: 2).contains("has an object to learn"))
+            // A run does not go on with classes that mean something else.
+            let swapped = folder + "/swapped.json"
+            try written.replacing("green", with: "red").write(toFile: swapped, atomically: true, encoding: .utf8)
+            try SmallRun.with { run in
+                #expect(try train(run, ranks: 1, ["schedule.steps=1"]).status == 0)
+                let resumed = try train(run, ranks: 2, ["data.annotations=\(swapped)"])
+                #expect(resumed.status == 78 && resumed.errorOutput.contains("was made with categories"), "\(resumed)")
+            }
+        }
     }
 }

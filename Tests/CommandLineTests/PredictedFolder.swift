@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Pictures that a run looks at: two in a folder and one below it, and one that is none.
+/// Pictures that a run looks at: three in a folder and one below it, and one that is none.
 struct PredictedFolder {
     let directory: String
 
@@ -16,6 +16,9 @@ struct PredictedFolder {
         for (name, target) in zip(names, ["a.jpg", "b.jpg", "below/a.jpg"]) {
             try files.copyItem(atPath: pictures + "/" + name, toPath: directory + "/photos/" + target)
         }
+        // Thinner than any network expects.
+        try Data(PlainPNG(600, 1, .gray, [Int](repeating: 90, count: 600)).bytes)
+            .write(to: URL(filePath: directory + "/photos/thin.png"))
         try Data("no picture".utf8).write(to: URL(filePath: directory + "/photos/broken.jpg"))
     }
 
@@ -25,7 +28,7 @@ struct PredictedFolder {
             let output = directory + "/seen\(ranks)"
             let arguments = ["predict", run, directory + "/photos", "--output", output] + options
             let result = try MPILauncher.run("pixpro", ranks: ranks, arguments, timeLimit: 60)
-            #expect(result.status == 0 && result.output.contains("in 3 pictures"), "\(result)")
+            #expect(result.status == 0 && result.output.contains("in 4 pictures"), "\(result)")
             #expect(result.output.contains("skipped 1") && result.output.contains("broken.jpg"), "\(result)")
             // A second time nothing is overwritten.
             let again = try MPILauncher.runAlone("pixpro", arguments)
@@ -62,7 +65,8 @@ struct PredictedFolder {
             let folder = try PredictedFolder(in: run.directory)
             let files = try folder.predict(run.run, ["--mark", "0.1,0.9"])
             let stems = ["a", "b", "below/a"]
-            #expect(Set(files.keys) == Set(stems.flatMap { ["\($0).features.png", "\($0).similarity.png"] }))
+            #expect(
+                Set(files.keys) == Set((stems + ["thin"]).flatMap { ["\($0).features.png", "\($0).similarity.png"] }))
             for stem in stems {
                 let size = try folder.size(stem)
                 for ending in ["features", "similarity"] {

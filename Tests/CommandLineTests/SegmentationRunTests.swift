@@ -75,7 +75,7 @@ import Training
     private func expectPredictions(_ run: SmallRun) throws {
         let folder = try PredictedFolder(in: run.directory), files = try folder.predict(run.run)
         let stems = ["a", "b", "below/a"]
-        #expect(Set(files.keys) == Set(stems.flatMap { ["\($0).labels.png", "\($0).overlay.jpg"] }))
+        #expect(Set(files.keys) == Set((stems + ["thin"]).flatMap { ["\($0).labels.png", "\($0).overlay.jpg"] }))
         for stem in stems {
             let size = try folder.size(stem), map = try decodeLabelMap(files["\(stem).labels.png"]!)
             #expect(map.width == size.width && map.height == size.height && map.ids.allSatisfy { $0 < 4 })
@@ -108,9 +108,34 @@ import Training
         #expect(try refusal(["data.classes=null"], ranks: 1).contains("data.classes is not set"))
         #expect(try refusal(["data.void=2"], ranks: 1).contains("data.void 2 is one of the classes"))
         #expect(try refusal(["method.name=pixpro"], ranks: 1).contains("method.name"))
-        #expect(try refusal(["evaluation.windowStep=9"], ranks: 1).contains("would leave pixels out"))
+        #expect(try refusal(["evaluation.windowStep=9"], ranks: 1).contains("set evaluation.window to"))
+        let step = ["evaluation.window=32", "evaluation.windowStep=33"]
+        #expect(try refusal(step, ranks: 1).contains("would leave pixels out"))
         let elsewhere = try refusal([], labels: "data.labels=\(Self.pictures)/val/labels")
         #expect(elsewhere.contains("has no label map"), "\(elsewhere)")
+        let scored = try refusal([
+            "data.classes=8", "evaluation.validation.images=\(Self.pictures)/train/images",
+            "evaluation.validation.labels=\(Self.pictures)/val/labels",
+        ])
+        #expect(scored.contains("has no label map"), "\(scored)")
+        try withTemporaryDirectory { folder in
+            // Two pictures of whose labels one has an id that is no class: to be learned it is refused, and to be scored.
+            let files = FileManager.default, source = Self.pictures + "/val"
+            for part in ["images", "labels"] {
+                try files.copyItem(atPath: "\(source)/\(part)", toPath: "\(folder)/\(part)")
+            }
+            let map = try #require(try files.contentsOfDirectory(atPath: folder + "/labels").sorted().first)
+            let ids = try decodeLabelMap([UInt8](try Data(contentsOf: URL(filePath: "\(folder)/labels/\(map)"))))
+            try Data(try encodePNG(gray: ids.ids.map { $0 == 0 ? 77 : $0 }, width: ids.width, height: ids.height))
+                .write(to: URL(filePath: "\(folder)/labels/\(map)"))
+            let unknown = try refusal([
+                "evaluation.validation.images=\(folder)/images", "evaluation.validation.labels=\(folder)/labels",
+            ])
+            #expect(unknown.contains("has the class id 77") && unknown.contains(map), "\(unknown)")
+            let list = folder + "/list.txt"
+            try "nobody\n".write(toFile: list, atomically: true, encoding: .utf8)
+            #expect(try refusal(["data.list=\(list)"]).contains("is in the list"))
+        }
         let twice = try refusal(["data.roots=[\(Self.pictures)/train/images, \(Self.pictures)/val/images]"])
         #expect(twice.contains("segmentation takes one folder"), "\(twice)")
     }

@@ -24,6 +24,14 @@ package final class DetectionEvaluator: TaskEvaluator {
                 settings.source(set.images ?? pictures.root, set.annotations),
                 categories: pictures.annotated.categories, communicator: communicator, advance: pictures.advance)
         }
+        guard let validation = self.pictures else { return }
+        try communicator.agree(on: "looking for objects to find") {
+            guard validation.images.contains(where: { !$0.objects.isEmpty }) else {
+                throw AnnotationError(
+                    "evaluation.validation has no object to be found, so that nothing can be scored: are its annotations "
+                        + "those of another set? " + validation.damage.report.joined(separator: ". "))
+            }
+        }
     }
 
     package func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {
@@ -68,7 +76,8 @@ package final class DetectionEvaluator: TaskEvaluator {
                 }
             },
             skipped: skipped,
-            notes: missing.isEmpty
+            notes: (missing.isEmpty
                 ? [] : ["not scored, there being no such object to find: \(missing.joined(separator: ", "))"])
+                + pictures.damage.report)
     }
 }

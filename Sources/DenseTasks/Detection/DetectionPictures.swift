@@ -1,3 +1,4 @@
+import Files
 package import ImagePipeline
 package import Learning
 import MessagePassing
@@ -34,6 +35,13 @@ package struct DetectionPictures: TrainingPictures {
         let part = try communicator.agree(on: "choosing annotated pictures") {
             data.labelFraction == 1 ? all : try all.labelled(data.labelFraction, seed: UInt64(roots.seed))
         }
+        try communicator.agree(on: "looking for objects to learn") { [root] in
+            guard part.images.contains(where: { $0.objects.contains { !$0.isCrowd } }) else {
+                throw AnnotationError(
+                    "no picture of \(root.shown) has an object to learn: are the annotations those of another set? "
+                        + part.damage.report.joined(separator: ". "))
+            }
+        }
         annotated = part
         images = all.images.indices.map { part.images[$0 % part.images.count] }
         index = ImageIndex(folder: all.folder, names: images.map(\.name))
@@ -41,11 +49,13 @@ package struct DetectionPictures: TrainingPictures {
     }
 
     private static func notes(_ part: AnnotatedImages, of count: Int) -> [String] {
-        let objects = part.images.reduce(0) { $0 + $1.objects.count }, used = part.images.count
+        let all = part.images.flatMap(\.objects), used = part.images.count
+        let crowds = all.count(where: \.isCrowd), objects = all.count - crowds
         let names = part.categories.map(\.name)
         let classes = names.prefix(10).joined(separator: ", ") + (names.count > 10 ? ", …" : "")
         return [
-            "\(objects) objects of \(names.count) classes (\(classes)) in \(used) pictures",
+            "\(objects) objects of \(names.count) classes (\(classes)) in \(used) pictures"
+                + (crowds > 0 ? ", and \(crowds) crowds, which are not learned" : ""),
             used < count ? "\(used) of \(count) pictures are used; an epoch is as long as of all" : nil,
         ].compactMap { $0 } + part.damage.report
     }

@@ -76,7 +76,14 @@ package final class DetectionTask: TrainingTask {
 
     package func beginWithWeights() throws -> [String] {
         guard let start = settings.start else { return [] }
-        return try StartingWeights(path: start).fill(detector.state).lines(start)
+        let report = try StartingWeights(path: start).fill(detector.state)
+        let hasOther = report.left.contains { $0.hasPrefix("pyramid.") && $0.contains(".bn.") }
+        return report.lines(start)
+            + (hasOther
+                ? [
+                    "the file's pyramid has normalisation, which is left: set detection.pyramidNormalization to true to go on "
+                        + "with it"
+                ] : [])
     }
 
     // MARK: Networks and loss

@@ -31,14 +31,22 @@ enum YOLOFormat {
             isUpright: true)
     }
 
+    /// Lines are classes by their places, from 0: an empty one would give all behind it another's name.
     private static func classNames(in labels: FilePath) throws -> [String] {
         let file = labels.appending("classes.txt")
         guard FileSystem.exists(file) else {
             throw FileError(
                 path: file,
-                reason: "is not there, and no class names are given: name the classes, in the order of their numbers")
+                reason: "is not there: write the names of the classes to it, a line each, in the order of their numbers"
+            )
         }
-        return try FileList.words(file).map { $0.words.joined(separator: " ") }
+        return try FileList.words(file).enumerated().map { place, line in
+            guard line.number == place + 1 else {
+                throw FileError(
+                    path: file, reason: "line \(place + 1) is empty: each line names the class of its place")
+            }
+            return line.words.joined(separator: " ")
+        }
     }
 
     private static func objects(

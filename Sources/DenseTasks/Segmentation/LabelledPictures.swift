@@ -9,6 +9,8 @@ import SystemPackage
 package struct LabelledPictures: TrainingPictures {
     /// Where they are.
     let root: FilePath
+    /// See `PictureRoots`.
+    let advance: () throws -> Void
     package let folder: SegmentationFolder
     package let scheme: LabelScheme
     package let classNames: [String]
@@ -27,7 +29,7 @@ package struct LabelledPictures: TrainingPictures {
                 "segmentation takes one folder of pictures, whose labels are in another: data.roots has "
                     + "\(roots.paths.count)")
         }
-        self.root = root
+        (self.root, advance) = (root, roots.advance)
         guard let names = data.classNames else {
             throw LabelError("set data.classes to the number of classes, or to their names")
         }
@@ -37,9 +39,7 @@ package struct LabelledPictures: TrainingPictures {
         let all = try SegmentationFolder.shared(roots.communicator) {
             try SegmentationFolder(data, images: root, labels: data.labels, list: data.list, isTraining: true)
         }
-        let survey = try LabelSurvey(all, scheme, roots)
-        let counts = LabelCounts(part: "training", ids: survey.pixels, scheme: scheme)
-        try roots.communicator.agree(on: "checking the labels") { try counts.check() }
+        let survey = try LabelSurvey(all, "training", scheme, roots.communicator, advance: roots.advance)
         let places = try roots.communicator.agree(on: "choosing labelled pictures") {
             data.labelFraction == 1
                 ? Array(0..<all.count)
@@ -51,7 +51,7 @@ package struct LabelledPictures: TrainingPictures {
         folder = all.picking((0..<all.count).map { places[$0 % places.count] })
         notes =
             [
-                counts.note,
+                survey.note,
                 places.count < all.count
                     ? "labels of \(places.count) of \(all.count) pictures are used; an epoch is as long as of all"
                     : nil,
@@ -97,44 +97,49 @@ extension SegmentationFolder {
             guard let labels else {
                 throw LabelError("set \(section).labels to the folder of the label PNGs of \(images.shown)")
             }
-            let all = try SegmentationFolder(
-                images: images, labels: labels, imageSuffix: data.imageSuffix.text, labelSuffix: data.labelSuffix.text)
-            self = try list.map { try all.listed(in: $0) } ?? all
+            let names = try list.map { list in
+                let names = Set(try FileList.names(list))
+                guard !names.isEmpty else { throw FileError(path: list, reason: "names no picture") }
+                return names
+            }
+            self = try SegmentationFolder(
+                images: images, labels: labels, imageSuffix: data.imageSuffix.text, labelSuffix: data.labelSuffix.text
+            ) { name, stem in names.map { $0.contains(name) || $0.contains(stem) } ?? true }
+            if let list, let names { try checkAll(names, of: list) }
         }
     }
 
-    /// Those that a list names, a line each, with or without an ending.
-    private func listed(in list: FilePath) throws -> SegmentationFolder {
-        var places: [FilePath: Int] = [:]
-        for place in 0..<count {
-            let name = FilePath(name(of: place))
-            places[name] = place
-            places[name.withoutEnding] = place
+    /// Throws where a list names a picture, with or without its ending, that is not there.
+    private func checkAll(_ names: Set<FilePath>, of list: FilePath) throws {
+        let found = Set((0..<count).map { index.name(of: $0) })
+        let stems = Set(found.map(\.withoutEnding))
+        guard let missing = names.subtracting(found).subtracting(stems).min(by: { $0.string < $1.string }) else {
+            return
         }
-        return picking(
-            try FileList.names(list).map { name in
-                guard let place = places[name] else {
-                    throw LabelError("\(list.shown) names \(name.shown), which is not among the pictures with labels")
-                }
-                return place
-            })
+        throw LabelError("\(list.shown) names \(missing.shown), which is not among the pictures")
     }
 }
 
 /// A look at every label map of a set: what is wrong is found before anything long begins.
-private struct LabelSurvey {
+struct LabelSurvey {
     /// Of all maps, by the 256 ids.
     let pixels: [Int]
     /// Of each picture, ascending.
     let classes: [[Int]]
+    /// What a user must know of them.
+    let note: String?
 
     /// Each rank looks at a part. Collective; throws the same error on all ranks.
-    init(_ folder: SegmentationFolder, _ scheme: LabelScheme, _ roots: PictureRoots) throws {
-        let communicator = roots.communicator
+    ///
+    /// - Parameter part: what the set is for: "training" or "validation".
+    init(
+        _ folder: SegmentationFolder, _ part: String, _ scheme: LabelScheme, _ communicator: any Collective,
+        advance: () throws -> Void
+    ) throws {
         var pixels = [Int64](repeating: 0, count: 256), seen: [[Int]] = []
         try communicator.agree(on: "reading the label maps") {
             for place in communicator.slice(of: Array(0..<folder.count)) {
-                try roots.advance()
+                try advance()
                 var counts = [Int64](repeating: 0, count: 256)
                 // A picture that cannot be read is none: another takes its place, and it is named then.
                 do {
@@ -148,5 +153,8 @@ private struct LabelSurvey {
         }
         self.pixels = try communicator.sum(pixels).map { Int($0) }
         classes = try communicator.gathered(seen)
+        let counts = LabelCounts(part: part, ids: self.pixels, scheme: scheme)
+        try communicator.agree(on: "checking the labels of \(part)") { try counts.check() }
+        note = counts.note
     }
 }

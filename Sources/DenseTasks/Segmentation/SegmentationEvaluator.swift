@@ -31,6 +31,10 @@ package final class SegmentationEvaluator: TaskEvaluator {
                     list: set.list, isTraining: false)
             }
         }
+        // Before hours of training rather than after.
+        if let folder {
+            _ = try LabelSurvey(folder, "validation", scheme, communicator, advance: pictures.advance)
+        }
     }
 
     package func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {

@@ -158,7 +158,11 @@ extension SegmentationSettings {
                 "evaluation.validation names neither pictures nor a list: the score would be of what is trained on",
                 "name a folder of other pictures, and one of their labels")
         }
-        if let step = evaluation.windowStep, step > evaluation.window ?? 0 {
+        if evaluation.windowStep != nil, evaluation.window == nil {
+            add(
+                "evaluation.windowStep", "evaluation.windowStep is of parts, but pictures are looked at as a whole",
+                "set evaluation.window to the side of a part")
+        } else if let step = evaluation.windowStep, step > evaluation.window ?? 0 {
             add(
                 "evaluation.windowStep", "evaluation.windowStep \(step) would leave pixels out between the parts",
                 "set it to at most evaluation.window")

@@ -29,9 +29,11 @@ package struct SegmentationFolder: Sendable {
     }
 
     /// Pairs the folders by names that end in the suffixes, before `.jpg` and `.png`: other files are left alone.
+    ///
+    /// - Parameter isWanted: whether a picture of this name, with and without its ending, is taken.
     package init(
         images imagesFolder: FilePath, labels labelsFolder: FilePath, imageSuffix: String, labelSuffix: String,
-        meaning: [UInt8]? = nil
+        meaning: [UInt8]? = nil, isWanted: (_ name: FilePath, _ stem: FilePath) -> Bool = { _, _ in true }
     ) throws {
         let all = try ImageIndex(roots: [imagesFolder])
         let isShared = FileIdentity(of: imagesFolder) == FileIdentity(of: labelsFolder)
@@ -39,10 +41,12 @@ package struct SegmentationFolder: Sendable {
         let images = all.picking(
             (0..<all.count).filter { index in
                 let stem = all.name(of: index).withoutEnding
-                return stem.hasSuffix(imageSuffix) && !isLabel(stem)
+                return stem.hasSuffix(imageSuffix) && !isLabel(stem) && isWanted(all.name(of: index), stem)
             })
         guard images.count > 0 else {
-            throw IndexError("no picture in \(imagesFolder.shown) has a name that ends in '\(imageSuffix)'")
+            throw IndexError(
+                "no picture in \(imagesFolder.shown) has a name that ends in '\(imageSuffix)' and is in the list, where there "
+                    + "is one")
         }
         let available = Dictionary(
             try FolderTree.files(below: labelsFolder).filter { $0.extension?.lowercased() == "png" }

@@ -34,6 +34,16 @@ struct ConfigurationReader {
     /// The value that was given for `task`, whatever it is; nil for none.
     var taskName: String? { given["task"].flatMap { TaskName(yaml: $0.node)?.name } }
 
+    /// What is wrong where `taskName` is no task.
+    var unknownTask: ConfigurationError {
+        let given = given["task"]!, setting = settings["task"]!
+        return ConfigurationError([
+            .init(
+                given.place, "'task' must be \(setting.expectation), not \(shown(given.node))", remedy: meaning(setting)
+            )
+        ])
+    }
+
     // MARK: Sources
 
     mutating func readFile(_ text: String, name: String) {

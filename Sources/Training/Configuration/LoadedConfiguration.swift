@@ -31,9 +31,8 @@ extension RunConfiguration {
         let reader = reader(
             tasks[0], yaml: try text(of: file), name: file?.shown ?? "", roots: [], overrides: overrides, tasks)
         guard let name = reader.taskName else { return tasks[0] }
-        if let task = tasks.first(where: { $0.name == name }) { return task }
-        var unknown = reader
-        return type(of: try unknown.finish().configuration.task)
+        guard let task = tasks.first(where: { $0.name == name }) else { throw reader.unknownTask }
+        return task
     }
 
     /// Of a configuration file; empty without one.
@@ -78,7 +77,11 @@ extension RunConfiguration {
             Self.reader(task, yaml: yaml, name: name, roots: roots, overrides: overrides, tasks)
         }
         var reader = read(as: tasks[0])
-        if let chosen = tasks.dropFirst().first(where: { $0.name == reader.taskName }) { reader = read(as: chosen) }
+        if let name = reader.taskName, name != tasks[0].name {
+            // Which keys there are, only the task says.
+            guard let chosen = tasks.first(where: { $0.name == name }) else { throw reader.unknownTask }
+            reader = read(as: chosen)
+        }
         return try reader.finish()
     }
 

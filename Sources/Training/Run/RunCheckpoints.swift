@@ -72,6 +72,7 @@ final class RunCheckpoints {
         var restored: Restored?
         if let reader {
             let saved = try compareConfigurations(reader), facts = reader.manifest.facts
+            try compareArchitectures(task.architectureFacts, reader)
             try state.load(reader)
             restored = Restored(
                 position: position(reader, globalBatch), modules: ModuleCounts.modules(of: task, facts),
@@ -111,6 +112,21 @@ final class RunCheckpoints {
                 reporter.warn("resuming with a change, \(change)")
             }
             return saved.configuration
+        }
+    }
+
+    /// Throws where the checkpoint's networks have the same shapes and mean something else, as other classes do. Facts that
+    /// one of them does not have tell nothing: older programs wrote fewer.
+    private func compareArchitectures(_ own: [String: String], _ reader: CheckpointReader) throws {
+        try communicator.agree(on: "comparing architectures") {
+            let saved = reader.manifest.facts.architecture
+            let other = own.keys.sorted().filter { saved[$0] != nil && saved[$0] != own[$0] }
+            guard other.isEmpty else {
+                throw TrainingError(
+                    "\(reader.directory.shown) was made with "
+                        + other.map { "\($0) \(saved[$0]!), now it is \(own[$0]!)" }.joined(separator: "; ")
+                        + "; set it back, or choose another run.directory")
+            }
         }
     }
 

@@ -169,7 +169,8 @@ package final class RunReporter {
     }
 
     package func evaluated(_ report: EvaluationReport, _ position: RunPosition) {
-        guard isRoot, !report.scores.isEmpty else { return }
+        guard isRoot else { return }
+        guard !report.scores.isEmpty else { return report.notes.forEach(note) }
         let report = bestScores.add(report, step: position.step)
         note("after epoch \(position.epoch)\n" + report.table)
         var values: [String: Double] = [:]

@@ -275,7 +275,11 @@ package final class TrainingRun<Task: TrainingTask> {
             reporter.evaluated(report, position)
         } catch let error as AgreedError {
             stopSignal = Int32(try communicator.maximum([Int64(StopRequest.pendingSignal)])[0])
-            guard stopSignal != 0 else { throw error }
+            guard stopSignal != 0 else {
+                // What was learned before is not lost to a score that cannot be had.
+                _ = try checkpoints.finishSave()
+                throw error
+            }
             reporter.note("the evaluation is left; it is done anew when the run goes on")
         }
     }
