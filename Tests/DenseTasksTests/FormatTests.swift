@@ -97,7 +97,7 @@ import Testing
             let unnamed = AnnotationSource.yolo(
                 pictures: folder.file("images"), labels: folder.file("labels"), names: nil)
             let error = #expect(throws: FileError.self) { try AnnotatedImages(unnamed) }
-            #expect("\(error!)".contains("name the classes"))
+            #expect("\(error!)".contains("names of the classes"))
         }
     }
 

@@ -38,11 +38,17 @@ extension ReferenceSubject {
     package func loss(_ part: String, of totals: Figures.Totals) -> Double { totals.sum("loss \(part)") }
     package func compareFurther(_ task: Task, _ comparison: ReferenceComparison) throws {}
 
-    /// Throws where the file has a part of the loss that the task has not.
+    /// Throws unless the file has the loss of each step, and of its parts none that the task has not.
     package func checkLossParts() throws {
-        guard let strange = reference.lossParts.first(where: { !lossParts.contains($0) }) else { return }
-        throw ReferenceError(
-            description:
-                "\(reference.path.shown): 'expected.loss.\(strange)' is nothing that this method's loss has")
+        if let strange = reference.lossParts.first(where: { !lossParts.contains($0) }) {
+            throw ReferenceError(
+                description:
+                    "\(reference.path.shown): 'expected.loss.\(strange)' is nothing that this method's loss has")
+        }
+        for part in [""] + reference.lossParts.map({ "." + $0 }) {
+            for name in ["expected.loss\(part)", "drift.loss\(part)"] {
+                try reference.require(name, shape: [reference.steps])
+            }
+        }
     }
 }

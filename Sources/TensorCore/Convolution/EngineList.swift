@@ -73,13 +73,15 @@ extension EngineList {
         Candidate(ProductConvolution(), "channels in 32s") { geometry, _ in ProductConvolution.computes(geometry) }
     }
 
-    /// What is left to: oneDNN where it is there and sound, and products of patches.
+    /// What is left to: oneDNN where it is there and sound, and products of patches. The weights' gradient of maps smaller
+    /// than the kernel oneDNN makes (with AVX2) by a product of its own that allocates its memory anew in each step.
     private static func general(_ type: ElementType) -> [Candidate] {
         let patches = Candidate(MatrixConvolution()), last = type == .float32 ? patches : patches.widened
         guard let oneDNN else { return [last] }
-        return [
-            Candidate(oneDNN, "all but strided 1×1 of odd channels") { geometry, _ in isSoundInOneDNN(geometry) }, last,
-        ]
+        let sound = Candidate(oneDNN, "all but strided 1×1 of odd channels, and weights of tiny maps") {
+            isSoundInOneDNN($0) && !($1 == .weights && min($0.height, $0.width) < $0.kernel)
+        }
+        return [sound, last]
     }
 
     /// oneDNN 2.6 gathers the pixels of strided 1×1 kernels by whole vectors of channels, and writes past the memory that it

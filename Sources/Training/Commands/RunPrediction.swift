@@ -40,15 +40,15 @@ package final class RunPrediction {
             return predictor
         }
         try TrainingState(predictor.states).load(reader)
-        index = try DataSource.index(pictures, excluding: output, runtime)
-        try world.agree(on: "preparing \(output.shown)") { [index] in
-            try Self.checkNames(index)
+        try world.agree(on: "preparing \(output.shown)") {
             guard world.isRoot else { return }
             try FileSystem.makeDirectories(output)
             guard try FileSystem.names(in: output).isEmpty else {
                 throw TrainingError("\(output.shown) is not empty; name a new folder, so that nothing is overwritten")
             }
         }
+        index = try DataSource.index(pictures, excluding: output, runtime)
+        try world.agree(on: "naming what is written") { [index] in try Self.checkNames(index) }
         console = world.isRoot ? .standardError : nil
         console?.print("looking at \(index.count) pictures by \(reader.directory.shown)")
     }
