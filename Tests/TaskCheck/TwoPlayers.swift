@@ -8,10 +8,10 @@ import TensorCore
 
 /// Pictures of unequal size, and for those that have one the brightness that is wanted.
 final class UnequalPictures {
-    var images: [Tensor?]
-    var goals: [Float?]
+    let images: BatchPlaces<Tensor?>
+    let goals: BatchPlaces<Float?>
 
-    init(count: Int) { (images, goals) = (.init(repeating: nil, count: count), .init(repeating: nil, count: count)) }
+    init(count: Int) { (images, goals) = (BatchPlaces(count: count, nil), BatchPlaces(count: count, nil)) }
 }
 
 /// Every picture at a size of its own; one in three has a goal.
@@ -34,27 +34,23 @@ struct UnequalSamples: SampleLoading {
 
 struct PlayerSettings: TaskDefinition {
     var judgeRate = 0.02
-
     static let name = "players"
 
     static let schema = Schema<PlayerSettings>(
         sections: [Section("judge", "The one that judges.")],
         settings: [Setting("judge.rate", \.judgeRate, in: .above(0, upTo: 1), "Learning rate of the judge.")])
-    let parameterCount = 112
-    let activationBytesPerImage = 1000
+    let parameterCount = 112, activationBytesPerImage = 1000
     var exportMaps: [ExportMap] { [ExportMap(name: "painter", withoutPrefix: "painter.")] }
 
     func makeTask(seed: Int, elementType: ElementType, pictures: ImageIndex) -> TwoPlayers { TwoPlayers(self) }
 }
 
-/// A painter changes pictures, a judge tells painted ones from others, and they learn in turn: the judge twice for each
-/// update of the painter.
+/// A painter changes pictures, a judge tells painted ones from others; in turn, the judge twice for each of the other's.
 final class TwoPlayers: TrainingTask {
     let painterState = ModelState(seed: 1), judgeState = ModelState(seed: 2)
     private let painter, judge: Convolution2D
     let modules: [TrainedModule]
     let phases = [1, 1, 0].map { TrainingPhase(name: $0 == 1 ? "judge" : "painter", module: $0) }
-
     private let settings: PlayerSettings
 
     init(_ settings: PlayerSettings) {
@@ -72,8 +68,7 @@ final class TwoPlayers: TrainingTask {
         ]
     }
 
-    let architectureFacts = ["players": "2"]
-    let summary = "two players"
+    let architectureFacts = ["players": "2"], summary = "two players"
 
     func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
         [
@@ -84,10 +79,10 @@ final class TwoPlayers: TrainingTask {
 
     func learn(_ batch: UnequalPictures, _ part: BatchPart, _ figures: inout Figures) throws -> Double {
         // A mean over goals needs their number on all ranks, and one of them may have none.
-        let goals = try part.communicator.sum([Double(batch.goals.count { $0 != nil })])[0]
+        let own = Double(batch.goals.all.count { $0 != nil }), goals = try part.communicator.sum([own])[0]
         let isJudging = part.phase.module == 1, weight = 1 / Double(part.globalImages)
         var loss = 0.0
-        for (index, (image, goal)) in zip(batch.images, batch.goals).enumerated() {
+        for (index, (image, goal)) in zip(batch.images.all, batch.goals.all).enumerated() {
             let tape = Tape(), pass = Pass(mode: .training, tape: tape, statistics: part.statistics)
             let pixels = Variable(image!, needsGradient: isJudging)
             let painted = judge(painter(pixels, pass), pass)
@@ -101,7 +96,7 @@ final class TwoPlayers: TrainingTask {
                 onGradientReady: index == batch.images.count - 1 ? part.onGradientReady : nil)
             if let gradient = pixels.takeGradient() { figures.add("pixels", sum: gradient.sumOfSquares) }
         }
-        figures.add("goals", total: Double(batch.goals.count { $0 != nil }), of: Double(batch.goals.count))
+        figures.add("goals", total: own, of: Double(batch.goals.count))
         return loss
     }
 
