@@ -7,7 +7,8 @@ import TensorCore
 
 /// Scores a detector on annotated pictures, each rank looking for objects in a part of them.
 package final class DetectionEvaluator: TaskEvaluator {
-    private let detection: PictureDetection
+    private let detector: Detector
+    private let settings: DetectionSettings
     private let trained: Int
     /// Nil where nothing is to be scored.
     private let pictures: AnnotatedImages?
@@ -18,7 +19,7 @@ package final class DetectionEvaluator: TaskEvaluator {
         _ detector: Detector, _ settings: DetectionSettings, pictures: DetectionPictures, communicator: any Collective
     ) throws {
         (self.communicator, trained) = (communicator, pictures.annotated.images.count)
-        detection = PictureDetection(detector, settings)
+        (self.detector, self.settings) = (detector, settings)
         self.pictures = try settings.validation.map { set in
             try AnnotatedImages(
                 settings.source(set.images ?? pictures.root, set.annotations),
@@ -36,7 +37,8 @@ package final class DetectionEvaluator: TaskEvaluator {
 
     package func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {
         guard let pictures else { return EvaluationReport(scores: [], notes: ["evaluation.validation is not set"]) }
-        let index = pictures.index
+        // Of this evaluation alone: what it makes of the weights is freed with it.
+        let detection = PictureDetection(detector, settings), index = pictures.index
         var own: [Detection] = []
         let skipped = try communicator.agree(on: "looking for objects") {
             try loadInBatches(

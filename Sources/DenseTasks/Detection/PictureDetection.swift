@@ -22,8 +22,6 @@ struct PictureDetection {
 
     /// What is found in an image that was loaded of a picture of this size, the surest first.
     func objects(_ image: Tensor, height: Int, width: Int) throws -> [FoundObject] {
-        // Weights may have changed since the last picture.
-        convolutions.forgetWeights()
         let batch = DetectionBatch(count: 1, sideMultiple: detector.settings.levels.largestStride)
         batch.images[0] = image
         let (rows, columns) = batch.largest

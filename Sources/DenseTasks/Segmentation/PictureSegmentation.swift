@@ -15,8 +15,6 @@ struct PictureSegmentation {
 
     /// Row by row; the lowest of equally likely classes.
     func classes(_ bytes: [UInt8], height: Int, width: Int) throws -> [UInt8] {
-        // Weights may have changed since the last picture.
-        convolutions.forgetWeights()
         let renderer = RegionRenderer(), sums = LogitSums(height: height, width: width, classes: segmenter.classes)
         for region in windows.regions(height: height, width: width) {
             let size = windows.size(of: region)

@@ -8,7 +8,8 @@ import TensorCore
 /// Scores a segmenter at the resolution of the labels, each rank on a part of the pictures: their counts add up to one
 /// confusion matrix.
 package final class SegmentationEvaluator: TaskEvaluator {
-    private let segmentation: PictureSegmentation
+    private let segmenter: Segmenter
+    private let evaluation: SegmentationSettings.Evaluation
     /// Nil where nothing is to be scored.
     private let folder: SegmentationFolder?
     private let trained: Int
@@ -22,7 +23,7 @@ package final class SegmentationEvaluator: TaskEvaluator {
         communicator: any Collective
     ) throws {
         self.communicator = communicator
-        segmentation = PictureSegmentation(segmenter, settings.evaluation)
+        (self.segmenter, evaluation) = (segmenter, settings.evaluation)
         (scheme, classNames, trained) = (pictures.scheme, pictures.classNames, pictures.labelled)
         folder = try settings.evaluation.validation.map { set in
             try SegmentationFolder.shared(communicator) {
@@ -39,6 +40,8 @@ package final class SegmentationEvaluator: TaskEvaluator {
 
     package func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {
         guard let folder else { return EvaluationReport(scores: [], notes: ["evaluation.validation is not set"]) }
+        // Of this evaluation alone: what it makes of the weights is freed with it.
+        let segmentation = PictureSegmentation(segmenter, evaluation)
         var confusion = ConfusionMatrix(classes: scheme.classes), own = 0
         let skipped = try communicator.agree(on: "segmenting pictures") {
             try loadInBatches(

@@ -39,7 +39,7 @@ struct ConfigurationReader {
         let given = given["task"]!, setting = settings["task"]!
         return ConfigurationError([
             .init(
-                given.place, "'task' must be \(setting.expectation), not \(shown(given.node))", remedy: meaning(setting)
+                given.place, "'task' must be \(setting.expectation), not \(given.node.shown)", remedy: meaning(setting)
             )
         ])
     }
@@ -138,7 +138,7 @@ struct ConfigurationReader {
             let nodes = value.sequence.map(Array.init) ?? [value]
             guard nodes.allSatisfy({ $0.mapping != nil }) else {
                 problem(
-                    place(key), "'<<' merges a mapping or a list of mappings, not \(shown(value))",
+                    place(key), "'<<' merges a mapping or a list of mappings, not \(value.shown)",
                     "write for example '<<: *name', where '&name' stands before a mapping")
                 continue
             }
@@ -239,7 +239,7 @@ struct ConfigurationReader {
             guard let value = given[setting.path] else { continue }
             if !setting.read(value.node, &configuration) {
                 problem(
-                    value.place, "'\(setting.path)' must be \(setting.expectation), not \(shown(value.node))",
+                    value.place, "'\(setting.path)' must be \(setting.expectation), not \(value.node.shown)",
                     setting.remedy(value.node) ?? meaning(setting))
             }
         }
@@ -283,17 +283,6 @@ struct ConfigurationReader {
             problem(
                 global.place, "'batch.global' is null and 'batch.perRank' is not set",
                 "set one of them, for example 'global: 1024'")
-        }
-    }
-
-    private func shown(_ node: Node) -> String {
-        switch node {
-        case .scalar(let scalar) where node.isNull: scalar.string.isEmpty ? "empty" : "null"
-        case .scalar(let scalar) where node.plainText == nil: "the text \"\(shownText(scalar.string))\""
-        case .scalar(let scalar): "'\(scalar.string)'"
-        case .sequence: "a list"
-        case .mapping: "a section"
-        case .alias: "an alias"
         }
     }
 
