@@ -98,7 +98,7 @@ package enum CheckpointCatalog {
                 + (found.count > 20 ? " and \(found.count - 20) more" : "") + "; without --step it is \(newest.step)")
     }
 
-    static func name(ofStep step: Int) -> String {
+    package static func name(ofStep step: Int) -> String {
         let digits = String(step)
         return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
     }

@@ -96,20 +96,25 @@ package struct ColorRuns {
 }
 
 /// Writes runs as interleaved normalised pixels, (x / 255 − mean) / deviation: NHWC's [..., 3].
-func interleave(_ colors: ColorRuns, into target: UnsafeMutablePointer<Float>) {
+func interleave(
+    _ colors: ColorRuns, into target: UnsafeMutablePointer<Float>, _ normalization: PixelNormalization = .imageNet
+) {
     let (red, green, blue) = (colors.red, colors.green, colors.blue)
-    func scale(_ channel: Int) -> Float { 1 / (255 * PixelNormalization.deviation[channel]) }
-    func shift(_ channel: Int) -> Float { -PixelNormalization.mean[channel] / PixelNormalization.deviation[channel] }
-    let scales = (scale(0), scale(1), scale(2)), shifts = (shift(0), shift(1), shift(2))
+    let (mean, deviation) = (normalization.mean, normalization.deviation)
+    let scales = 1 / (255 * deviation), shifts = -mean / deviation
     for i in 0..<colors.count {
-        target[3 * i] = shifts.0.addingProduct(red[i], scales.0)
-        target[3 * i + 1] = shifts.1.addingProduct(green[i], scales.1)
-        target[3 * i + 2] = shifts.2.addingProduct(blue[i], scales.2)
+        target[3 * i] = shifts[0].addingProduct(red[i], scales[0])
+        target[3 * i + 1] = shifts[1].addingProduct(green[i], scales[1])
+        target[3 * i + 2] = shifts[2].addingProduct(blue[i], scales[2])
     }
 }
 
-/// ImageNet's statistics of RGB in 0…1.
-package enum PixelNormalization {
-    package static let mean: [Float] = [0.485, 0.456, 0.406]
-    package static let deviation: [Float] = [0.229, 0.224, 0.225]
+/// What is taken from RGB in 0…1, and what the rest is divided by.
+package struct PixelNormalization: Sendable, Equatable {
+    package let mean, deviation: SIMD3<Float>
+
+    /// ImageNet's statistics, as backbones are trained with.
+    package static let imageNet = PixelNormalization(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
+    /// To −1…1, as networks that make pictures are trained with.
+    package static let symmetric = PixelNormalization(mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])
 }

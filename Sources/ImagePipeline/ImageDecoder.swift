@@ -59,6 +59,11 @@ package enum ImageDecoder {
         try open(bytes) { picture in try picture.decode(region: region, minimumScale: minimumScale) }
     }
 
+    /// Whether pixels say how opaque they are.
+    static func hasTransparency(_ bytes: [UInt8]) throws -> Bool {
+        try bytes.withUnsafeBufferPointer { try format(of: $0) == .png && PNG.hasTransparency($0) }
+    }
+
     enum Format { case jpeg, png }
 
     /// By the first bytes; names lie.

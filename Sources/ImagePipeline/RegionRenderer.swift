@@ -10,7 +10,8 @@ package final class RegionRenderer {
 
     /// A part of a picture, in its upright pixels, as [height, width, 3], normalised.
     package func render(
-        _ bytes: [UInt8], _ region: PixelRegion, height: Int, width: Int, mirrored: Bool = false
+        _ bytes: [UInt8], _ region: PixelRegion, height: Int, width: Int, mirrored: Bool = false,
+        _ normalization: PixelNormalization = .imageNet
     ) throws -> Tensor {
         let decoded = try ImageDecoder.decode(
             bytes, region: region, minimumScale: region.decodingScale(width: width, height: height))
@@ -19,7 +20,8 @@ package final class RegionRenderer {
         resizer.set(decoded, crop: region, width: width, height: height, mirrored: mirrored)
         for y in 0..<height {
             resizer.resizeRow(y, of: decoded.image, into: row.pointer)
-            interleave(ColorRuns(row.pointer, count: width), into: result.pointer + y * width * 3)
+            interleave(
+                ColorRuns(row.pointer, count: width), into: result.pointer + y * width * 3, normalization)
         }
         return result
     }

@@ -1,4 +1,5 @@
-import Foundation
+package import Foundation
+package import ImagePipeline
 
 /// One figure of an encoder, and what it is to be compared with.
 package struct Score: Codable, Sendable, Equatable {
@@ -61,11 +62,15 @@ package struct EvaluationReport: Codable, Sendable, Equatable {
     package var skipped: [SkippedPicture]
     /// What else a reader of the scores must know, a sentence each.
     package var notes: [String]
+    /// What people look at beside the scores; not in the JSON.
+    package var pictures: [EvaluationPicture] = []
 
-    package init(scores: [Score], skipped: [SkippedPicture] = [], notes: [String] = []) {
-        self.scores = scores
-        self.skipped = skipped
-        self.notes = notes
+    private enum CodingKeys: CodingKey { case scores, skipped, notes }
+
+    package init(
+        scores: [Score], skipped: [SkippedPicture] = [], notes: [String] = [], pictures: [EvaluationPicture] = []
+    ) {
+        (self.scores, self.skipped, self.notes, self.pictures) = (scores, skipped, notes, pictures)
     }
 
     /// The same scores with those of random weights as their floors.
@@ -106,6 +111,19 @@ package struct EvaluationReport: Codable, Sendable, Equatable {
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             return String(decoding: try encoder.encode(self), as: UTF8.self)
         }
+    }
+}
+
+/// A picture that was drawn while scoring.
+package struct EvaluationPicture: Codable, Sendable, Equatable {
+    /// What it shows, as a path without an ending.
+    package let name: String
+    package let width, height: Int
+    package let png: Data
+
+    package init(name: String, _ image: RGBImage) throws {
+        (self.name, width, height) = (name, image.width, image.height)
+        png = Data(try encodePNG(rgb: image.pixels, width: image.width, height: image.height))
     }
 }
 

@@ -19,12 +19,16 @@ package protocol TaskDefinition<Task>: TaskSettings {
     /// What says of single pictures what was learned, with the networks of a checkpoint that was made with these
     /// architecture facts; nil where there is nothing to say.
     func makePredictor(_ architecture: [String: String], _ options: PredictionOptions) throws -> (any TaskPredictor)?
+    /// Whether what it says of a picture is said of the hole that a mask names.
+    var takesMasks: Bool { get }
 }
 
 extension TaskDefinition {
     package func makePredictor(
         _ architecture: [String: String], _ options: PredictionOptions
     ) throws -> (any TaskPredictor)? { nil }
+
+    package var takesMasks: Bool { false }
 
     package var exportMaps: [ExportMap] { [] }
     package var exportCard: [String: String] { [:] }

@@ -1,12 +1,13 @@
 package import NeuralNetwork
+package import SystemPackage
 
 /// What a trained task says of single pictures, for people to look at and for other programs to read.
 package protocol TaskPredictor: AnyObject {
     /// The networks, to be filled from a checkpoint.
     var states: [ModelState] { get }
 
-    /// Of a picture's bytes; throws `ImageError` where it is none.
-    func predict(_ bytes: [UInt8]) throws -> Prediction
+    /// Throws `ImageError` where the picture is none.
+    func predict(_ picture: PredictedPicture) throws -> Prediction
 
     /// The file that has the records of all pictures, if there is one: `detections.json`.
     var recordsFile: String? { get }
@@ -17,6 +18,15 @@ package protocol TaskPredictor: AnyObject {
 extension TaskPredictor {
     package var recordsFile: String? { nil }
     package func records(_ pictures: [(number: Int, name: String, records: [String])]) throws -> String { "" }
+}
+
+/// A picture that something is to be said of.
+package struct PredictedPicture: Sendable {
+    /// Its path below the folder that a user named.
+    package let name: FilePath
+    package let bytes: [UInt8]
+
+    package init(name: FilePath, bytes: [UInt8]) { (self.name, self.bytes) = (name, bytes) }
 }
 
 /// What is said of one picture.
@@ -35,8 +45,10 @@ package struct Prediction: Sendable {
 package struct PredictionOptions: Sendable, Equatable {
     /// A place in each picture, as shares of its width and height, that others are compared with.
     package var mark: (x: Double, y: Double) = (0.5, 0.5)
+    /// A folder of masks of the pictures, or one for all.
+    package var masks: FilePath?
 
     package init() {}
 
-    package static func == (a: Self, b: Self) -> Bool { a.mark == b.mark }
+    package static func == (a: Self, b: Self) -> Bool { a.mark == b.mark && a.masks == b.masks }
 }

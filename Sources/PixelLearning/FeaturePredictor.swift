@@ -23,7 +23,8 @@ package final class FeaturePredictor: TaskPredictor {
 
     package var states: [ModelState] { [state] }
 
-    package func predict(_ bytes: [UInt8]) throws -> Prediction {
+    package func predict(_ predicted: PredictedPicture) throws -> Prediction {
+        let bytes = predicted.bytes
         let (width, height) = try ImageDecoder.size(of: bytes)
         let scale = min(
             Self.shortSide / Double(min(width, height)), Self.longestSide / Double(max(width, height)))

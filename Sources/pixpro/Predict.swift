@@ -11,7 +11,9 @@ struct Predict: ParsableCommand {
             mpirun -n 2 pixpro predict runs/street ~/new-photos --output seen
             Of a segmenter for each picture NAME.labels.png (class ids) and NAME.overlay.jpg; of a detector NAME.boxes.jpg \
             and, of all, detections.json as COCO's results; of pretraining NAME.features.png (the first three principal \
-            components of the features as colours) and NAME.similarity.png (how alike each place is to a marked one). \
+            components of the features as colours) and NAME.similarity.png (how alike each place is to a marked one); of an inpainter \
+            NAME.filled.png, NAME.coarse.png and NAME.attention.png (where each place borrowed from: white itself, green \
+            the top right, pink the bottom left), with --masks for what is to be filled. \
             Pictures that cannot be read are skipped and counted.
             """)
 
@@ -36,6 +38,10 @@ struct Predict: ParsableCommand {
     var mark = (x: 0.5, y: 0.5)
 
     @Option(
+        help: "Masks of the pictures, white where a hole is: a folder with one of each name, or one file (inpainting).")
+    var masks: FilePath?
+
+    @Option(
         name: .long, parsing: .singleValue,
         help: ArgumentHelp(
             "One key over the run's configuration, such as evaluation.threshold=0.5; may be repeated.",
@@ -54,7 +60,7 @@ struct Predict: ParsableCommand {
         runOnAllRanks { runtime in
             try startComputeThreads(on: runtime)
             var options = PredictionOptions()
-            options.mark = mark
+            (options.mark, options.masks) = (mark, masks)
             let outcome = try RunPrediction(
                 runDirectory: directory, step: step, pictures: pictures, output: output, options: options,
                 overrides: set, tasks: tasks, runtime: runtime

@@ -230,7 +230,7 @@ func withPictures(_ count: Int = 12, _ body: (String) throws -> Void) throws {
         for (x, y) in [(0, 0), (100, 37), (223, 223)] {
             for c in 0..<3 {
                 let value = view.floats[(y * 224 + x) * 3 + c]
-                let raw = value * PixelNormalization.deviation[c] + PixelNormalization.mean[c]
+                let raw = value * PixelNormalization.imageNet.deviation[c] + PixelNormalization.imageNet.mean[c]
                 let expected = Float(picture.pixels[((y + 38) * 256 + x + 16) * 3 + c]) / 255
                 #expect(abs(raw - expected) < 1e-4)
             }
@@ -240,7 +240,7 @@ func withPictures(_ count: Int = 12, _ body: (String) throws -> Void) throws {
         let twin = Twin.resized(Twin.Picture(picture), 0, 256, 0, 300, width: 30, height: 20).pixels
         #expect(plain.shape == [20, 30, 3])
         for (i, expected) in twin.enumerated() {
-            let raw = plain.floats[i] * PixelNormalization.deviation[i % 3] + PixelNormalization.mean[i % 3]
+            let raw = plain.floats[i] * PixelNormalization.imageNet.deviation[i % 3] + PixelNormalization.imageNet.mean[i % 3]
             #expect(abs(Double(raw) - expected / 255) < 1e-4)
         }
     }

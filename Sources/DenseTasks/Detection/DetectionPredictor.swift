@@ -21,7 +21,8 @@ package final class DetectionPredictor: TaskPredictor {
 
     package var states: [ModelState] { [detection.detector.state] }
 
-    package func predict(_ bytes: [UInt8]) throws -> Prediction {
+    package func predict(_ predicted: PredictedPicture) throws -> Prediction {
+        let bytes = predicted.bytes
         let picture = try ImageDecoder.decode(bytes), (width, height) = (picture.width, picture.height)
         let objects = try detection.objects(
             try detection.load(bytes, height: height, width: width), height: height, width: width)

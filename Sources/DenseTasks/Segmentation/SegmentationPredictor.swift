@@ -14,7 +14,8 @@ package final class SegmentationPredictor: TaskPredictor {
 
     package var states: [ModelState] { [segmentation.segmenter.state] }
 
-    package func predict(_ bytes: [UInt8]) throws -> Prediction {
+    package func predict(_ predicted: PredictedPicture) throws -> Prediction {
+        let bytes = predicted.bytes
         let picture = try ImageDecoder.decode(bytes), (width, height) = (picture.width, picture.height)
         let ids = try segmentation.classes(bytes, height: height, width: width)
         var canvas = Canvas(width: width, height: height, pixels: picture.pixels)

@@ -34,6 +34,9 @@ package final class RunPrediction {
             let run = try RunConfiguration.parse(
                 yaml: facts.configuration, name: reader.directory.shown, overrides: overrides, tasks: tasks
             ).configuration
+            guard options.masks == nil || run.definition.takesMasks else {
+                throw TrainingError("the task \(run.taskName.name) fills no holes: leave --masks out")
+            }
             guard let predictor = try run.definition.makePredictor(facts.architecture, options) else {
                 throw TrainingError("the task \(run.taskName.name) has nothing to say of single pictures")
             }
@@ -102,7 +105,8 @@ package final class RunPrediction {
 
     /// Writes the files of a picture; returns its records.
     private func write(_ picture: Int) throws -> [String] {
-        let prediction = try predictor.predict(try index.bytes(of: picture))
+        let prediction = try predictor.predict(
+            PredictedPicture(name: index.name(of: picture), bytes: try index.bytes(of: picture)))
         let stem = output.pushing(Self.stem(picture, index))
         try FileSystem.makeDirectories(stem.removingLastComponent())
         for file in prediction.files {

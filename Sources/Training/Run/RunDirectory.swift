@@ -12,6 +12,8 @@ package struct RunDirectory: Sendable {
     package var metrics: FilePath { path.appending("metrics.jsonl") }
     package var log: FilePath { path.appending("log.txt") }
     package var curves: FilePath { path.appending("curves") }
+    /// What was drawn while scoring, in a folder for each step.
+    package var pictures: FilePath { path.appending("pictures") }
     /// Images that could not be read, one a line with the reason.
     package var skipped: FilePath { path.appending("skipped.txt") }
     /// Steps whose numbers were not finite, with their images.

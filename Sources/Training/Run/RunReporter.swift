@@ -182,6 +182,19 @@ package final class RunReporter {
             (values[name], values[name + MetricRecord.bestStepSuffix]) = (best.value, Double(best.step))
         }
         record(.evaluation, position, epoch: Double(position.epoch), values)
+        attempt { try show(report.pictures, position) }
+    }
+
+    /// Into `pictures/step-00000120/`, and to TensorBoard.
+    private func show(_ pictures: [EvaluationPicture], _ position: RunPosition) throws {
+        let folder = directory.pictures.appending(CheckpointCatalog.name(ofStep: position.step))
+        for picture in pictures {
+            let path = folder.pushing(FilePath(picture.name)).appending(suffix: ".png"), png = Array(picture.png)
+            try FileSystem.makeDirectories(path.removingLastComponent())
+            try WholeFile.write(png, to: path, isDurable: false)
+            try tensorBoard?.image(
+                picture.name, png: png, width: picture.width, height: picture.height, step: position.step)
+        }
     }
 
     /// Draws all curves anew. Nothing waits for the disk: the other ranks would wait too, and metrics.jsonl has it all.

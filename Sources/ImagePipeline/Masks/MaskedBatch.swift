@@ -39,6 +39,13 @@ package final class MaskedBatch {
     /// picture's sides around a free form.
     package var windows: [PixelWindow] { places.all }
 
-    /// The window of a place that is filled.
-    func set(_ position: Int, window: PixelWindow) { places[position] = window }
+    /// Fills a place.
+    ///
+    /// - Parameter image: [side, side, 3].
+    func set(_ position: Int, image: Tensor, hole: HoleMask, window: PixelWindow) {
+        images.rows(position..<position + 1).copy(from: image.reshaped([1] + image.shape))
+        let mask = masks.rows(position..<position + 1).floats
+        for (pixel, isHole) in hole.holes.enumerated() { mask[pixel] = isHole ? 1 : 0 }
+        places[position] = window
+    }
 }
