@@ -49,3 +49,20 @@ CVECTOR_INLINE void cvector_store_bytes(cvector_ints values, void *target) {
     cvector_bytes bytes = __builtin_convertvector(values, cvector_bytes);
     memcpy(target, &bytes, sizeof bytes);
 }
+
+// eˣ for x ≤ 0 to about 2 ulp, e⁻⁸⁷ below −87: x = n·ln 2 + r, and a polynomial in r (Cephes).
+CVECTOR_INLINE cvector_floats cvector_exponential(cvector_floats x) {
+    cvector_ints is_far = x < -87.0f;
+    cvector_floats bounded = (cvector_floats)(((cvector_ints)x & ~is_far) | ((cvector_ints)(cvector_floats)(-87.0f) & is_far));
+    // Adding 1.5 · 2²³ rounds to a whole number and leaves it in the low bits.
+    cvector_floats shifted = bounded * 1.44269504f + 12582912.0f;
+    cvector_floats n = shifted - 12582912.0f;
+    cvector_floats r = bounded - n * 0.693359375f + n * 2.1219444e-4f;
+    cvector_floats p = r * 1.98756915e-4f + 1.39819995e-3f;
+    p = p * r + 8.33345191e-3f;
+    p = p * r + 4.16657959e-2f;
+    p = p * r + 1.66666655e-1f;
+    p = p * r + 5.00000012e-1f;
+    p = p * r * r + r + 1.0f;
+    return (cvector_floats)((cvector_words)p + ((cvector_words)shifted << 23));
+}

@@ -5,7 +5,7 @@ package final class Convolution2D {
     package let weight: Parameter
     package let bias: Parameter?
     let stride: Int
-    let padding: Int
+    let padding: Padding
     let dilation: Int
     let groups: Int
 
@@ -23,9 +23,37 @@ package final class Convolution2D {
         case normal(deviation: Double)
     }
 
-    package init(
+    /// Zeros about the map.
+    package enum Padding: Sendable {
+        /// So many on each side.
+        case symmetric(Int)
+        /// As few as give ⌈size / stride⌉ outputs, an odd one behind the map (TensorFlow's SAME).
+        case same
+
+        /// Along an axis.
+        package func zeros(size: Int, kernel: Int, stride: Int, dilation: Int) -> (before: Int, after: Int) {
+            switch self {
+            case .symmetric(let count): return (count, count)
+            case .same:
+                let outputs = (size + stride - 1) / stride
+                let total = max((outputs - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+                return (total / 2, total - total / 2)
+            }
+        }
+    }
+
+    package convenience init(
         _ scope: Scope, inputs: Int, outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int = 0,
         dilation: Int = 1, groups: Int = 1, bias: Bool = false, start: Start = .residualNetwork
+    ) {
+        self.init(
+            scope, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: .symmetric(padding),
+            dilation: dilation, groups: groups, bias: bias, start: start)
+    }
+
+    package init(
+        _ scope: Scope, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Padding, dilation: Int = 1,
+        groups: Int = 1, bias: Bool, start: Start
     ) {
         let shape = [outputs, kernel, kernel, inputs / groups]
         weight = scope.parameter("weight", shape, start.weights(shape))
@@ -65,13 +93,16 @@ package final class Convolution2D {
         }
     }
 
-    private func geometry(of shape: [Int]) -> ConvolutionGeometry {
+    func geometry(of shape: [Int]) -> ConvolutionGeometry {
         precondition(
             shape.count == 4 && shape[3] == weight.value.shape[3] * groups,
             "convolution of \(shape) by \(weight.name) \(weight.value.shape) in \(groups) groups")
+        let kernel = weight.value.shape[1]
+        let zeros = shape[1...2].map { padding.zeros(size: $0, kernel: kernel, stride: stride, dilation: dilation) }
+        precondition(zeros[0] == zeros[1], "\(weight.name) would pad the sides of \(shape) differently: \(zeros)")
         return ConvolutionGeometry(
             batch: shape[0], height: shape[1], width: shape[2], inputChannels: shape[3],
-            outputChannels: weight.value.shape[0], kernel: weight.value.shape[1], stride: stride, padding: padding,
-            dilation: dilation, groups: groups)
+            outputChannels: weight.value.shape[0], kernel: kernel, stride: stride, padding: zeros[0].before,
+            paddingAfter: zeros[0].after, dilation: dilation, groups: groups)
     }
 }

@@ -7,13 +7,16 @@ public struct ConvolutionGeometry: Hashable, Sendable, CustomStringConvertible {
     public var outputChannels: Int
     public var kernel: Int
     public var stride: Int
+    /// Zeros before the first pixel of each axis.
     public var padding: Int
+    /// Zeros behind the last one.
+    public var paddingAfter: Int
     public var dilation: Int
     public var groups: Int
 
     public init(
         batch: Int, height: Int, width: Int, inputChannels: Int, outputChannels: Int, kernel: Int,
-        stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1
+        stride: Int = 1, padding: Int = 0, paddingAfter: Int? = nil, dilation: Int = 1, groups: Int = 1
     ) {
         precondition(
             inputChannels % groups == 0 && outputChannels % groups == 0,
@@ -21,14 +24,15 @@ public struct ConvolutionGeometry: Hashable, Sendable, CustomStringConvertible {
         (self.batch, self.height, self.width) = (batch, height, width)
         (self.inputChannels, self.outputChannels) = (inputChannels, outputChannels)
         (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
+        self.paddingAfter = paddingAfter ?? padding
         (self.dilation, self.groups) = (dilation, groups)
         precondition(
             outputHeight > 0 && outputWidth > 0,
             "a \(kernel)×\(kernel) kernel with padding \(padding) does not fit a \(height)×\(width) map")
     }
 
-    public var outputHeight: Int { (height + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1 }
-    public var outputWidth: Int { (width + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1 }
+    public var outputHeight: Int { (height + padding + paddingAfter - dilation * (kernel - 1) - 1) / stride + 1 }
+    public var outputWidth: Int { (width + padding + paddingAfter - dilation * (kernel - 1) - 1) / stride + 1 }
 
     public var inputShape: [Int] { [batch, height, width, inputChannels] }
     public var outputShape: [Int] { [batch, outputHeight, outputWidth, outputChannels] }
@@ -37,11 +41,12 @@ public struct ConvolutionGeometry: Hashable, Sendable, CustomStringConvertible {
     /// For example `3×3/2 28×28 64→128`, and what is unusual about it.
     public var description: String {
         "\(kernel)×\(kernel)/\(stride) \(height)×\(width) \(inputChannels)→\(outputChannels)"
+            + (padding == paddingAfter ? "" : " padded by \(padding) and \(paddingAfter)")
             + (dilation == 1 ? "" : " dilated by \(dilation)") + (groups == 1 ? "" : " in \(groups) groups")
     }
 
     /// Whether the convolution is one matrix product over pixels.
-    var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && groups == 1 }
+    var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && paddingAfter == 0 && groups == 1 }
 
     /// The same convolution over another number of images.
     public func withBatch(_ images: Int) -> ConvolutionGeometry {

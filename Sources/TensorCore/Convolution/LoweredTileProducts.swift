@@ -24,7 +24,7 @@ struct LoweredTileProducts: ConvolutionKernels {
             TileConvolution.computes(geometry, .forward), "tiles cannot compute \(geometry)")
         (self.geometry, self.table) = (geometry, table)
         rows = TapAxis(forward: geometry, input: geometry.height, output: geometry.outputHeight)
-        let reach = geometry.width + 2 * geometry.padding
+        let reach = geometry.width + geometry.padding + geometry.paddingAfter
         pitch = max(geometry.outputWidth, (reach + geometry.stride - 1) / geometry.stride)
     }
 

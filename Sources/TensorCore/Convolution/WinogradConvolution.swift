@@ -15,7 +15,8 @@ public struct WinogradConvolution: KernelEngine {
 
     /// Whether this engine computes `geometry`; it is fast where the processor has the kernels.
     public static func computes(_ geometry: ConvolutionGeometry) -> Bool {
-        geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1 && geometry.dilation == 1
+        geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1 && geometry.paddingAfter == 1
+            && geometry.dilation == 1
             && geometry.fitsPanels
     }
 

@@ -35,23 +35,22 @@ public struct SimilarityPropagation: Sendable {
     ) -> (output: Tensor, entropy: Double?) {
         let (rows, channels) = (unit.shape[1], unit.shape[2])
         precondition(unit.shape == values.shape, "values \(values.shape) of rows \(unit.shape)")
-        let output = Tensor(unit.shape), u = unit.pointer, v = values.pointer, y = output.pointer
+        let output = Tensor(unit.shape), u = unit.pointer, y = output.pointer
         let blocks = blocks(0..<unit.shape[0], rows)
         let entropies = measuresEntropy ? Accumulators(unit.shape[0] * rows) : nil
         parallelFor(blocks.count) { _, part in
             let similarities = Tensor([Self.blockRows, rows]), s = similarities.pointer
             for block in blocks[part] {
-                let image = block.image * rows * channels, own = image + block.rows.lowerBound * channels
-                cosines(u + image, rows, channels, block.rows, into: s)
+                let own = (block.image * rows + block.rows.lowerBound) * channels
+                let products = products(unit: unit, values: values, block.image)
+                products.similarities(of: u + own, count: block.rows.count, into: s)
                 raise(s, count: block.rows.count * rows)
                 if let entropies {
                     for (row, place) in block.rows.enumerated() {
                         entropies[block.image * rows + place] = relativeEntropy(s + row * rows, count: rows) ?? .nan
                     }
                 }
-                gemm(
-                    transposeA: false, transposeB: false, m: block.rows.count, n: channels, k: rows, a: s, lda: rows,
-                    b: v + image, ldb: channels, beta: 0, c: y + own, ldc: channels)
+                products.sums(of: s, count: block.rows.count, into: y + own)
             }
         }
         return (output, entropies.map(Self.mean))
@@ -69,43 +68,32 @@ public struct SimilarityPropagation: Sendable {
     public func gradients(unit: Tensor, values: Tensor, outputGradient: Tensor) -> (unit: Tensor, values: Tensor) {
         let (rows, channels) = (unit.shape[1], unit.shape[2])
         let du = Tensor(unit.shape), dv = Tensor(unit.shape)
-        let (u, v, dy) = (unit.pointer, values.pointer, outputGradient.pointer), (pu, pv) = (du.pointer, dv.pointer)
+        let (u, dy) = (unit.pointer, outputGradient.pointer), (pu, pv) = (du.pointer, dv.pointer)
         parallelFor(unit.shape[0]) { _, images in
             let first = Tensor([Self.blockRows, rows]), second = Tensor([Self.blockRows, rows])
             let (c, s) = (first.pointer, second.pointer)
             for block in blocks(images, rows) {
                 let image = block.image * rows * channels, own = image + block.rows.lowerBound * channels
                 let count = block.rows.count, beta: Float = block.rows.lowerBound == 0 ? 0 : 1
-                cosines(u + image, rows, channels, block.rows, into: c)
+                let products = products(unit: unit, values: values, block.image)
+                products.similarities(of: u + own, count: count, into: c)
                 s.update(from: c, count: count * rows)
                 raise(s, count: count * rows)
-                gemm(
-                    transposeA: true, transposeB: false, m: rows, n: channels, k: count, a: s, lda: rows, b: dy + own,
-                    ldb: channels, beta: beta, c: pv + image, ldc: channels)
-                gemm(
-                    transposeA: false, transposeB: true, m: count, n: rows, k: channels, a: dy + own, lda: channels,
-                    b: v + image, ldb: channels, beta: 0, c: s, ldc: rows)
+                products.valueGradient(
+                    weights: s, outputGradient: dy + own, count: count, beta: beta, into: pv + image)
+                products.weightGradient(outputGradient: dy + own, count: count, into: s)
                 scaleBySlope(of: c, s, count: count * rows)
-                gemm(
-                    transposeA: true, transposeB: false, m: rows, n: channels, k: count, a: s, lda: rows, b: u + own,
-                    ldb: channels, beta: beta, c: pu + image, ldc: channels)
-                gemm(
-                    transposeA: false, transposeB: false, m: count, n: channels, k: rows, a: s, lda: rows,
-                    b: u + image, ldb: channels, beta: 1, c: pu + own, ldc: channels)
+                products.keyGradient(
+                    similarityGradient: s, queries: u + own, count: count, beta: beta, into: pu + image)
+                products.queryGradient(similarityGradient: s, count: count, beta: 1, into: pu + own)
             }
         }
         return (du, dv)
     }
 
-    /// U_B Uᵀ.
-    private func cosines(
-        _ unit: UnsafePointer<Float>, _ count: Int, _ channels: Int, _ rows: Range<Int>,
-        into cosines: UnsafeMutablePointer<Float>
-    ) {
-        gemm(
-            transposeA: false, transposeB: true, m: rows.count, n: count, k: channels,
-            a: unit + rows.lowerBound * channels, lda: channels, b: unit, ldb: channels, beta: 0, c: cosines, ldc: count
-        )
+    /// Of an image, whose rows are queries and keys.
+    private func products(unit: Tensor, values: Tensor, _ image: Int) -> AttentionProducts {
+        AttentionProducts(keys: RowMatrix(unit, image), values: RowMatrix(values, image))
     }
 
     /// Added to the base of an exponent below 1, whose slope at 0 is infinite.
