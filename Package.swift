@@ -104,6 +104,12 @@ let package = Package(
                 "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
         layer(
+            "Inpainting",
+            [
+                "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
+            ]),
+        layer(
             "Training",
             [
                 "Checkpointing", "DataParallel", "Drawing", "Files", "ImagePipeline", "Learning", "MessagePassing",
@@ -118,8 +124,8 @@ let package = Package(
         .executableTarget(
             name: "pixpro",
             dependencies: [
-                "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "Launching",
-                "Learning", "MessagePassing", "NeuralNetwork", "PixelLearning", "Settings", "TensorCore", "Threads",
+                "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "Inpainting",
+                "Launching", "Learning", "MessagePassing", "NeuralNetwork", "PixelLearning", "Settings", "TensorCore", "Threads",
                 "Training",
                 argumentParser, systemPackage,
             ], swiftSettings: swiftSettings,
@@ -187,6 +193,12 @@ let package = Package(
             [
                 "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "Learning",
                 "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams",
+            ]),
+        tests(
+            "InpaintingTests",
+            [
+                "Checkpointing", "DataParallel", "Files", "ImagePipeline", "Inpainting", "Learning", "MessagePassing",
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams",
             ]),
         tests(
             "TrainingTests",

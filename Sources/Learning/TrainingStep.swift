@@ -57,7 +57,8 @@ package final class TrainingStep<Task: TrainingTask> {
         for index in 0..<plan.microBatches {
             let batch = try Trace.span("data") { try next() }
             let part = BatchPart(
-                phase: phase, microBatchImages: plan.images(ofMicroBatch: index).count, globalImages: plan.global,
+                phase: phase, places: plan.images(ofMicroBatch: index, rank: communicator.rank),
+                microBatchImages: plan.images(ofMicroBatch: index).count, globalImages: plan.global,
                 isFirst: index == 0, communicator: communicator, statistics: statistics,
                 onGradientReady: index == plan.microBatches - 1 ? reducer.markReady : nil)
             outcome.losses.append(try task.learn(batch, part, &outcome.figures))

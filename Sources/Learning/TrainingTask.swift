@@ -107,6 +107,8 @@ package struct RunLength: Sendable, Equatable {
 /// This rank's part of a micro-batch, and what it is part of.
 package struct BatchPart {
     package let phase: TrainingPhase
+    /// Where this rank's images stand among those of the update over all ranks.
+    package let places: Range<Int>
     /// Images of the micro-batch over all ranks: what couples images (statistics, negatives) is of these.
     package let microBatchImages: Int
     /// Images of the update over all ranks: a mean over it gives each image 1 / this.

@@ -1,0 +1,179 @@
+package import ImagePipeline
+package import Learning
+import MessagePassing
+import NeuralNetwork
+package import Optimization
+package import TensorCore
+
+/// Inpainting as a task: critics learn to tell completed pictures from real ones, the generator to complete them.
+///
+/// A step is `criticSteps` updates of the critics and one of the generator, each on pictures of its own; without critics
+/// it is the generator's alone.
+package final class InpaintingTask {
+    package let settings: InpainterSettings
+    package let generator: Generator
+    /// Nil where nothing judges beside L1.
+    package let critics: Critics?
+    package let modules: [TrainedModule]
+    package let phases: [TrainingPhase]
+    /// What the pictures' holes look like.
+    package let form: HoleForm
+    private let discountBase: Double
+    private let places: PenaltyPlaces
+    private var watches = InpaintingWatches()
+    private let convolutions: Convolutions
+    /// Empty between passes; kept for its memory.
+    private let tape = Tape()
+
+    /// - Parameters:
+    ///   - side: of the training pictures.
+    ///   - discountBase: another one than the dialect's, of a reference.
+    ///   - places: where the penalty looks between real and completed pictures; by default drawn, keyed by the seed, the
+    ///     update and the picture's place in it.
+    package init(
+        _ settings: InpainterSettings, side: Int, form: HoleForm, seed: UInt64, engines: EngineList = .fastest,
+        discountBase: Double? = nil, places: PenaltyPlaces? = nil
+    ) {
+        (self.settings, self.form) = (settings, form)
+        self.discountBase = discountBase ?? settings.dialect.discountBase
+        self.places = places ?? .drawn(seed: seed)
+        generator = Generator(settings, seed: seed)
+        critics =
+            settings.loss.hasCritics ? Critics(channels: settings.channels, side: side, seed: seed) : nil
+        modules = ([("generator", generator.state)] + (critics.map { [("critics", $0.state)] } ?? [])).map {
+            TrainedModule(name: $0.0, state: $0.1, optimizer: Adam($0.1.parameters, beta1: 0.5, beta2: 0.9))
+        }
+        phases =
+            Array(
+                repeating: TrainingPhase(name: "critics", module: 1),
+                count: critics == nil ? 0 : settings.loss.criticSteps) + [TrainingPhase(name: "generator", module: 0)]
+        convolutions = Convolutions(engines)
+    }
+
+    package func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
+        modules.map { _ in LearningRateSchedule(rate: settings.learningRate, course: .constant) }
+    }
+
+    // MARK: Networks and losses
+
+    package func learn(_ batch: MaskedBatch, _ part: BatchPart, _ figures: inout Figures) throws -> Double {
+        if part.isFirst { convolutions.forgetWeights() }
+        let pass = Pass(
+            mode: .training, tape: tape, statistics: part.statistics, elementType: settings.elementType,
+            convolutions: convolutions)
+        let terms =
+            part.phase.module == 0
+            ? try generatorTerms(batch, part, pass, &figures) : criticTerms(batch, part, pass, &figures)
+        for (name, value) in terms.values { figures.add("\(part.phase.name) \(name)", sum: value) }
+        try Trace.span("backward") {
+            try tape.backward(from: terms.variable, seed: Tensor([1], [1]), onGradientReady: part.onGradientReady)
+        }
+        return terms.loss
+    }
+
+    /// L1 in holes and outside them, of both stages, and what the critics say of completed pictures.
+    private func generatorTerms(
+        _ batch: MaskedBatch, _ part: BatchPart, _ pass: Pass, _ figures: inout Figures
+    ) throws -> LossTerms {
+        let share = Double(part.microBatchImages) / Double(part.globalImages), loss = settings.loss
+        let hole = batch.masks.floats.reduce(0.0) { $0 + Double($1) }
+        let counts = try part.communicator.sum([hole, Double(batch.masks.count) - hole])
+        let weights = ReconstructionWeights(
+            batch, settings.dialect.discount(of: form), base: discountBase,
+            counts: .init(images: part.microBatchImages, hole: counts[0], known: counts[1]), share: share)
+        let output = Trace.span("forward") { generator(batch.images, masks: batch.masks, form, pass) }
+        var terms = LossTerms(pass)
+        for (stage, result, factor) in [("coarse", output.coarse, loss.coarseWeight), ("fine", output.fine, 1)] {
+            let error = ReconstructionLoss(
+                result, images: batch.images, weights, holeFactor: loss.holeWeight * factor,
+                knownFactor: loss.knownWeight * factor, pass)
+            terms.add("hole \(stage)", error.hole, times: loss.holeWeight * factor)
+            terms.add("known \(stage)", error.known, times: loss.knownWeight * factor)
+            terms.append(error.variable)
+        }
+        if let critics {
+            let complete = pasteIntoHoles(output.fine, of: batch.images, masks: batch.masks, pass)
+            for view in CriticView.all(critics, batch) {
+                let said = scoreSum(
+                    view.critic(view.part(of: complete, pass), pass), weight: -1 / Double(part.globalImages), pass)
+                terms.add("adversarial \(view.name)", said.loss, times: loss.adversarialWeight)
+                terms.append(said.variable, times: loss.adversarialWeight)
+            }
+        }
+        watches.addFigures(of: output, batch, &figures)
+        return terms
+    }
+
+    /// What critics say of completed pictures and of real ones, and how far their slopes between them are from 1.
+    private func criticTerms(
+        _ batch: MaskedBatch, _ part: BatchPart, _ pass: Pass, _ figures: inout Figures
+    ) -> LossTerms {
+        let weight = 1 / Double(part.globalImages), update = modules[1].optimizer.counters.values.first ?? 0
+        let complete = Trace.span("generator") {
+            let there = Pass(
+                mode: .training, statistics: part.statistics, elementType: settings.elementType,
+                convolutions: convolutions)
+            let fine = generator(batch.images, masks: batch.masks, form, there).fine
+            return pasteIntoHoles(fine, of: batch.images, masks: batch.masks, there)
+        }
+        var terms = LossTerms(pass)
+        for view in CriticView.all(critics!, batch) {
+            let real = view.part(of: Variable(batch.images), pass), made = view.part(of: complete, pass)
+            let ofMade = scoreSum(view.critic(made, pass), weight: weight, pass)
+            let ofReal = scoreSum(view.critic(real, pass), weight: -weight, pass)
+            terms.add("adversarial \(view.name)", ofMade.loss + ofReal.loss, times: 1)
+            terms.append(ofMade.variable)
+            terms.append(ofReal.variable)
+            let t = part.places.map { places.place(update, view.index, $0) }
+            let slope = view.critic.pictureGradient(interpolate(real.value, made.value, t), pass)
+            let penalty = slopePenalty(
+                slope, masks: view.part(of: Variable(batch.masks), pass).value, weight: weight, pass)
+            terms.add("penalty \(view.name)", penalty.loss, times: settings.loss.penaltyWeight)
+            terms.append(penalty.variable, times: settings.loss.penaltyWeight)
+            figures.add(
+                "slope \(view.name)", total: penalty.norms.reduce(0, +), of: Double(penalty.norms.count))
+        }
+        return terms
+    }
+
+    // MARK: Description
+
+    package func observe(_ totals: Figures.Totals, step: Int) -> StepObservation {
+        watches.observe(totals, step: step, settings.loss)
+    }
+
+    package var architectureFacts: [String: String] {
+        [
+            "dialect": settings.dialect.rawValue, "channels": "\(settings.channels)",
+            "attention": "\(settings.hasAttention)", "adversarial": settings.loss.adversary.rawValue,
+        ]
+    }
+
+    package var summary: String {
+        "inpainting (\(settings.dialect.rawValue)), \(settings.channels) channels, "
+            + (settings.hasAttention ? "contextual attention" : "no attention")
+            + (critics == nil
+                ? ", L1 alone" : ", \(settings.loss.criticSteps) updates of the critics to one of the generator")
+    }
+}
+
+/// Where the penalty looks between real pictures and completed ones, from 0 to 1.
+package struct PenaltyPlaces: Sendable {
+    /// Of a critic (0 sees whole pictures, 1 windows), in an update of the critics, for a picture by its place in the update.
+    package let place: @Sendable (_ update: Int, _ critic: Int, _ picture: Int) -> Float
+
+    package init(_ place: @escaping @Sendable (_ update: Int, _ critic: Int, _ picture: Int) -> Float) {
+        self.place = place
+    }
+
+    /// Uniform, keyed so that any number of ranks draws the same.
+    package static func drawn(seed: UInt64) -> PenaltyPlaces {
+        PenaltyPlaces { update, critic, picture in
+            var generator = KeyedGenerator(seed, key, UInt64(update), UInt64(critic), UInt64(picture))
+            return Float(generator.uniform())
+        }
+    }
+
+    /// Sets these draws apart from every other use of the run's seed.
+    private static let key: UInt64 = 0x736C_6F70
+}
