@@ -22,6 +22,11 @@ package import TensorCore
 package struct PixelReference: ReferenceSubject {
     package static let taskName: String? = nil
 
+    /// Other programs' references, which name no task either, have no backbone.
+    package static func recognizes(_ metadata: ReferenceMetadata) -> Bool {
+        !metadata.has("task") && metadata.has("arch")
+    }
+
     package let reference: ReferenceFile
     package let images: Int
     package let totalSteps: Int

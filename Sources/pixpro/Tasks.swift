@@ -1,4 +1,5 @@
 import DenseTasks
+import Inpainting
 import Learning
 import PixelLearning
 
@@ -9,5 +10,5 @@ let tasks: [any TaskDefinition.Type] = [
 
 /// Of what references the program verifies.
 var verifiedTasks: [any ReferenceSubject.Type] {
-    [PixelReference.self, SegmentationReference.self, DetectionReference.self]
+    [PixelReference.self, SegmentationReference.self, DetectionReference.self, InpaintingReference.self]
 }

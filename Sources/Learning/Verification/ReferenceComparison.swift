@@ -1,6 +1,6 @@
 import Checkpointing
 package import MessagePassing
-import NeuralNetwork
+package import NeuralNetwork
 package import TensorCore
 
 /// Holds tensors of a run against those of a reference, over all ranks, and keeps the account.
@@ -36,16 +36,14 @@ package final class ReferenceComparison {
         max(driftFactor * drift, floor) * max(1, abs(expected))
     }
 
-    /// Adds a row for the loss of a step, or a part of it; empty for the whole.
-    func compareLoss(_ loss: Double, part: String, step: Int) throws {
-        let suffix = part.isEmpty ? "" : "." + part
-        let expected = Double(try reference.floats("expected.loss" + suffix)[step])
-        let drift = Double(try reference.floats("drift.loss" + suffix)[step])
+    /// Adds a row for a loss of an update.
+    ///
+    /// - Parameter isFirst: whether it starts from the reference's own weights: nothing excuses an error there.
+    package func compareLoss(_ loss: ReferenceLoss, update: Int, isFirst: Bool) {
         report.losses.append(
             .init(
-                step: step, term: part, loss: loss, expected: expected,
-                // The first step starts from the reference's own weights: nothing excuses an error there.
-                allowed: Self.tolerance(of: expected, drift: step == 0 ? 0 : drift)))
+                step: update, term: loss.part, loss: loss.value, expected: loss.expected,
+                allowed: Self.tolerance(of: loss.expected, drift: isFirst ? 0 : loss.drift)))
     }
 
     /// Compares maps [images, H, W, C] or vectors [images, C] of this rank's images. Collective.
@@ -63,11 +61,19 @@ package final class ReferenceComparison {
         }
     }
 
+    /// Compares tensors [images, …] of this rank's images that are laid out as the reference's. Collective.
+    package func compareRows(_ kind: String, _ tensors: [String: Tensor]) throws {
+        try compare(kind, tensors.keys.sorted().map { ($0, [allImages] + tensors[$0]!.shape.dropFirst()) }) { name in
+            let expected = try reference.file.readTensor("expected." + ReferenceFile.key(kind, name))
+            return (tensors[name]!, expected.rows(images))
+        }
+    }
+
     /// Compares tensors that every rank holds whole. Collective.
-    func compareWhole(_ kind: String, _ entries: [StateDictionary.Entry]) throws {
+    package func compareWhole(_ kind: String, _ entries: [StateDictionary.Entry]) throws {
         let byName = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0) })
         try compare(kind, entries.map { ($0.name, $0.shape) }) { name in
-            (byName[name]!.read(), try reference.file.readTensor("expected.\(kind).\(name)"))
+            (byName[name]!.read(), try reference.file.readTensor("expected." + ReferenceFile.key(kind, name)))
         }
     }
 
@@ -97,7 +103,8 @@ package final class ReferenceComparison {
         _ pair: (String) throws -> (Tensor, Tensor)
     ) throws {
         try reference.requireExpectations(kind, expected)
-        let drifts = reference.drifts[kind]!
+        let drifts = try Dictionary(
+            uniqueKeysWithValues: expected.map { ($0.name, try reference.drift(ReferenceFile.key(kind, $0.name))) })
         let median = drifts.values.median!
         var squares: [Double] = []
         for (name, _) in expected {

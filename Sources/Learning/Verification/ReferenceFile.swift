@@ -39,10 +39,24 @@ package struct ReferenceFile {
     package var path: FilePath { file.path }
     package var steps: Int { learningRates.count }
 
+    /// Of tensors that are compared.
+    private static let kinds = [
+        "features", "gradient", "weights", "evaluation", "outputs", "hole_gradient", "penalty_gradient",
+    ]
+
+    /// What a tensor of a kind is called behind `expected.` and `drift.`; a kind of one tensor has its name.
+    package static func key(_ kind: String, _ name: String) -> String { name.isEmpty ? kind : "\(kind).\(name)" }
+
+    /// The drift of a tensor, or of a number.
+    package func drift(_ key: String) throws -> Double {
+        try require("drift.\(key)", shape: [1])
+        return Double(try floats("drift.\(key)")[0])
+    }
+
     /// The drifts of whole tensors by kind; throws where they are no numbers or their median is too large.
     private static func drifts(_ file: SafetensorsFile) throws -> [String: [String: Double]] {
         var drifts: [String: [String: Double]] = [:]
-        for kind in ["features", "gradient", "weights", "evaluation"] {
+        for kind in kinds {
             let prefix = "drift.\(kind)."
             for tensor in file.tensors where tensor.name.hasPrefix(prefix) {
                 let values = try file.readTensor(tensor.name).array
@@ -96,8 +110,8 @@ package struct ReferenceFile {
     /// it expects and this program does not have is not to be passed over.
     package func requireExpectations(_ kind: String, _ expected: [(name: String, shape: [Int])]) throws {
         for (name, shape) in expected {
-            try require("expected.\(kind).\(name)", shape: shape)
-            try require("drift.\(kind).\(name)", shape: [1])
+            try require("expected.\(Self.key(kind, name))", shape: shape)
+            try require("drift.\(Self.key(kind, name))", shape: [1])
         }
         let prefix = "expected.\(kind).", known = Set(expected.map(\.name))
         for tensor in file.tensors where tensor.name.hasPrefix(prefix) {

@@ -43,6 +43,8 @@ package struct VerificationReport: Sendable {
     package let threads: [Int]
     package var losses: [Loss] = []
     package var tensors: [TensorError] = []
+    /// Cases of the reference that this program cannot express.
+    package var notOffered: [String] = []
 
     package init(threads: [Int]) { self.threads = threads }
 
@@ -66,6 +68,7 @@ package struct VerificationReport: Sendable {
                 title + String(format: "%5d  %.2e     %.2e  ", rows.count, worst.error, worst.allowed)
                     + "\(mark(rows.allSatisfy(\.passed)))  \(worst.name)")
         }
+        if !notOffered.isEmpty { lines += ["", "not offered: " + notOffered.joined(separator: ", ")] }
         let failed = tensors.count { !$0.passed } + losses.count { !$0.passed }
         lines.append("")
         lines.append(
