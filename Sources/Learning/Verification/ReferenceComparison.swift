@@ -119,7 +119,7 @@ package final class ReferenceComparison {
             let distance = squares[2 * index].squareRoot(), norm = squares[2 * index + 1].squareRoot()
             report.tensors.append(
                 .init(
-                    kind: title ?? kind, name: name, error: distance / (norm + least),
+                    kind: title ?? kind, name: name.isEmpty ? kind : name, error: distance / (norm + least),
                     allowed: max(
                         Self.driftFactor * max(drifts[name]!, median), norm > least ? Self.floor : Self.roundingFloor)))
         }
