@@ -15,7 +15,9 @@ enum PNG {
         return (Int(header.width), Int(header.height))
     }
 
-    static func hasTransparency(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool { try header(of: bytes).has_alpha != 0 }
+    static func hasTransparency(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool {
+        try header(of: bytes).has_alpha != 0
+    }
 
     static func decode(_ bytes: UnsafeBufferPointer<UInt8>) throws -> RGBImage {
         let (width, height) = try size(of: bytes)

@@ -1,6 +1,6 @@
 package import ImagePipeline
 package import Learning
-import MessagePassing
+package import MessagePassing
 import NeuralNetwork
 package import Optimization
 package import TensorCore
@@ -9,15 +9,14 @@ package import TensorCore
 ///
 /// A step is `criticSteps` updates of the critics and one of the generator, each on pictures of its own; without critics
 /// it is the generator's alone.
-package final class InpaintingTask {
-    package let settings: InpainterSettings
+package final class InpaintingTask: TrainingTask {
+    package let settings: InpaintingSettings
     package let generator: Generator
     /// Nil where nothing judges beside L1.
     package let critics: Critics?
     package let modules: [TrainedModule]
     package let phases: [TrainingPhase]
-    /// What the pictures' holes look like.
-    package let form: HoleForm
+    private let seed: UInt64
     private let discountBase: Double
     private let places: PenaltyPlaces
     private var watches = InpaintingWatches()
@@ -26,32 +25,41 @@ package final class InpaintingTask {
     private let tape = Tape()
 
     /// - Parameters:
-    ///   - side: of the training pictures.
     ///   - discountBase: another one than the dialect's, of a reference.
     ///   - places: where the penalty looks between real and completed pictures; by default drawn, keyed by the seed, the
     ///     update and the picture's place in it.
     package init(
-        _ settings: InpainterSettings, side: Int, form: HoleForm, seed: UInt64, engines: EngineList = .fastest,
-        discountBase: Double? = nil, places: PenaltyPlaces? = nil
+        _ settings: InpaintingSettings, seed: UInt64, engines: EngineList = .fastest, discountBase: Double? = nil,
+        places: PenaltyPlaces? = nil
     ) {
-        (self.settings, self.form) = (settings, form)
-        self.discountBase = discountBase ?? settings.dialect.discountBase
+        (self.settings, self.seed) = (settings, seed)
+        let model = settings.model
+        self.discountBase = discountBase ?? model.dialect.discountBase
         self.places = places ?? .drawn(seed: seed)
-        generator = Generator(settings, seed: seed)
+        generator = Generator(model, seed: seed)
         critics =
-            settings.loss.hasCritics ? Critics(channels: settings.channels, side: side, seed: seed) : nil
+            model.loss.hasCritics
+            ? Critics(channels: model.channels, side: settings.data.imageSize, seed: seed) : nil
         modules = ([("generator", generator.state)] + (critics.map { [("critics", $0.state)] } ?? [])).map {
             TrainedModule(name: $0.0, state: $0.1, optimizer: Adam($0.1.parameters, beta1: 0.5, beta2: 0.9))
         }
         phases =
             Array(
                 repeating: TrainingPhase(name: "critics", module: 1),
-                count: critics == nil ? 0 : settings.loss.criticSteps) + [TrainingPhase(name: "generator", module: 0)]
+                count: critics == nil ? 0 : model.loss.criticSteps) + [TrainingPhase(name: "generator", module: 0)]
         convolutions = Convolutions(engines)
     }
 
+    private var model: InpainterSettings { settings.model }
+
+    package func samples(of pictures: InpaintingPictures) -> MaskedTransform {
+        let data = settings.data
+        return MaskedTransform(
+            side: data.imageSize, view: data.view, flip: data.flip, holes: pictures.holes, seed: seed)
+    }
+
     package func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
-        modules.map { _ in LearningRateSchedule(rate: settings.learningRate, course: .constant) }
+        modules.map { _ in LearningRateSchedule(rate: model.learningRate, course: .constant) }
     }
 
     // MARK: Networks and losses
@@ -59,7 +67,7 @@ package final class InpaintingTask {
     package func learn(_ batch: MaskedBatch, _ part: BatchPart, _ figures: inout Figures) throws -> Double {
         if part.isFirst { convolutions.forgetWeights() }
         let pass = Pass(
-            mode: .training, tape: tape, statistics: part.statistics, elementType: settings.elementType,
+            mode: .training, tape: tape, statistics: part.statistics, elementType: model.elementType,
             convolutions: convolutions)
         let terms =
             part.phase.module == 0
@@ -75,13 +83,13 @@ package final class InpaintingTask {
     private func generatorTerms(
         _ batch: MaskedBatch, _ part: BatchPart, _ pass: Pass, _ figures: inout Figures
     ) throws -> LossTerms {
-        let share = Double(part.microBatchImages) / Double(part.globalImages), loss = settings.loss
+        let share = Double(part.microBatchImages) / Double(part.globalImages), loss = model.loss
         let hole = batch.masks.floats.reduce(0.0) { $0 + Double($1) }
         let counts = try part.communicator.sum([hole, Double(batch.masks.count) - hole])
         let weights = ReconstructionWeights(
-            batch, settings.dialect.discount(of: form), base: discountBase,
+            batch, model.dialect.discount(of: settings.data.form), base: discountBase,
             counts: .init(images: part.microBatchImages, hole: counts[0], known: counts[1]), share: share)
-        let output = Trace.span("forward") { generator(batch.images, masks: batch.masks, form, pass) }
+        let output = Trace.span("forward") { generator(batch.images, masks: batch.masks, settings.data.form, pass) }
         var terms = LossTerms(pass)
         for (stage, result, factor) in [("coarse", output.coarse, loss.coarseWeight), ("fine", output.fine, 1)] {
             let error = ReconstructionLoss(
@@ -111,9 +119,9 @@ package final class InpaintingTask {
         let weight = 1 / Double(part.globalImages), update = modules[1].optimizer.counters.values.first ?? 0
         let complete = Trace.span("generator") {
             let there = Pass(
-                mode: .training, statistics: part.statistics, elementType: settings.elementType,
+                mode: .training, statistics: part.statistics, elementType: model.elementType,
                 convolutions: convolutions)
-            let fine = generator(batch.images, masks: batch.masks, form, there).fine
+            let fine = generator(batch.images, masks: batch.masks, settings.data.form, there).fine
             return pasteIntoHoles(fine, of: batch.images, masks: batch.masks, there)
         }
         var terms = LossTerms(pass)
@@ -128,32 +136,38 @@ package final class InpaintingTask {
             let slope = view.critic.pictureGradient(interpolate(real.value, made.value, t), pass)
             let penalty = slopePenalty(
                 slope, masks: view.part(of: Variable(batch.masks), pass).value, weight: weight, pass)
-            terms.add("penalty \(view.name)", penalty.loss, times: settings.loss.penaltyWeight)
-            terms.append(penalty.variable, times: settings.loss.penaltyWeight)
+            terms.add("penalty \(view.name)", penalty.loss, times: model.loss.penaltyWeight)
+            terms.append(penalty.variable, times: model.loss.penaltyWeight)
             figures.add(
                 "slope \(view.name)", total: penalty.norms.reduce(0, +), of: Double(penalty.norms.count))
         }
         return terms
     }
 
+    package func makeEvaluator(
+        pictures: InpaintingPictures, communicator: any Collective
+    ) throws -> any TaskEvaluator {
+        try InpaintingEvaluator(generator, settings, trained: pictures.index.count, communicator: communicator)
+    }
+
     // MARK: Description
 
     package func observe(_ totals: Figures.Totals, step: Int) -> StepObservation {
-        watches.observe(totals, step: step, settings.loss)
+        watches.observe(totals, step: step, model.loss)
     }
 
     package var architectureFacts: [String: String] {
         [
-            "dialect": settings.dialect.rawValue, "channels": "\(settings.channels)",
-            "attention": "\(settings.hasAttention)", "adversarial": settings.loss.adversary.rawValue,
+            "dialect": model.dialect.rawValue, "channels": "\(model.channels)",
+            "attention": "\(model.hasAttention)", "adversarial": model.loss.adversary.rawValue,
         ]
     }
 
     package var summary: String {
-        "inpainting (\(settings.dialect.rawValue)), \(settings.channels) channels, "
-            + (settings.hasAttention ? "contextual attention" : "no attention")
+        "inpainting (\(model.dialect.rawValue)), \(model.channels) channels, "
+            + (model.hasAttention ? "contextual attention" : "no attention")
             + (critics == nil
-                ? ", L1 alone" : ", \(settings.loss.criticSteps) updates of the critics to one of the generator")
+                ? ", L1 alone" : ", \(model.loss.criticSteps) updates of the critics to one of the generator")
     }
 }
 

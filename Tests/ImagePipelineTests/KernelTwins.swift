@@ -126,7 +126,8 @@ enum Twin {
 
     static func normalized(_ picture: Picture) -> [Double] {
         picture.pixels.enumerated().map {
-            ($1 / 255 - Double(PixelNormalization.imageNet.mean[$0 % 3])) / Double(PixelNormalization.imageNet.deviation[$0 % 3])
+            ($1 / 255 - Double(PixelNormalization.imageNet.mean[$0 % 3]))
+                / Double(PixelNormalization.imageNet.deviation[$0 % 3])
         }
     }
 

@@ -240,7 +240,8 @@ func withPictures(_ count: Int = 12, _ body: (String) throws -> Void) throws {
         let twin = Twin.resized(Twin.Picture(picture), 0, 256, 0, 300, width: 30, height: 20).pixels
         #expect(plain.shape == [20, 30, 3])
         for (i, expected) in twin.enumerated() {
-            let raw = plain.floats[i] * PixelNormalization.imageNet.deviation[i % 3] + PixelNormalization.imageNet.mean[i % 3]
+            let raw =
+                plain.floats[i] * PixelNormalization.imageNet.deviation[i % 3] + PixelNormalization.imageNet.mean[i % 3]
             #expect(abs(Double(raw) - expected / 255) < 1e-4)
         }
     }

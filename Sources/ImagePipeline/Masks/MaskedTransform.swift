@@ -1,4 +1,4 @@
-package import TensorCore
+import TensorCore
 
 /// Where the holes of training come from.
 package enum HoleSource: Sendable {

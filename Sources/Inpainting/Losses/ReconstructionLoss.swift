@@ -44,8 +44,8 @@ package struct ReconstructionWeights {
             parallelFor(shape[0]) { _, images in
                 for image in images {
                     let own = image * pixels..<(image + 1) * pixels
-                    let weights = HoleDiscount.overHole(
-                        UnsafeBufferPointer(rebasing: masks[own]), height: height, width: width, base: base)
+                    let mask = HoleMask(height: height, width: width, holes: masks[own].map { $0 != 0 })
+                    let weights = HoleDiscount.overHole(mask, base: base)
                     for (pixel, weight) in zip(own, weights) { h[pixel] = Float(each * weight) }
                 }
             }

@@ -134,18 +134,19 @@ private struct UnitCase {
     private func discount() throws -> [String: Tensor] {
         let masks = try input("masks"), (height, width) = (masks.shape[2], masks.shape[3]), pixels = height * width
         let base = try options(Discounting.self).gamma
-        func each(_ body: (UnsafeBufferPointer<Float>) -> [Double]) -> Tensor {
+        func each(_ body: (HoleMask) -> [Double]) -> Tensor {
             let values = (0..<masks.shape[0]).flatMap { image in
-                body(UnsafeBufferPointer(rebasing: masks.floats[image * pixels..<(image + 1) * pixels]))
+                body(
+                    HoleMask(
+                        height: height, width: width,
+                        holes: masks.floats[image * pixels..<(image + 1) * pixels].map { $0 != 0 }))
             }
             return Tensor([values.count], values.map { Float($0) })
         }
         let box = HoleDiscount.overWindow(height: height / 2, width: width / 2, base: base)
         return [
-            "distance": each {
-                HoleDiscount.squaredDistances($0, height: height, width: width).map { min($0.squareRoot(), 1000) }
-            },
-            "mask": each { HoleDiscount.overHole($0, height: height, width: width, base: base) },
+            "distance": each { NearestKnown($0).distances.map { min($0, 1000) } },
+            "mask": each { HoleDiscount.overHole($0, base: base) },
             "box": Tensor([box.count], box.map { Float($0) }),
         ]
     }

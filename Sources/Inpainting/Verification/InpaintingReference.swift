@@ -56,8 +56,11 @@ package struct InpaintingReference: ReferenceSubject {
     package func makeTask(engines: EngineList) -> InpaintingTask {
         let t = ["global", "local"].map { try? reference.floats("input.t_\($0)") }
         let (images, criticSteps) = (images, criticSteps)
+        var whole = InpaintingSettings()
+        (whole.model, whole.data.imageSize) = (settings, side)
+        whole.data.holes = form == .rectangle ? .rectangles : .strokes
         return InpaintingTask(
-            settings, side: side, form: form, seed: 0, engines: engines, discountBase: discountBase,
+            whole, seed: 0, engines: engines, discountBase: discountBase,
             places: PenaltyPlaces { update, critic, picture in
                 let batch = update / criticSteps * (criticSteps + 1) + update % criticSteps
                 return t[critic]![batch * images + picture]
