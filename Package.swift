@@ -125,7 +125,8 @@ let package = Package(
             name: "pixpro",
             dependencies: [
                 "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "Inpainting",
-                "Launching", "Learning", "MessagePassing", "NeuralNetwork", "PixelLearning", "Settings", "TensorCore", "Threads",
+                "Launching", "Learning", "MessagePassing", "NeuralNetwork", "PixelLearning", "Settings", "TensorCore",
+                "Threads",
                 "Training",
                 argumentParser, systemPackage,
             ], swiftSettings: swiftSettings,
