@@ -13,8 +13,6 @@ package struct Color: Sendable, Equatable {
 
     package static let white = Color(0xffffff)
     package static let ink = Color(0x262b33)
-    package static let faintInk = Color(0x6b7280)
-    package static let grid = Color(0xe5e7eb)
 
     /// Distinguishable lines, also for most colour-blind readers (after Okabe and Ito).
     package static let series = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9].map { Color($0) }
@@ -74,16 +72,13 @@ package struct Point: Sendable, Equatable {
 
 extension Canvas {
     /// Draws an anti-aliased line through the points, `thickness` pixels wide, with round joints.
-    ///
-    /// - Parameter dash: lengths in pixels drawn and left out in turn along the line; empty for a whole line.
     package mutating func polyline(
-        _ points: [Point], _ color: Color, thickness: Double = 2, dash: [Double] = [], opacity: Float = 1
+        _ points: [Point], _ color: Color, thickness: Double = 2, opacity: Float = 1
     ) {
         // Coverage is collected first and blended once: joints and overlaps must not come out darker.
         var coverage = [Float](repeating: 0, count: width * height)
         var touched: [Int] = []
-        let pieces = dash.isEmpty ? zip(points, points.dropFirst()).map { ($0, $1) } : dashes(points, dash)
-        for (start, end) in pieces {
+        for (start, end) in zip(points, points.dropFirst()) {
             cover(from: start, to: end, reach: thickness / 2, &coverage, &touched)
         }
         for index in touched { blend(color, index % width, index / width, opacity: coverage[index] * opacity) }
@@ -118,27 +113,5 @@ extension Canvas {
                 }
             }
         }
-    }
-
-    private func dashes(_ points: [Point], _ dash: [Double]) -> [(Point, Point)] {
-        var pieces: [(Point, Point)] = []
-        var (index, left) = (0, dash[0])
-        for (a, b) in zip(points, points.dropFirst()) {
-            let length = ((b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y)).squareRoot()
-            var position = 0.0
-            func at(_ distance: Double) -> Point {
-                Point(a.x + (b.x - a.x) * distance / length, a.y + (b.y - a.y) * distance / length)
-            }
-            while position < length {
-                let step = min(left, length - position)
-                if index.isMultiple(of: 2) { pieces.append((at(position), at(position + step))) }
-                (position, left) = (position + step, left - step)
-                if left <= 0 {
-                    index = (index + 1) % dash.count
-                    left = max(dash[index], 0.5)
-                }
-            }
-        }
-        return pieces
     }
 }

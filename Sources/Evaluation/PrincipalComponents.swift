@@ -1,18 +1,60 @@
 package import TensorCore
 
-/// The directions in which some vectors differ most, and where each of them lies along these.
-package enum PrincipalComponents {
-    /// The first components of n vectors [n, channels], each scaled to 0…1: [n, count], zero where they do not differ.
+/// The directions in which some vectors differ most, and where vectors lie along these.
+package struct PrincipalComponents {
+    private let mean: [Double]
+    /// Unit vectors, orthogonal; zero where the fitted vectors do not differ any more.
+    private let directions: [[Double]]
+    /// Of the fitted vectors along each direction.
+    private let ranges: [(low: Double, high: Double)]
+
+    /// Of n vectors [n, channels], the directions in which they differ most first.
     ///
     /// By orthogonal iteration on the vectors' products (n × n), from fixed starts, in double precision; the sign is such
     /// that the value furthest from the mean is positive.
-    package static func scaled(_ vectors: Tensor, count: Int) -> [[Double]] {
+    package init(fitting vectors: Tensor, count: Int) {
         let (n, channels) = (vectors.shape[0], vectors.shape[1])
         var centred = vectors.array.map { Double($0) }
+        var mean = [Double](repeating: 0, count: channels)
         for c in 0..<channels {
-            let mean = (0..<n).reduce(0.0) { $0 + centred[$1 * channels + c] } / Double(n)
-            for row in 0..<n { centred[row * channels + c] -= mean }
+            mean[c] = (0..<n).reduce(0.0) { $0 + centred[$1 * channels + c] } / Double(n)
+            for row in 0..<n { centred[row * channels + c] -= mean[c] }
         }
+        let found = Self.coordinates(centred, n, channels, count: count)
+        directions = found.map { coordinate in
+            // What the vectors have in common along their coordinates.
+            let furthest = coordinate.max { abs($0) < abs($1) } ?? 0, sign = furthest < 0 ? -1.0 : 1.0
+            let sums = (0..<channels).map { c in
+                (0..<n).reduce(0.0) { $0 + sign * coordinate[$1] * centred[$1 * channels + c] }
+            }
+            let length = sums.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            return sums.map { length > 0 ? $0 / length : 0 }
+        }
+        self.mean = mean
+        ranges = directions.map { direction in
+            let values = (0..<n).map { row in
+                (0..<channels).reduce(0.0) { $0 + direction[$1] * centred[row * channels + $1] }
+            }
+            return (values.min() ?? 0, values.max() ?? 0)
+        }
+    }
+
+    /// Vectors [n, channels] along each direction, scaled so that those which were fitted reach from 0 to 1; [count][n].
+    package func scaled(_ vectors: Tensor) -> [[Double]] {
+        let (n, channels) = (vectors.shape[0], vectors.shape[1]), values = vectors.floats
+        precondition(channels == mean.count, "\(channels) channels for components of \(mean.count)")
+        return zip(directions, ranges).map { direction, range in
+            (0..<n).map { row in
+                let along = (0..<channels).reduce(0.0) {
+                    $0 + direction[$1] * (Double(values[row * channels + $1]) - mean[$1])
+                }
+                return range.high > range.low ? (along - range.low) / (range.high - range.low) : 0
+            }
+        }
+    }
+
+    /// Unit eigenvectors [n] of the products of centred vectors, of the largest eigenvalues.
+    private static func coordinates(_ centred: [Double], _ n: Int, _ channels: Int, count: Int) -> [[Double]] {
         var products = [[Double]](repeating: [Double](repeating: 0, count: n), count: n)
         for a in 0..<n {
             for b in 0...a {
@@ -36,14 +78,6 @@ package enum PrincipalComponents {
             }
             found.append(direction)
         }
-        return found.map(fitted)
-    }
-
-    /// From 0 for the least to 1 for the largest, turned so that the furthest from zero is positive.
-    private static func fitted(_ values: [Double]) -> [Double] {
-        let furthest = values.max { abs($0) < abs($1) } ?? 0
-        let turned = furthest < 0 ? values.map { -$0 } : values
-        let (low, high) = (turned.min() ?? 0, turned.max() ?? 0)
-        return turned.map { high > low ? ($0 - low) / (high - low) : 0 }
+        return found
     }
 }

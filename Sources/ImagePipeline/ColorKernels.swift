@@ -115,6 +115,8 @@ package struct PixelNormalization: Sendable, Equatable {
 
     /// ImageNet's statistics, as backbones are trained with.
     package static let imageNet = PixelNormalization(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
+    /// Values stay in 0…1.
+    package static let none = PixelNormalization(mean: .zero, deviation: .one)
     /// To −1…1, as networks that make pictures are trained with.
     package static let symmetric = PixelNormalization(mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])
 }

@@ -10,6 +10,22 @@ package struct RGBImage: Sendable, Equatable {
     }
 }
 
+extension RGBImage {
+    /// Pictures of one height beside each other, with a white line between.
+    package static func row(_ pictures: [RGBImage]) -> RGBImage {
+        let gap = [UInt8](repeating: 255, count: 3 * 4), height = pictures[0].height
+        precondition(pictures.allSatisfy { $0.height == height }, "a row of heights \(pictures.map(\.height))")
+        var pixels: [UInt8] = []
+        for y in 0..<height {
+            for (place, picture) in pictures.enumerated() {
+                if place > 0 { pixels += gap }
+                pixels += picture.pixels[y * picture.width * 3..<(y + 1) * picture.width * 3]
+            }
+        }
+        return RGBImage(width: pixels.count / (3 * height), height: height, pixels: pixels)
+    }
+}
+
 /// A rectangle of pixels.
 package struct PixelRegion: Sendable, Equatable {
     package var x: Int

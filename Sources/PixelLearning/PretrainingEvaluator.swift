@@ -14,7 +14,12 @@ final class PretrainingEvaluator: TaskEvaluator {
     private let settings: PretrainingSettings
     private let encoder: ResNet
     private let communicator: any Collective
-    private var floor: EvaluationReport?
+    /// Pictures that are shown, the same every time; held out where there are such.
+    private let shown: ImageIndex
+    /// Random weights, and what they score.
+    private var floor: (encoder: ResNet, report: EvaluationReport)?
+
+    private static let shownPictures = 3
 
     /// Finds the pictures and checks every label map, before hours of training rather than after. Collective.
     init(
@@ -26,6 +31,9 @@ final class PretrainingEvaluator: TaskEvaluator {
         calibration = Self.pictures(index, size)
         plan = try communicator.agree(on: "preparing the evaluation") {
             try Self.plan(settings, index: index, isRoot: communicator.isRoot)
+        }
+        shown = try communicator.agree(on: "choosing pictures to show") {
+            try settings.evaluation.classification.map { try ImageIndex(roots: [$0.validation]) } ?? index
         }
     }
 
@@ -122,17 +130,44 @@ final class PretrainingEvaluator: TaskEvaluator {
 
     /// Collective; the same report on all ranks.
     func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {
-        if floor == nil {
-            let random = try makeRandomEncoder(
-                settings.model.architecture, seed: settings.seed, pictures: calibration,
-                communicator: communicator
-            ) { try progress("random weights", $0, $1) }
-            floor = try evaluateEncoder(random, plan: plan, communicator: communicator) {
-                try progress("random weights: \($0)", $1, $2)
+        let floor = try self.floor ?? makeFloor(progress)
+        self.floor = floor
+        var report = try evaluateEncoder(encoder, plan: plan, communicator: communicator, progress: progress)
+        if !report.scores.isEmpty { report.pictures = try panels(beside: floor.encoder, progress) }
+        return report.beside(floor: floor.report)
+    }
+
+    private func makeFloor(_ progress: @escaping EvaluationProgress) throws -> (ResNet, EvaluationReport) {
+        let random = try makeRandomEncoder(
+            settings.model.architecture, seed: settings.seed, pictures: calibration, communicator: communicator
+        ) { try progress("random weights", $0, $1) }
+        let report = try evaluateEncoder(random, plan: plan, communicator: communicator) {
+            try progress("random weights: \($0)", $1, $2)
+        }
+        return (random, report)
+    }
+
+    /// What random and learned weights see in a few pictures, drawn by rank zero; none of one that cannot be read.
+    private func panels(beside random: ResNet, _ progress: EvaluationProgress) throws -> [EvaluationPicture] {
+        try communicator.agree(on: "drawing features") {
+            guard communicator.isRoot else { return [] }
+            let places = shown.spread(limit: Self.shownPictures)
+            let (before, now) = (Convolutions(), Convolutions())
+            return try places.enumerated().compactMap { number, place in
+                try progress("drawing features", number, places.count)
+                do {
+                    let bytes = try shown.bytes(of: place)
+                    return try EvaluationPicture(
+                        name: shown.name(of: place).withoutEnding.text,
+                        try FeaturePanel.image(
+                            bytes, random: try FeatureMaps(bytes, random, before),
+                            learned: try FeatureMaps(bytes, encoder, now)))
+                } catch is ImageError {
+                    // The scores name it as skipped.
+                    return nil
+                }
             }
         }
-        let report = try evaluateEncoder(encoder, plan: plan, communicator: communicator, progress: progress)
-        return report.beside(floor: floor!)
     }
 }
 

@@ -18,7 +18,8 @@ struct Pixpro: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Train.self, Evaluate.self, Predict.self, Export.self, Verify.self, Checkpoint.self, DataCommand.self,
+            Train.self, Evaluate.self, Predict.self, Report.self, Export.self, Verify.self, Checkpoint.self,
+            DataCommand.self,
             DoctorCommand.self,
             LaunchCommand.self, PlanCommand.self, HostReportCommand.self,
         ])

@@ -29,7 +29,7 @@ import Training
                     "evaluation.segmentation.classes=4",
                 ], timeLimit: 150)
             #expect(result.status == 0, "\(result)")
-            for file in ["config.resolved.yaml", "log.txt", "metrics.jsonl", "curves/loss.png", "curves/scores.png"] {
+            for file in ["config.resolved.yaml", "log.txt", "metrics.jsonl", "report.html"] {
                 #expect(FileManager.default.fileExists(atPath: run.run + "/" + file), "\(file) is missing")
             }
             let scores = try MetricsFile.read(FilePath(run.run + "/metrics.jsonl")).records.last {

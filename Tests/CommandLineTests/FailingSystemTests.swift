@@ -134,7 +134,7 @@ import Testing
             let result = try program(["train"] + run.arguments(settings), run.directory, ["SYNCED": list])
             #expect(result.status == 0, "\(result)")
             let synced = Set(try String(contentsOfFile: list, encoding: .utf8).split(separator: "\n").map(String.init))
-            #expect(FileManager.default.fileExists(atPath: run.run + "/curves/loss.png"))
+            #expect(FileManager.default.fileExists(atPath: run.run + "/report.html"))
             #expect(synced.contains(run.run + "/checkpoints/step-00000003.partial/manifest.json"), "\(synced)")
             let others = synced.filter { !$0.hasPrefix(run.run + "/checkpoints") }
             // What the run begins with, its own name in the folder above among it.

@@ -33,7 +33,7 @@ import Testing
             #expect(first.status == 0, "\(first)")
             #expect(first.output.contains("30 images") && first.output.contains("caf\\xE9/run-\\xFF"), "\(first)")
             #expect(first.output.contains("skipping") && first.output.contains("caf\\xE9/+.jpg"), "\(first)")
-            // Its curves are there now, and are not learned from.
+            // Its pictures are there now, and are not learned from.
             let second = try shell(command.replacing("schedule.steps=1", with: "schedule.steps=2"))
             #expect(second.status == 0 && second.output.contains("30 images"), "\(second)")
             #expect(second.output.contains("resuming from"), "\(second)")

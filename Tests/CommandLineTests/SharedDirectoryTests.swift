@@ -30,7 +30,7 @@ import Testing
                 #expect(rights == (isFolder ? 0o775 : 0o664), "\(name): \(String(rights, radix: 8))")
             }
             for name in [
-                "log.txt", "metrics.jsonl", "lock", "config.resolved.yaml", "skipped.txt", "curves/loss.png",
+                "log.txt", "metrics.jsonl", "lock", "config.resolved.yaml", "skipped.txt", "report.html",
                 "launcher/log.txt", "launcher/hosts", "launcher/mark", "checkpoints/step-00000002/manifest.json",
             ] { #expect(names.contains(name), "\(name) of \(names)") }
         }

@@ -30,15 +30,6 @@ import Testing
         #expect(abs(ink - 3 * 30 * 2.0.squareRoot()) < 12)  // length times thickness, and two round ends
     }
 
-    @Test func dashesLeaveGaps() {
-        var canvas = Canvas(width: 40, height: 5)
-        canvas.polyline([Point(0, 2.5), Point(40, 2.5)], Color(0), thickness: 1, dash: [10, 10])
-        #expect(canvas[5, 2] == Color(0))
-        #expect(canvas[15, 2] == .white)
-        #expect(canvas[25, 2] == Color(0))
-        #expect(canvas[35, 2] == .white)
-    }
-
     @Test func everyPrintableCharacterHasItsOwnGlyph() throws {
         var pictures: Set<[UInt8]> = []
         for code in UInt8(0x20)...0x7e {
@@ -77,76 +68,54 @@ import Testing
 }
 
 @Suite struct LineChartTests {
-    /// Columns of the first series' line and band, by counting pixels that are not grey.
-    private func coloredRows(_ canvas: Canvas, column: Int) -> Int {
-        (0..<canvas.height).filter { row in
-            let color = canvas[column, row]
-            return max(color.red, color.green, color.blue) - min(color.red, color.green, color.blue) > 40
-        }.count
+    private func count(_ part: String, in figure: String) -> Int { figure.components(separatedBy: part).count - 1 }
+
+    /// The y coordinates of the first element of a kind.
+    private func rows(of element: String, in figure: String) throws -> [Double] {
+        let start = try #require(figure.range(of: "<\(element) points=\""))
+        let points = figure[start.upperBound...].prefix { $0 != "\"" }
+        return points.split(separator: " ").map { Double($0.split(separator: ",")[1])! }
     }
 
     @Test func aSpikeOfOnePointSurvivesManyPointsPerColumn() throws {
         var points = (0..<50_000).map { Point(Double($0), -2) }
         points[25_000].y = 4
-        let chart = LineChart(title: "Loss", xLabel: "step", series: [.init("loss", points)])
-        let canvas = chart.draw(width: 600, height: 400)
-        let spike = (100..<560).map { coloredRows(canvas, column: $0) }.max()!
-        #expect(spike > 200)
-        #expect(coloredRows(canvas, column: 200) < 8)
+        let figure = LineChart(title: "Loss", xLabel: "step", series: [.init("loss", points)]).figure
+        let band = try rows(of: "polygon", in: figure), line = try rows(of: "polyline", in: figure)
+        #expect(band.max()! - band.min()! > 200)
+        #expect(line.max()! - line.min()! < 20)
+        #expect(figure.utf8.count < 100_000)
     }
 
     @Test func emptyConstantAndBrokenCurvesAreDrawn() {
-        func chart(_ points: [Point]) -> Canvas {
-            LineChart(title: "One", xLabel: "step", series: [.init("", points)]).draw(width: 600, height: 400)
+        func figure(_ points: [Point]) -> String {
+            LineChart(title: "One", xLabel: "step", series: [.init("", points)]).figure
         }
-        func drawn(_ canvas: Canvas) -> Int { (0..<600).reduce(0) { $0 + coloredRows(canvas, column: $1) } }
-        let usual = LineChart(title: "Empty", xLabel: "step", series: [.init("a", [])]).draw()
-        #expect(usual.width == 960 && usual.height == 600)
-        #expect(drawn(chart([])) == 0)
-        #expect(drawn(chart([Point(3, 7)])) > 0)
-        #expect(drawn(chart([Point(3, 7), Point(9, 7)])) > 300)
-        let gap = LineChart(
-            title: "Gap", xLabel: "step",
-            series: [.init("", [Point(0, 0), Point(10, 0), Point(20, .nan), Point(90, 1), Point(100, 1)])])
-        let canvas = gap.draw(width: 600, height: 400)
-        #expect(coloredRows(canvas, column: 300) == 0)
-        #expect(coloredRows(canvas, column: 110) > 0)
+        #expect(count("<polyline", in: figure([])) == 0 && count("<circle", in: figure([])) == 0)
+        #expect(count("<circle", in: figure([Point(3, 7)])) == 1)
+        #expect(count("<polyline", in: figure([Point(3, 7), Point(9, 7)])) == 1)
+        let gap = figure([Point(0, 0), Point(10, 0), Point(20, .nan), Point(90, 1), Point(100, 1)])
+        #expect(count("<polyline", in: gap) == 2)
+        for broken in [figure([]), gap] { #expect(!broken.contains("nan") && !broken.contains("inf")) }
     }
 
-    @Test func restartsAndReferencesAreDrawn() throws {
-        var state: UInt64 = 88_172_645_463_325_252
-        func noise() -> Double {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            return Double(state >> 11) / Double(1 << 53) - 0.5
-        }
-        let loss = (0..<12_000).map { step -> Point in
-            let t = Double(step) / 12_000
-            let base = -3.1 + 3 * exp(-t * 60) + 0.9 * t * exp(-t) + 0.12 * noise()
-            return Point(Double(step), step == 7000 ? -0.6 : base)
-        }
+    @Test func restartsAndReferencesAreDrawn() {
+        let loss = (0..<100).map { Point(Double($0), exp(-Double($0) / 10)) }
         var chart = LineChart(title: "Training loss", xLabel: "step", series: [.init("loss", loss)])
-        let plain = chart.draw()
-        chart.restarts = [4200, 9000]
-        #expect(chart.draw() != plain)
-        try savePicture(chart.draw(), "loss")
-        var scores = LineChart(
-            title: "Scores", xLabel: "epoch",
-            series: [
-                .init(
-                    "kNN accuracy", [Point(4, 0.39), Point(8, 0.42), Point(12, 0.43), Point(16, 0.436)], hasDots: true),
-                .init(
-                    "segmentation mIoU", [Point(4, 0.22), Point(8, 0.25), Point(12, 0.27), Point(16, 0.279)],
-                    hasDots: true),
-            ])
-        let unreferenced = scores.draw()
-        scores.references = [0.371, 0.201]
-        scores.referencesName = "random weights"
-        let canvas = scores.draw()
-        try savePicture(canvas, "scores")
-        #expect(canvas != unreferenced)
-        scores.referencesName = "noise"
-        #expect(canvas != scores.draw(), "the name of the references is drawn")
+        #expect(count("stroke-dasharray", in: chart.figure) == 0)
+        chart.restarts = [42, 90, 1000]
+        #expect(count("stroke-dasharray=\"2 4\"", in: chart.figure) == 2)
+        chart.references = [0.5, .nan]
+        chart.referencesName = "random weights"
+        #expect(count("stroke-dasharray=\"8 6\"", in: chart.figure) == 1)
+        #expect(chart.figure.contains("random weights"))
+    }
+
+    @Test func namesAreText() {
+        let chart = LineChart(
+            title: "a<b", xLabel: "s & t", series: [.init("\"q\" \\", [Point(0, 1), Point(1, 2)])])
+        #expect(chart.figure.contains("a&lt;b") && chart.figure.contains("s &amp; t"))
+        #expect(chart.figure.contains("&quot;name&quot;:&quot;\\&quot;q\\&quot; \\\\&quot;"))
+        #expect(!chart.figure.contains("a<b"))
     }
 }

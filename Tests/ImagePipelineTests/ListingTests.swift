@@ -116,7 +116,7 @@ extension ImageIndex {
     @Test func runDirectoriesAreNeverListed() throws {
         try Pictures.with { pictures in
             try pictures.add("a.jpg")
-            try pictures.add("run/curves/loss.png")
+            try pictures.add("run/pictures/loss.png")
             let own = try ImageIndex(roots: [pictures.folder], excluding: [pictures.path("run")])
             #expect(own.count == 1 && own.leftOut.skipped.map(\.reason).first?.contains("run") == true)
             #expect(try pictures.index().count == 2)

@@ -1,3 +1,4 @@
+import Drawing
 import Files
 import Foundation
 import Synchronization
@@ -242,16 +243,18 @@ private func progress(step: Int) -> RunProgress {
             metrics.append(
                 MetricRecord(.train, step: step, epoch: Double(step) / 10, values: ["loss": -1, "imagesPerSecond": 9]))
         }
-        #expect(CurveSeries(metrics).curves().map(\.name) == ["loss", "speed"])
-        let plain = CurveSeries(metrics).curves()[0].canvas
+        #expect(CurveSeries(metrics).charts.map(\.name) == ["loss", "imagesPerSecond"])
+        let plain = CurveSeries(metrics).charts[0].chart.figure
         metrics.append(MetricRecord(.start, step: 20, epoch: 2, values: ["ranks": 4]))
-        #expect(CurveSeries(metrics).curves()[0].canvas != plain)
+        #expect(CurveSeries(metrics).charts[0].chart.figure != plain)
         metrics.append(MetricRecord(.evaluation, step: 20, epoch: 2, values: ["kNN": 0.4, "mIoU": 0.3]))
-        let scores = CurveSeries(metrics).curves().last
-        #expect(scores?.name == "scores")
+        let scores = CurveSeries(metrics).charts.last
+        #expect(scores?.name == "scores" && scores?.chart.series.map(\.name) == ["kNN", "mIoU"])
         metrics[metrics.count - 1].values["kNNRandom"] = 0.2
-        #expect(CurveSeries(metrics).curves().last?.canvas != scores?.canvas)
-        #expect(CurveSeries().curves().isEmpty)
+        #expect(CurveSeries(metrics).charts.last?.chart.references.first == 0.2)
+        metrics[metrics.count - 1].values["PSNR"] = 21
+        #expect(CurveSeries(metrics).charts.map(\.name) == ["loss", "imagesPerSecond", "scores", "PSNR"])
+        #expect(CurveSeries().charts.isEmpty)
     }
 }
 

@@ -3,6 +3,7 @@ import DataParallel
 import Evaluation
 import Files
 import Foundation
+import ImagePipeline
 import Learning
 import NeuralNetwork
 import PixelLearning
@@ -130,7 +131,7 @@ import Training
             try run.begin(reporter)
             try run.step(reporter, 1)
             reporter.warn("nothing")
-            reporter.drawCurves()
+            reporter.writeReport()
             reporter.finish(RunPosition(), [], peakMemory: 1)
             #expect(reporter.hasScores(of: RunPosition()))
             #expect(run.screen.text.isEmpty)
@@ -138,29 +139,62 @@ import Training
         }
     }
 
-    @Test func curvesAreDrawnFromMemory() throws {
+    @Test func thePageShowsWhatTheFilesHave() throws {
         try with { run in
             var reporter = try run.reporter()
             try run.begin(reporter)
             for step in 1...3 { try run.step(reporter, step, loss: -Double(step)) }
-            reporter.drawCurves()
-            let path = run.directory.curves.string + "/loss.png", drawn = try Data(contentsOf: URL(filePath: path))
-            // Nobody reads the file any more: what became of it does not matter.
-            let metrics = try Data(contentsOf: URL(filePath: run.directory.metrics.string))
-            try FileManager.default.removeItem(atPath: path)
-            try Data("nonsense\n".utf8).write(to: URL(filePath: run.directory.metrics.string))
-            reporter.drawCurves()
-            #expect(try Data(contentsOf: URL(filePath: path)) == drawn)
-            // A run that goes on draws what was before as well.
-            try metrics.write(to: URL(filePath: run.directory.metrics.string))
+            reporter.writeReport()
+            let path = run.directory.report
+            let page = try WholeFile.text(of: path)
+            #expect(
+                page.hasPrefix("<!doctype html>") && page.contains("Training loss")
+                    && page.contains("Images per second"))
+            #expect(page.contains("run.directory") || page.contains("directory:"))
+            #expect(
+                !page.contains("http://") || page.components(separatedBy: "http://").count == 2, "a network is needed")
+            #expect(!page.contains("Stops survived"))
+            // A run that goes on shows what was before as well, and that it stopped.
             reporter = try run.reporter()
             try run.begin(reporter, step: 2, from: "step-2")
             try run.step(reporter, 3, loss: -3)
             #expect(try run.records().filter { $0.kind == .train }.map(\.step) == [1, 2, 3])
-            try FileManager.default.removeItem(atPath: path)
-            reporter.drawCurves()
-            #expect(FileManager.default.fileExists(atPath: path))
+            reporter.writeReport()
+            #expect(try WholeFile.text(of: path).contains("Stops survived"))
             #expect(run.screen.text.contains("resuming from step-2: step 2, epoch 0"))
+        }
+    }
+
+    @Test func picturesOfScoresAreOnThePage() throws {
+        try with { run in
+            let reporter = try run.reporter()
+            try run.begin(reporter)
+            try run.step(reporter, 4, loss: -1)
+            var position = RunPosition()
+            (position.step, position.epoch) = (4, 1)
+            let image = RGBImage(width: 2, height: 1, pixels: [255, 0, 0, 0, 0, 255])
+            reporter.evaluated(
+                EvaluationReport(
+                    scores: [Score(name: "L1", value: 0.5, floor: 0.75, trained: 1, scored: 1)],
+                    pictures: [try EvaluationPicture(name: "street/a <b>", image)]), position)
+            let page = try WholeFile.text(of: run.directory.report)
+            let png = Data(try encodePNG(rgb: image.pixels, width: 2, height: 1)).base64EncodedString()
+            #expect(page.contains(png) && page.contains("street/a &lt;b&gt;") && page.contains("0.750"))
+            #expect(
+                FileSystem.exists(
+                    run.directory.pictures.appending("step-00000004").appending("street").appending("a <b>.png")))
+        }
+    }
+
+    @Test func severalRunsAreCompared() throws {
+        try with { run in
+            let reporter = try run.reporter()
+            try run.begin(reporter)
+            try run.step(reporter, 1, loss: -1)
+            let record = try RunRecord(run.directory)
+            let page = try ReportPage([record, record]).html()
+            #expect(page.contains("<h1>run, run</h1>") && page.contains("Training loss"))
+            #expect(throws: TrainingError.self) { try RunRecord(RunDirectory(run.directory.path.appending("nothing"))) }
         }
     }
 
@@ -258,11 +292,11 @@ import Training
             let reporter = try run.reporter()
             try run.begin(reporter)
             try run.step(reporter, 1)
-            try FileManager.default.removeItem(atPath: run.directory.curves.string)
-            try Data().write(to: URL(filePath: run.directory.curves.string))
-            for _ in 0..<3 { reporter.drawCurves() }
+            try FileManager.default.createDirectory(
+                atPath: run.directory.report.string, withIntermediateDirectories: true)
+            for _ in 0..<3 { reporter.writeReport() }
             let warnings = run.screen.text.split(separator: "\n").filter { $0.contains("cannot write a report") }
-            #expect(warnings.count == 1 && warnings[0].contains("curves/loss.png"), "\(warnings)")
+            #expect(warnings.count == 1 && warnings[0].contains("report.html"), "\(warnings)")
         }
     }
 }

@@ -2,7 +2,7 @@ import Files
 import SystemPackage
 
 extension IndexListing {
-    /// A folder with this file is the directory of a run: its curves are no pictures to learn from.
+    /// A folder with this file is the directory of a run: its pictures are none to learn from.
     private static let runMark = FilePath.Component("config.resolved.yaml")
     private static let compressed = [
         ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".zip", ".rar", ".7z",
@@ -23,7 +23,7 @@ extension IndexListing {
             return leftOut.skip(folder, error.cause)
         }
         guard !entries.contains(where: { $0.name == Self.runMark }) else {
-            return leftOut.skip(folder, "is the directory of a run, whose curves are no pictures to learn from")
+            return leftOut.skip(folder, "is the directory of a run, whose pictures are none to learn from")
         }
         let packed = try addPackedShards(of: folder, entries: entries, className: className)
         for entry in entries where !entry.name.isHidden && !packed.contains(entry.name) {

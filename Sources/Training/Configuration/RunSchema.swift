@@ -50,7 +50,7 @@ extension RunConfiguration {
     private static let runAndData: [Setting<RunConfiguration>] = [
         Setting(
             "run.directory", \.run.directory, in: .notEmpty, synonyms: ["output", "outputDir", "workDir"],
-            "Folder that receives the configuration, log, metrics, curves and checkpoints."),
+            "Folder that receives the configuration, log, metrics, page and checkpoints."),
         Setting(
             "run.seed", \.run.seed, in: .atLeast(0), onResume: .mustMatch,
             "Decides initial weights, order of images and augmentations."),

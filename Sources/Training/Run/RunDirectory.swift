@@ -11,7 +11,8 @@ package struct RunDirectory: Sendable {
     package var configuration: FilePath { path.appending("config.resolved.yaml") }
     package var metrics: FilePath { path.appending("metrics.jsonl") }
     package var log: FilePath { path.appending("log.txt") }
-    package var curves: FilePath { path.appending("curves") }
+    /// Curves, scores, pictures, where time went: one page.
+    package var report: FilePath { path.appending("report.html") }
     /// What was drawn while scoring, in a folder for each step.
     package var pictures: FilePath { path.appending("pictures") }
     /// Images that could not be read, one a line with the reason.
@@ -25,6 +26,6 @@ package struct RunDirectory: Sendable {
     /// Makes the directory and those above it, whose names a loss of power does not take then.
     package func create(_ files: any FileOperations = SystemFiles()) throws {
         try files.makeLastingDirectories(path)
-        for directory in [curves, tensorBoard] { try files.makeDirectories(directory) }
+        try files.makeDirectories(tensorBoard)
     }
 }

@@ -1,13 +1,13 @@
 package import Checkpointing
 import DataParallel
-import Drawing
 import Files
 import ImagePipeline
 package import Learning
 import SystemPackage
 import TensorCore
+package import Threads
 
-/// Everything a run tells people: progress, log, metrics, curves. On ranks other than zero it is silent.
+/// Everything a run tells people: progress, log, metrics, the page. On ranks other than zero it is silent.
 package final class RunReporter {
     private let directory: RunDirectory
     private let configuration: LoadedConfiguration
@@ -20,15 +20,18 @@ package final class RunReporter {
     private var batchRanks = 1
     private var skipped: SkippedFiles
     private var stragglers: StragglerWatch
-    private var series = CurveSeries()
+    private var evaluatedSteps: Set<Int> = []
+    private let clock: any TimeSource
+    private var lastReport: Double
     /// On rank zero.
     private(set) var bestScores = BestScores()
 
     /// `hosts` are those of the ranks.
     package init(
         _ directory: RunDirectory, _ configuration: LoadedConfiguration, hosts: [String], isRoot: Bool,
-        console: Console = .standardError
+        console: Console = .standardError, clock: any TimeSource = SystemClock()
     ) throws {
+        (self.clock, lastReport) = (clock, clock.monotonic)
         stragglers = StragglerWatch(hosts: hosts)
         skipped = SkippedFiles(path: directory.skipped)
         self.directory = directory
@@ -51,9 +54,11 @@ package final class RunReporter {
         try skipped.begin(isResumed: checkpoint != nil)
         batchRanks = description.batch.ranks
         metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
-        series = CurveSeries(try MetricsFile.read(directory.metrics).records)
         self.bestScores = bestScores
-        for record in series.evaluations { self.bestScores.add(record) }
+        for record in try MetricsFile.read(directory.metrics).records where record.kind == .evaluation {
+            evaluatedSteps.insert(record.step)
+            self.bestScores.add(record)
+        }
         tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
         let settings = configuration.configuration
         attempt { try tensorBoard?.text("configuration", settings.yaml(), step: position.step) }
@@ -145,11 +150,11 @@ package final class RunReporter {
     }
 
     /// Whether this step has been scored; true on ranks other than zero.
-    package func hasScores(of position: RunPosition) -> Bool { !isRoot || series.hasScores(step: position.step) }
+    package func hasScores(of position: RunPosition) -> Bool { !isRoot || evaluatedSteps.contains(position.step) }
 
     package func stopped(_ position: RunPosition, by signal: String) {
         guard isRoot else { return }
-        drawCurves()
+        writeReport()
         progress?.finish()
         note("stopped by \(signal) after step \(position.step), which is saved: the same command goes on from there")
     }
@@ -183,6 +188,7 @@ package final class RunReporter {
         }
         record(.evaluation, position, epoch: Double(position.epoch), values)
         attempt { try show(report.pictures, position) }
+        writeReport()
     }
 
     /// Into `pictures/step-00000120/`, and to TensorBoard.
@@ -197,16 +203,20 @@ package final class RunReporter {
         }
     }
 
-    /// Draws all curves anew. Nothing waits for the disk: the other ranks would wait too, and metrics.jsonl has it all.
-    package func drawCurves() {
+    /// Writes the page of the run anew. Nothing waits for the disk: the other ranks would wait too, and all that it shows
+    /// is in other files.
+    package func writeReport() {
         guard isRoot else { return }
+        lastReport = clock.monotonic
         attempt {
-            for curve in series.curves() {
-                let png = try encodePNG(
-                    rgb: curve.canvas.pixels, width: curve.canvas.width, height: curve.canvas.height)
-                try WholeFile.write(png, to: directory.curves.appending("\(curve.name).png"), isDurable: false)
-            }
+            let page = try ReportPage([try RunRecord(directory)], clock: clock).html()
+            try WholeFile.write(Array(page.utf8), to: directory.report, isDurable: false)
         }
+    }
+
+    /// The same at the end of an epoch, unless it was written within ten minutes: a long run's metrics take seconds to read.
+    package func writeReportIfOld() {
+        if clock.monotonic - lastReport > 600 { writeReport() }
     }
 
     /// `peakMemory` is the most that any rank has had resident, in bytes.
@@ -214,11 +224,11 @@ package final class RunReporter {
         _ position: RunPosition, _ modules: [(name: String, counts: ModuleCounts)], peakMemory: Int
     ) {
         guard isRoot else { return }
-        drawCurves()
+        writeReport()
         progress?.finish()
         note(
             "finished after \(position.step) steps and \(position.samples) images; peak memory of a rank "
-                + "\(significant(Double(peakMemory) / 1e9)) GB; curves in \(directory.curves.shown)")
+                + "\(significant(Double(peakMemory) / 1e9)) GB; its page is \(directory.report.shown)")
         for (name, counts) in modules where counts.skippedUpdates > 0 {
             note("\(counts.skippedUpdates) updates of \(name) were skipped, listed in \(directory.nonFinite.shown)")
         }
@@ -230,7 +240,7 @@ package final class RunReporter {
 
     private func record(_ kind: MetricRecord.Kind, _ position: RunPosition, epoch: Double, _ values: [String: Double]) {
         let record = MetricRecord(kind, step: position.step, epoch: epoch, values: values)
-        series.add(record)
+        if kind == .evaluation { evaluatedSteps.insert(position.step) }
         attempt {
             try metrics?.append(record)
             try tensorBoard?.write(record)

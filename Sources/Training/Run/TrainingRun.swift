@@ -259,7 +259,7 @@ package final class TrainingRun<Task: TrainingTask> {
             if position.step > checkpoints.savedStep { try save() }
             try evaluate()
         }
-        reporter.drawCurves()
+        reporter.writeReportIfOld()
     }
 
     /// Scores the encoder, unless a signal comes: then all ranks leave it together, and a resumed run does it anew.
