@@ -111,7 +111,7 @@ package final class GradientReducer {
         order.close(ObjectIdentifier(self))
         guard order.isOverlapped else { return try order.wait(for: ObjectIdentifier(self)) }
         timings.exposedSeconds += try measured {
-            try Trace.span("waiting for buckets") { try order.wait(for: ObjectIdentifier(self)) }
+            try Trace.span("waiting for buckets", counts: .gradients) { try order.wait(for: ObjectIdentifier(self)) }
         }
     }
 
@@ -120,7 +120,7 @@ package final class GradientReducer {
         let isOverlapped = order.isOverlapped, track = isOverlapped ? Trace.Track.communication : .compute
         let job = { [communicator, halved, timings, bytes = bucket.byteCount, gradients = bucket.gradients] in
             timings.reduced.seconds += try measured {
-                try Trace.span("bucket \(number)", track) {
+                try Trace.span("bucket \(number)", counts: .gradients, track) {
                     if let halved {
                         timings.reduced.bytes += try halved.sum(gradients)
                         timings.reduced.collectives += 2

@@ -73,7 +73,7 @@ package final class InpaintingTask: TrainingTask {
             part.phase.module == 0
             ? try generatorTerms(batch, part, pass, &figures) : criticTerms(batch, part, pass, &figures)
         for (name, value) in terms.values { figures.add("\(part.phase.name) \(name)", sum: value) }
-        try Trace.span("backward") {
+        try Trace.span("backward", counts: .backward) {
             try tape.backward(from: terms.variable, seed: Tensor([1], [1]), onGradientReady: part.onGradientReady)
         }
         return terms.loss
@@ -89,7 +89,7 @@ package final class InpaintingTask: TrainingTask {
         let weights = ReconstructionWeights(
             batch, model.dialect.discount(of: settings.data.form), base: discountBase,
             counts: .init(images: part.microBatchImages, hole: counts[0], known: counts[1]), share: share)
-        let output = Trace.span("forward") { generator(batch.images, masks: batch.masks, settings.data.form, pass) }
+        let output = Trace.span("forward", counts: .forward) { generator(batch.images, masks: batch.masks, settings.data.form, pass) }
         var terms = LossTerms(pass)
         for (stage, result, factor) in [("coarse", output.coarse, loss.coarseWeight), ("fine", output.fine, 1)] {
             let error = ReconstructionLoss(
@@ -117,7 +117,7 @@ package final class InpaintingTask: TrainingTask {
         _ batch: MaskedBatch, _ part: BatchPart, _ pass: Pass, _ figures: inout Figures
     ) -> LossTerms {
         let weight = 1 / Double(part.globalImages), update = modules[1].optimizer.counters.values.first ?? 0
-        let complete = Trace.span("generator") {
+        let complete = Trace.span("generator", counts: .forward) {
             let there = Pass(
                 mode: .training, statistics: part.statistics, elementType: model.elementType,
                 convolutions: convolutions)

@@ -38,7 +38,7 @@ package final class TrainingStep<Task: TrainingTask> {
     /// Moves what follows by averaging: the beginning of a step.
     package func moveAverages(_ progress: ScheduleProgress) {
         for average in task.averages {
-            Trace.span("momentum update") { average.move(by: average.coefficient.momentum(at: progress)) }
+            Trace.span("momentum update", counts: .averaging) { average.move(by: average.coefficient.momentum(at: progress)) }
         }
     }
 
@@ -55,7 +55,7 @@ package final class TrainingStep<Task: TrainingTask> {
         reducer.begin()
         var outcome = Outcome()
         for index in 0..<plan.microBatches {
-            let batch = try Trace.span("data") { try next() }
+            let batch = try Trace.span("data", counts: .data) { try next() }
             let part = BatchPart(
                 phase: phase, places: plan.images(ofMicroBatch: index, rank: communicator.rank),
                 microBatchImages: plan.images(ofMicroBatch: index).count, globalImages: plan.global,
@@ -75,7 +75,7 @@ package final class TrainingStep<Task: TrainingTask> {
     ) throws -> Outcome {
         let outcome = try computeGradients(phase, plan, next: next)
         if try accept(outcome) {
-            Trace.span("optimizer") { task.modules[phase.module].optimizer.update(learningRate: learningRate) }
+            Trace.span("optimizer", counts: .optimizer) { task.modules[phase.module].optimizer.update(learningRate: learningRate) }
         }
         return outcome
     }

@@ -76,7 +76,7 @@ package final class PixelModel {
     ) throws -> Target {
         let pass = Pass(
             mode: .training, statistics: statistics, elementType: settings.elementType, convolutions: convolutions)
-        return try Trace.span("momentum forward") {
+        return try Trace.span("momentum forward", counts: .forward) {
             let maps = try momentumNetwork(view, pass)
             return Target(
                 pixels: maps.projections.map { normalizeRows($0, pass).value },
@@ -167,7 +167,7 @@ package final class PixelModel {
         let pass = Pass(
             mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType,
             convolutions: convolutions)
-        let prediction = try Trace.span("forward") { try predict(view, measuresAttention: measuresAttention, pass) }
+        let prediction = try Trace.span("forward", counts: .forward) { try predict(view, measuresAttention: measuresAttention, pass) }
         let pixels = terms.indices.map { pixelLoss(prediction, $0, direction, pass) }
         var total = pixels.dropFirst().reduce(pixels[0].variable) { add($0, $1.variable, weight: 1, pass) }
         var instanceLoss = 0.0
@@ -176,7 +176,7 @@ package final class PixelModel {
             instanceLoss = part.loss
             total = add(total, part.variable, weight: Float(settings.instance.weight), pass)
         }
-        try Trace.span("backward") {
+        try Trace.span("backward", counts: .backward) {
             try tape.backward(from: total, seed: Tensor([1], [1]), onGradientReady: onGradientReady)
         }
         let entropies = prediction.entropies

@@ -95,15 +95,15 @@ package final class DetectionTask: TrainingTask {
             mode: .training, tape: tape, statistics: part.statistics, elementType: settings.model.elementType,
             convolutions: convolutions)
         let images = try batch.padded(part.communicator)
-        let maps = try Trace.span("forward") { try detector(images, pass) }
-        let targets = Trace.span("targets") { FCOSTargets(maps.points, objects: batch.objects.all) }
+        let maps = try Trace.span("forward", counts: .forward) { try detector(images, pass) }
+        let targets = Trace.span("targets", counts: .forward) { FCOSTargets(maps.points, objects: batch.objects.all) }
         let positives = Double(targets.positives)
         // A rank that has no box at all takes part.
         let sums = try part.communicator.sum([positives, targets.centernessSum])
         let losses = detector.losses(
             maps, targets, LossNormalizers(positives: sums[0], centernessSum: sums[1]),
             share: Double(part.microBatchImages) / Double(part.globalImages), pass)
-        try Trace.span("backward") {
+        try Trace.span("backward", counts: .backward) {
             try tape.backward(from: losses.variable, seed: Tensor([1], [1]), onGradientReady: part.onGradientReady)
         }
         figures.add("loss cls", sum: losses.classes)

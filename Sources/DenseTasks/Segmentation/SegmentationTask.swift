@@ -87,9 +87,9 @@ package final class SegmentationTask: TrainingTask {
         let pass = Pass(
             mode: .training, tape: tape, statistics: part.statistics, elementType: settings.model.elementType,
             convolutions: convolutions)
-        let logits = try Trace.span("forward") { try segmenter(batch.images, pass).logits }
+        let logits = try Trace.span("forward", counts: .forward) { try segmenter(batch.images, pass).logits }
         let loss = upsampledCrossEntropy(logits, labels: labels, weight: share / max(labelled, 1), pass)
-        try Trace.span("backward") {
+        try Trace.span("backward", counts: .backward) {
             try tape.backward(from: loss.variable, seed: Tensor([1], [1]), onGradientReady: part.onGradientReady)
         }
         figures.add("labelled", total: Double(labels.labelled), of: Double(labels.ids.count))

@@ -3,8 +3,9 @@ import DataParallel
 import Files
 import ImagePipeline
 package import Learning
+package import MessagePassing
 import SystemPackage
-import TensorCore
+package import TensorCore
 package import Threads
 
 /// Everything a run tells people: progress, log, metrics, the page. On ranks other than zero it is silent.
@@ -12,6 +13,7 @@ package final class RunReporter {
     private let directory: RunDirectory
     private let configuration: LoadedConfiguration
     private let isRoot: Bool
+    private let hosts: [String]
     private let log: RunLog?
     private let progress: ProgressLine?
     private var metrics: MetricsFile?
@@ -36,7 +38,7 @@ package final class RunReporter {
         skipped = SkippedFiles(path: directory.skipped)
         self.directory = directory
         self.configuration = configuration
-        self.isRoot = isRoot
+        (self.isRoot, self.hosts) = (isRoot, hosts)
         log = isRoot ? try RunLog(path: directory.log, console: console) : nil
         progress = log.map {
             ProgressLine(log: $0, everySeconds: configuration.configuration.log.everySeconds)
@@ -233,6 +235,13 @@ package final class RunReporter {
             note("\(counts.skippedUpdates) updates of \(name) were skipped, listed in \(directory.nonFinite.shown)")
         }
         if skipped.count > 0 { note("\(skipped.count) unreadable files, listed in \(directory.skipped.shown)") }
+    }
+
+    /// Says where the time went. Collective.
+    package func account(_ account: TimeAccount, over communicator: any Collective) throws {
+        var figures = Figures()
+        RunAccount.add(account.seconds, to: &figures)
+        note(RunAccount(try figures.reduced(over: communicator), hosts: hosts).text)
     }
 
     package func note(_ text: String) { log?.info(text) }

@@ -123,21 +123,26 @@ package final class TrainingRun<Task: TrainingTask> {
         StopRequest.rememberFromNow()
         let batches = BatchSource(try makeLoader(), communicator)
         defer { batches.stop() }
+        TimeAccount.shared.start()
         if try isEvaluationMissing() { try finishEpoch() }
+        // Kernels, files and memory warm up in the first steps.
+        let warm = position.step + 3
         while !schedule.isFinished(position) && stopSignal == 0 {
             let epoch = position.epoch
             try trainStep(batches)
             try trace?.stepped()
+            if position.step == warm { TimeAccount.shared.start() }
             let finishesEpoch = position.epoch > epoch
-            try checkpoints.poll()
+            try TimeAccount.shared.part(.checkpoints) { try checkpoints.poll() }
             if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save() }
             if finishesEpoch && stopSignal == 0 { try finishEpoch() }
         }
         try trace?.finish()
         if position.step > checkpoints.savedStep { try save() }
-        if case .failed(let reason) = try checkpoints.finishSave() {
+        if case .failed(let reason) = try TimeAccount.shared.part(.checkpoints, checkpoints.finishSave) {
             throw TrainingError("the last checkpoint was not saved: \(reason)")
         }
+        try reporter.account(TimeAccount.shared, over: communicator)
         guard stopSignal == 0 else {
             reporter.stopped(position, by: StopRequest.name(stopSignal))
             return .stopped
@@ -147,7 +152,10 @@ package final class TrainingRun<Task: TrainingTask> {
         return .finished
     }
 
-    private func save() throws { try checkpoints.save(position, namedCounts) }
+    private func save() throws {
+        try TimeAccount.shared.part(.checkpoints) { try checkpoints.save(position, namedCounts) }
+    }
+
 
     private var namedCounts: [(name: String, counts: ModuleCounts)] {
         zip(task.modules, counts).map { (name: $0.name, counts: $1) }
@@ -267,10 +275,12 @@ package final class TrainingRun<Task: TrainingTask> {
         reporter.note("evaluating after epoch \(position.epoch)")
         runtime.watchdog.begin(.evaluate, "after epoch \(position.epoch)")
         do {
-            let report = try evaluator.evaluate { [reporter, runtime] in
-                runtime.watchdog.advance()
-                reporter.evaluating($0, $1, $2)
-                if StopRequest.isPending { throw EvaluationInterruption() }
+            let report = try TimeAccount.shared.part(.evaluation) {
+                try evaluator.evaluate { [reporter, runtime] in
+                    runtime.watchdog.advance()
+                    reporter.evaluating($0, $1, $2)
+                    if StopRequest.isPending { throw EvaluationInterruption() }
+                }
             }
             reporter.evaluated(report, position)
         } catch let error as AgreedError {

@@ -33,6 +33,7 @@ enum ReportStyle {
         .bar i { display: block; } .pictures figure { margin: 0 0 16px; } .pictures img { max-width: 100%; height: auto;
           border-radius: 6px; image-rendering: auto; display: block; }
         .pictures .steps { display: grid; gap: 8px; } pre { overflow-x: auto; font-size: 12px; line-height: 1.4; }
+        @media (max-width: 520px) { .chart text { font-size: 24px; } }
         details { margin-top: 12px; } summary { cursor: pointer; font-weight: 600; }
         """
 
