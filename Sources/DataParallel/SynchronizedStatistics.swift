@@ -15,7 +15,9 @@ package final class SynchronizedStatistics: StatisticsReducing {
 
     package func sum(_ values: UnsafeMutableBufferPointer<Double>) throws {
         guard communicator.size > 1 else { return }
-        let seconds = try measured { try Trace.span("statistics", counts: .statistics) { try communicator.sum(values) } }
+        let seconds = try measured {
+            try Trace.span("statistics", counts: .statistics) { try communicator.sum(values) }
+        }
         statistics.seconds += seconds
         statistics.exposedSeconds += seconds
         statistics.collectives += 1

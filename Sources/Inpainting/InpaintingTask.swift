@@ -89,7 +89,9 @@ package final class InpaintingTask: TrainingTask {
         let weights = ReconstructionWeights(
             batch, model.dialect.discount(of: settings.data.form), base: discountBase,
             counts: .init(images: part.microBatchImages, hole: counts[0], known: counts[1]), share: share)
-        let output = Trace.span("forward", counts: .forward) { generator(batch.images, masks: batch.masks, settings.data.form, pass) }
+        let output = Trace.span("forward", counts: .forward) {
+            generator(batch.images, masks: batch.masks, settings.data.form, pass)
+        }
         var terms = LossTerms(pass)
         for (stage, result, factor) in [("coarse", output.coarse, loss.coarseWeight), ("fine", output.fine, 1)] {
             let error = ReconstructionLoss(

@@ -167,7 +167,9 @@ package final class PixelModel {
         let pass = Pass(
             mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType,
             convolutions: convolutions)
-        let prediction = try Trace.span("forward", counts: .forward) { try predict(view, measuresAttention: measuresAttention, pass) }
+        let prediction = try Trace.span("forward", counts: .forward) {
+            try predict(view, measuresAttention: measuresAttention, pass)
+        }
         let pixels = terms.indices.map { pixelLoss(prediction, $0, direction, pass) }
         var total = pixels.dropFirst().reduce(pixels[0].variable) { add($0, $1.variable, weight: 1, pass) }
         var instanceLoss = 0.0
