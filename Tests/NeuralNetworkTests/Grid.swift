@@ -34,6 +34,48 @@ struct Grid: Sendable {
         }
     }
 
+    /// With zeros, or mirrored about its outermost pixels, around the map.
+    func bordered(before: Int, after: Int, mirrored: Bool) -> Grid {
+        let (height, width) = (shape[1] + before + after, shape[2] + before + after)
+        func source(_ place: Int, _ count: Int) -> Int {
+            let from = place - before
+            return mirrored ? (from < 0 ? -from : from >= count ? 2 * (count - 1) - from : from) : from
+        }
+        var result: [Double] = []
+        for image in 0..<shape[0] {
+            for row in 0..<height {
+                for column in 0..<width {
+                    for channel in 0..<shape[3] {
+                        result.append(at(image, source(row, shape[1]), source(column, shape[2]), channel) ?? 0)
+                    }
+                }
+            }
+        }
+        return Grid(shape: [shape[0], height, width, shape[3]], numbers: result)
+    }
+
+    /// The gradient for maps of height × width of a convolution without groups and dilation, self being its output's.
+    func convolutionGradient(
+        _ weights: [Double], inputs: Int, kernel: Int, stride: Int, padding: Int, height: Int, width: Int
+    ) -> Grid {
+        var result = [Double](repeating: 0, count: shape[0] * height * width * inputs)
+        for (place, value) in numbers.enumerated() {
+            let output = place % shape[3], column = place / shape[3] % shape[2]
+            let row = place / (shape[3] * shape[2]) % shape[1], image = place / (shape[3] * shape[2] * shape[1])
+            for y in 0..<kernel {
+                for x in 0..<kernel {
+                    let (toY, toX) = (row * stride - padding + y, column * stride - padding + x)
+                    guard (0..<height).contains(toY), (0..<width).contains(toX) else { continue }
+                    for input in 0..<inputs {
+                        result[((image * height + toY) * width + toX) * inputs + input] +=
+                            value * weights[((output * kernel + y) * kernel + x) * inputs + input]
+                    }
+                }
+            }
+        }
+        return Grid(shape: [shape[0], height, width, inputs], numbers: result)
+    }
+
     /// The maximum over windows; what lies outside does not count.
     func pooled(kernel: Int, stride: Int, padding: Int) -> Grid {
         windows(span: kernel, stride: stride, padding: padding, channels: shape[3]) { image, top, left, channel in

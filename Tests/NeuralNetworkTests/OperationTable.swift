@@ -18,7 +18,7 @@ struct OperationCase: Sendable, CustomStringConvertible {
 
 /// All operations that have a gradient.
 let operations: [OperationCase] =
-    convolutions + normalizations + poolings + pointwise + denseOperations + losses
+    convolutions + normalizations + poolings + pointwise + denseOperations + generatorOperations + losses
 
 private func convolution(
     _ description: String, _ shape: [Int], outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,

@@ -1,0 +1,65 @@
+import Inpainting
+import NeuralNetwork
+import Settings
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite struct GeneratorTests {
+    private func count(_ state: ModelState, _ prefix: String = "") -> Int {
+        state.parameters.filter { $0.name.hasPrefix(prefix) }.reduce(0) { $0 + $1.value.count }
+    }
+
+    @Test func theModelsHaveThePublishedNumbersOfParameters() {
+        var settings = InpainterSettings()
+        let whole = Generator(settings, seed: nil).state
+        #expect(count(whole) == 3_601_542)
+        #expect(count(whole, "generator.coarse.") == 1_448_227 && count(whole, "generator.dilated.") == 880_480)
+        #expect(count(whole, "generator.matching.") + count(whole, "generator.attended.") == 695_968)
+        #expect(count(whole, "generator.decoder.") == 576_867)
+        settings.hasAttention = false
+        #expect(count(Generator(settings, seed: nil).state) == 2_758_118)
+        let critics = Critics(channels: 32, side: 256, seed: nil).state
+        #expect(count(critics, "critics.global.") == 2_733_441 && count(critics, "critics.local.") == 4_339_329)
+    }
+
+    /// What lies in a hole is not looked at, and outputs are colours of the whole picture.
+    @Test(arguments: InpaintingDialect.allCases, [true, false])
+    func holesAreNotLookedAt(_ dialect: InpaintingDialect, _ hasAttention: Bool) {
+        var settings = InpainterSettings()
+        (settings.dialect, settings.channels, settings.hasAttention) = (dialect, 4, hasAttention)
+        let generator = Generator(settings, seed: 1)
+        let images = randomTensor([1, 80, 96, 3], key: 1, scale: 0.4), masks = Tensor.zeros([1, 80, 96, 1])
+        for y in 20..<50 {
+            for x in 30..<60 { masks.floats[y * 96 + x] = 1 }
+        }
+        let first = generator.fill(image: images, mask: masks, Pass(mode: .evaluation))
+        #expect(first.fine.shape == images.shape && first.offsets?.count == (hasAttention ? 120 : nil))
+        for value in first.fine.floats { #expect(abs(value) <= 1) }
+        for pixel in 0..<80 * 96 where masks.floats[pixel] == 1 { images.floats[3 * pixel] = 7 }
+        images.markChanged()
+        let second = generator.fill(image: images, mask: masks, Pass(mode: .evaluation))
+        #expect(second.fine.array == first.fine.array && second.coarse.array == first.coarse.array)
+    }
+
+    @Test func bfloat16IsNearFloat32() {
+        var settings = InpainterSettings()
+        settings.channels = 32
+        let generator = Generator(settings, seed: 3)
+        let images = randomTensor([1, 64, 64, 3], key: 1, scale: 0.4), masks = Tensor.zeros([1, 64, 64, 1])
+        for y in 20..<50 {
+            for x in 10..<40 { masks.floats[y * 64 + x] = 1 }
+        }
+        let exact = generator.fill(image: images, mask: masks, Pass(mode: .evaluation))
+        let rounded = generator.fill(image: images, mask: masks, Pass(mode: .evaluation, elementType: .bfloat16))
+        #expect(relativeError(rounded.coarse, exact.coarse) < 5e-2)
+    }
+
+    @Test func contradictionsAreNamed() {
+        var settings = InpainterSettings()
+        #expect(settings.contradictions(side: 256, place: { $0 }).isEmpty && InpaintingDecision.all.count == 25)
+        (settings.channels, settings.dialect) = (3, .paper)
+        let problems = settings.contradictions(side: 64, place: { $0 }).map { "\($0)" }
+        #expect(problems.count == 2 && problems[0].contains("odd") && problems[1].contains("more than 64"))
+    }
+}
