@@ -135,7 +135,7 @@ let package = Package(
         .executableTarget(
             name: "pixpro-bench",
             dependencies: [
-                "CAllocationCount", "CMPI", "CProcessorPeak", "DataParallel", "ImagePipeline", "Learning",
+                "CAllocationCount", "CMPI", "CProcessorPeak", "DataParallel", "ImagePipeline", "Inpainting", "Learning",
                 "MessagePassing",
                 "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Training", argumentParser,
                 systemPackage,

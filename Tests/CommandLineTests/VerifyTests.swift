@@ -29,12 +29,13 @@ import Testing
         let names = methods.map { $0 + "-official" } + dialects.map { $0 + "-paper" }
         let dense = [
             "segmentation", "segmentation-frozen", "detection-fcos", "detection-torchvision", "detection-frozen",
+            "inpainting-published", "inpainting-paper", "inpainting-baseline",
         ]
         #expect(Set(Self.references).isSuperset(of: (names + dense).map { $0 + ".safetensors" }))
         let sizes = try Self.references.map {
             try #require(FileManager.default.attributesOfItem(atPath: Self.folder + $0)[.size] as? Int)
         }
-        #expect(sizes.allSatisfy { $0 <= 3_500_000 } && sizes.reduce(0, +) <= 24_000_000, "\(sizes)")
+        #expect(sizes.allSatisfy { $0 <= 3_500_000 } && sizes.reduce(0, +) <= 30_000_000, "\(sizes)")
     }
 
     @Test func ranksComputeWithAllThreadsThatTheirCoresAllow() throws {
