@@ -11,12 +11,16 @@ import Testing
 @Suite struct InpaintingTaskTests {
     static let side = 32
 
-    private func settings(_ adversary: InpaintingLossSettings.Adversary = .wassersteinPenalty) -> InpainterSettings {
-        var settings = InpainterSettings()
-        settings.channels = 2
-        settings.learningRate = 1e-3
-        settings.loss.criticSteps = 2
-        settings.loss.adversary = adversary
+    private func settings(
+        _ adversary: InpaintingLossSettings.Adversary = .wassersteinPenalty, _ form: HoleForm = .rectangle
+    ) -> InpaintingSettings {
+        var settings = InpaintingSettings()
+        settings.model.channels = 2
+        settings.model.learningRate = 1e-3
+        settings.model.loss.criticSteps = 2
+        settings.model.loss.adversary = adversary
+        settings.data.imageSize = Self.side
+        settings.data.holes = form == .free ? .strokes : .rectangles
         return settings
     }
 
@@ -44,10 +48,10 @@ import Testing
     }
 
     private func run(
-        _ settings: InpainterSettings, form: HoleForm, ranks: Int, microBatches: Int, steps: Int
+        _ settings: InpaintingSettings, ranks: Int, microBatches: Int, steps: Int
     ) throws -> Outcome {
         let outcomes = try SimulatedRanks(ranks, seed: 5).run { communicator in
-            let task = InpaintingTask(settings, side: Self.side, form: form, seed: 7, engines: .exact)
+            let task = InpaintingTask(settings, seed: 7, engines: .exact)
             let step = try TrainingStep(task, communicator: communicator, mode: .inline)
             let plan = BatchPlan(global: 9, ranks: ranks, microBatches: microBatches)
             var outcome = Outcome(), update = 0
@@ -55,7 +59,7 @@ import Testing
                 var figures = Figures()
                 for phase in task.phases {
                     var micro = 0
-                    let result = try step.run(phase, plan, learningRate: settings.learningRate) {
+                    let result = try step.run(phase, plan, learningRate: settings.model.learningRate) {
                         defer { micro += 1 }
                         return batch(update: update, plan.images(ofMicroBatch: micro, rank: communicator.rank))
                     }
@@ -77,7 +81,7 @@ import Testing
         _ form: HoleForm, _ microBatches: Int
     ) throws {
         func outcome(_ ranks: Int) throws -> Outcome {
-            try run(settings(), form: form, ranks: ranks, microBatches: microBatches, steps: 2)
+            try run(settings(.wassersteinPenalty, form), ranks: ranks, microBatches: microBatches, steps: 2)
         }
         let alone = try outcome(1)
         #expect(alone.losses.count == 6 && Set(alone.losses).count == 6)
@@ -90,15 +94,15 @@ import Testing
     }
 
     @Test func withoutCriticsTheGeneratorAloneLearns() throws {
-        let task = InpaintingTask(settings(.none), side: Self.side, form: .rectangle, seed: 1)
+        let task = InpaintingTask(settings(.none), seed: 1)
         #expect(task.modules.map(\.name) == ["generator"] && task.phases.map(\.name) == ["generator"])
-        let outcome = try run(settings(.none), form: .rectangle, ranks: 1, microBatches: 1, steps: 8)
+        let outcome = try run(settings(.none), ranks: 1, microBatches: 1, steps: 8)
         #expect(outcome.losses.last! < outcome.losses.first! && outcome.metrics["critics.gap.global"] == nil)
     }
 
     @Test func theLogSaysWhichModuleLearns() throws {
-        let outcome = try run(settings(), form: .rectangle, ranks: 2, microBatches: 1, steps: 1)
-        let task = InpaintingTask(settings(), side: Self.side, form: .rectangle, seed: 1)
+        let outcome = try run(settings(), ranks: 2, microBatches: 1, steps: 1)
+        let task = InpaintingTask(settings(), seed: 1)
         #expect(task.phases.map(\.lossName) == ["loss critics", "loss critics", "loss generator"])
         for name in ["critics.slope.global", "critics.gap.local", "generator.holeFine", "generator.adversarial.local"] {
             #expect(outcome.metrics[name]?.isFinite == true, "\(name) of \(outcome.metrics)")
@@ -107,7 +111,7 @@ import Testing
     }
 
     @Test func aCriticThatRunsAwayIsNamedOnce() {
-        let task = InpaintingTask(settings(), side: Self.side, form: .rectangle, seed: 1)
+        let task = InpaintingTask(settings(), seed: 1)
         func observe(slope: Double, clipped: Double, _ step: Int) throws -> [String] {
             var figures = Figures()
             for stage in ["hole coarse", "hole fine", "known coarse", "known fine"] {

@@ -68,6 +68,8 @@ private struct UnitCase {
         case "discount": return try discount()
         case "reconstruction_box": return try reconstruction(.fromWindow)
         case "reconstruction_mask": return try reconstruction(.fromKnown)
+        case "gan": return try scores()
+        case "metrics": return try fillScores()
         default: return nil
         }
     }
@@ -125,6 +127,39 @@ private struct UnitCase {
                 StateDictionary.entry(parameter.name, of: parameter.gradient!).read()
         }
         return results
+    }
+
+    /// Of Wasserstein critics alone.
+    private func scores() throws -> [String: Tensor] {
+        let real = try input("real"), fake = try input("fake"), share = 1 / Double(real.count)
+        func mean(_ scores: Tensor, _ sign: Double) -> Double {
+            scoreSum(Variable(scores.reshaped([scores.count, 1])), weight: sign * share, Pass(mode: .evaluation)).loss
+        }
+        return [
+            "critic_wgan-gp": mean(fake, 1) + mean(real, -1), "generator_wgan-gp": mean(fake, -1),
+        ].mapValues { Tensor([1], [Float($0)]) }
+    }
+
+    /// Means over pictures of those scores that this program has too.
+    private func fillScores() throws -> [String: Tensor] {
+        let image = try input("image").channelsLast, complete = try input("complete").channelsLast
+        let masks = try input("mask"), (count, height, width) = (image.shape[0], image.shape[1], image.shape[2])
+        var sums: [String: Double] = [:]
+        for picture in 0..<count {
+            func only(_ maps: Tensor) -> Tensor { maps.rows(picture..<picture + 1).reshaped([height, width, 3]) }
+            let truth = only(image), filled = only(complete), hole = masks.rows(picture..<picture + 1).array
+            let similarity = StructuralSimilarity(truth, filled)
+            for (region, holes) in [("hole", hole.map { $0 != 0 }), ("image", hole.map { _ in true })] {
+                let scores = FillScores(
+                    truth: truth, filled: filled, similarity: similarity,
+                    over: HoleMask(height: height, width: width, holes: holes))
+                for (name, value) in [
+                    ("l1", 100 * scores.l1), ("l2", 100 * scores.l2), ("psnr", scores.signalToNoise),
+                    ("tv", 100 * scores.totalVariation),
+                ] { sums["\(region)_\(name)", default: 0] += value / Double(count) }
+            }
+        }
+        return sums.mapValues { Tensor([1], [Float($0)]) }
     }
 
     private struct Discounting: Decodable {
