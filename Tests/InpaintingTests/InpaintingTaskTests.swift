@@ -16,7 +16,7 @@ import Testing
     ) -> InpaintingSettings {
         var settings = InpaintingSettings()
         settings.model.channels = 2
-        settings.model.learningRate = 1e-3
+        settings.model.learningRate = 1e-5
         settings.model.loss.criticSteps = 2
         settings.model.loss.adversary = adversary
         settings.data.imageSize = Self.side
@@ -43,12 +43,14 @@ import Testing
 
     private struct Outcome {
         var losses: [Double] = []
+        /// Of each module's first update.
+        var gradients: [Int: [Float]] = [:]
         var weights: [Float] = []
         var metrics: [String: Double] = [:]
     }
 
     private func run(
-        _ settings: InpaintingSettings, ranks: Int, microBatches: Int, steps: Int
+        _ settings: InpaintingSettings, ranks: Int, microBatches: Int, steps: Int, repeatsBatch: Bool = false
     ) throws -> Outcome {
         let outcomes = try SimulatedRanks(ranks, seed: 5).run { communicator in
             let task = InpaintingTask(settings, seed: 7, engines: .exact)
@@ -63,8 +65,13 @@ import Testing
                         defer { micro += 1 }
                         return batch(update: update, plan.images(ofMicroBatch: micro, rank: communicator.rank))
                     }
-                    update += 1
+                    if !repeatsBatch { update += 1 }
                     figures.add(result.figures)
+                    if outcome.gradients[phase.module] == nil {
+                        outcome.gradients[phase.module] = task.modules[phase.module].parameters.flatMap {
+                            $0.gradient!.array
+                        }
+                    }
                     outcome.losses.append(try communicator.sum([result.loss])[0])
                 }
                 outcome.metrics = task.observe(try figures.reduced(over: communicator), step: index).metrics
@@ -87,16 +94,22 @@ import Testing
         #expect(alone.losses.count == 6 && Set(alone.losses).count == 6)
         for ranks in 2...4 {
             let shared = try outcome(ranks)
-            for (a, b) in zip(alone.losses, shared.losses) { #expect(abs(a - b) < 2e-6 * max(1, abs(a))) }
-            // Adam divides small gradients by themselves.
-            #expect(relativeError(shared.weights, alone.weights) < 1e-4)
+            // Adam divides small gradients by themselves: weights that gradients hardly move drift apart.
+            for (a, b) in zip(alone.losses, shared.losses) { #expect(abs(a - b) < 1e-4 * max(1, abs(a))) }
+            #expect(abs(alone.losses[0] - shared.losses[0]) < 1e-6 * abs(alone.losses[0]))
+            for module in 0..<2 {
+                let (ours, theirs) = (shared.gradients[module]!, alone.gradients[module]!)
+                #expect(relativeError(ours, theirs) < (module == 1 ? 1e-5 : 1e-3))
+            }
         }
     }
 
     @Test func withoutCriticsTheGeneratorAloneLearns() throws {
         let task = InpaintingTask(settings(.none), seed: 1)
         #expect(task.modules.map(\.name) == ["generator"] && task.phases.map(\.name) == ["generator"])
-        let outcome = try run(settings(.none), ranks: 1, microBatches: 1, steps: 8)
+        var fast = settings(.none)
+        fast.model.learningRate = 1e-3
+        let outcome = try run(fast, ranks: 1, microBatches: 1, steps: 12, repeatsBatch: true)
         #expect(outcome.losses.last! < outcome.losses.first! && outcome.metrics["critics.gap.global"] == nil)
     }
 

@@ -8,7 +8,7 @@ extension ReferenceMetadata {
     func inpainterSettings() throws -> (InpainterSettings, HoleForm) {
         var settings = InpainterSettings()
         let attention = try parsed("attention") { AttentionOptions($0) }
-        let form: HoleForm = attention.maskReduction == "max" ? .free : .rectangle
+        let form = attention.form
         guard let dialect = try InpaintingDialect.allCases.first(where: { try isOf($0, form, attention) }) else {
             throw ReferenceError(
                 description: "\(path.shown): its options are those of neither dialect, \(try text("border")) borders, "
@@ -48,22 +48,27 @@ struct AttentionOptions: Decodable {
     private let kernel, rate, stride, propagate: Int
     private let scale: Double
     private let order, edges, masking, average: String
-    private let foreground_norm: Bool
-    private let mask_reduce: String
+    private let isCosine: Bool
+    private let maskReduction: String
+
+    private enum CodingKeys: String, CodingKey {
+        case kernel, rate, stride, propagate, scale, order, edges, masking, average
+        case isCosine = "foreground_norm"
+        case maskReduction = "mask_reduce"
+    }
 
     init?(_ json: String) {
         guard let options = try? JSONDecoder().decode(Self.self, from: Data(json.utf8)) else { return nil }
         self = options
     }
 
-    var maskReduction: String { mask_reduce }
-    var form: HoleForm { mask_reduce == "max" ? .free : .rectangle }
+    var form: HoleForm { maskReduction == "max" ? .free : .rectangle }
 
     /// Nil where the layer does not do that.
     var layer: PatchAttention? {
         guard kernel == 3, rate == 2, stride == 1, propagate == 3, scale == 10, masking == "inf" else { return nil }
         return PatchAttention(
-            isCosine: foreground_norm, propagatesScores: order == "before", wraps: edges == "wrap",
+            isCosine: isCosine, propagatesScores: order == "before", wraps: edges == "wrap",
             averagesByCount: average == "count")
     }
 }

@@ -58,15 +58,20 @@ final class ScoreRows {
         }
     }
 
-    /// Inner products of positions.
+    /// Inner products of positions, of some lines at a time where they are short.
     private static func similarities(_ inputs: PatchInputs, _ image: Int) -> RowStage {
-        let grid = inputs.grid, products = inputs.products(image)
+        let grid = inputs.grid, products = inputs.products(image), columns = grid.foregroundColumns
         let queries = RowMatrix(inputs.foregroundPositions, image)
-        return RowStage(keeping: 3, size: grid.lineSize) { row, line in
+        return RowStage(
+            keeping: 3, size: grid.lineSize, of: grid.foregroundRows, rowsAtOnce: max(1, leastQueries / columns)
+        ) { rows, lines in
             products.similarities(
-                of: queries[row * grid.foregroundColumns], count: grid.foregroundColumns, into: line)
+                of: queries[rows.lowerBound * columns], count: rows.count * columns, into: lines)
         }
     }
+
+    /// Queries below which a product is too flat to be fast.
+    private static let leastQueries = 128
 
     /// Divides weights of patches that count by their sum; the others become 0.
     private static func normalize(_ weights: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>, count: Int) {
