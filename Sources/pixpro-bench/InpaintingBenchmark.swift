@@ -34,8 +34,8 @@ struct InpaintingBenchmark: ParsableCommand {
             try ComputeThreads.start(threads: threads)
             let values: KeyValuePairs<String, Double> =
                 switch part {
-                case .inference: ["s/picture": try time { try fill() }]
-                case .layer: ["s/picture": try time { try attend() }]
+                case .inference: try figures(try fill())
+                case .layer: try figures(try attend())
                 case .training: try train(runtime.world)
                 }
             output.print(
@@ -51,11 +51,21 @@ struct InpaintingBenchmark: ParsableCommand {
         }
     }
 
-    /// The median of some repetitions.
-    private func time(_ prepare: () throws -> () throws -> Void) throws -> Double {
-        let work = try prepare()
+    /// The median of some repetitions, after one that is not timed.
+    private func time(_ work: () throws -> Void) throws -> Double {
         try work()
         return median(try (0..<steps).map { _ in try seconds(work) })
+    }
+
+    /// Of one picture: seconds, and the shares of them that go to convolutions and attention.
+    private func figures(_ work: () throws -> Void) throws -> KeyValuePairs<String, Double> {
+        let time = try time(work)
+        Trace.shared.start()
+        let total = try seconds(work), spans = Trace.shared.stop()
+        func share(_ name: String) -> Double {
+            spans.filter { $0.name.hasPrefix(name) }.reduce(0) { $0 + Double($1.duration) / 1e9 } / total
+        }
+        return ["s/picture": time, "of it convolutions": share("convolution"), "attention": share("attention")]
     }
 
     private var settings: InpainterSettings {
@@ -107,7 +117,7 @@ struct InpaintingBenchmark: ParsableCommand {
         let step = try TrainingStep(task, communicator: communicator, mode: .inline)
         let plan = BatchPlan(global: batch * communicator.size, ranks: communicator.size)
         func update(_ phase: TrainingPhase) throws -> Double {
-            try time { { _ = try step.run(phase, plan, learningRate: 1e-4) { pictures } } }
+            try time { _ = try step.run(phase, plan, learningRate: 1e-4) { pictures } }
         }
         let critics = try update(task.phases[0]), generator = try update(task.phases.last!)
         let count = Double(batch * communicator.size), published = 5 * critics + generator

@@ -1,3 +1,4 @@
+import Foundation
 import Inpainting
 import NeuralNetwork
 import Settings
@@ -55,9 +56,20 @@ import Testing
         #expect(relativeError(rounded.coarse, exact.coarse) < 5e-2)
     }
 
+    @Test func theReadmeListsEveryDecision() throws {
+        let readme = try String(
+            contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().appending(path: "README.md"), encoding: .utf8)
+        #expect(InpaintingDecision.all.count == 25)
+        for decision in InpaintingDecision.all {
+            let row = "| \(decision.matter) | \(decision.published) | \(decision.paper ?? "the same") |"
+            #expect(readme.contains(row), "\(row)")
+        }
+    }
+
     @Test func contradictionsAreNamed() {
         var settings = InpainterSettings()
-        #expect(settings.contradictions(side: 256, place: { $0 }).isEmpty && InpaintingDecision.all.count == 25)
+        #expect(settings.contradictions(side: 256, place: { $0 }).isEmpty)
         (settings.channels, settings.dialect) = (3, .paper)
         let problems = settings.contradictions(side: 64, place: { $0 }).map { "\($0)" }
         #expect(problems.count == 2 && problems[0].contains("odd") && problems[1].contains("more than 64"))
