@@ -7,8 +7,8 @@
 /// that overlap there.
 ///
 /// A patch's inner product is a sum of its positions' inner products, so that those are computed once (a ninth of the
-/// work), line by line, and neighbouring lines are asked for; about twenty lines of scores are held for each compute
-/// thread, fifty on the way back, which computes them once more. A line has foreground columns × patches numbers.
+/// work), line by line, and neighbouring lines are asked for; about fifteen lines of scores are held for each compute
+/// thread, sixty on the way back, which computes them once more. A line has foreground columns × patches numbers.
 public struct PatchAttention: Sendable, Equatable {
     /// Whether scores are divided by the norm of the foreground's patch too.
     public var isCosine: Bool

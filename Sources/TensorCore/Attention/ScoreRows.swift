@@ -13,21 +13,22 @@ final class ScoreRows {
     /// - Parameter keepsForGradients: whether lines are asked for again by the way back.
     init(_ inputs: PatchInputs, _ image: Int, keepsForGradients: Bool = false) {
         let grid = inputs.grid, size = grid.lineSize, options = inputs.options
-        let behind = keepsForGradients ? Self.linesBehind : 3
-        func stage(keeping count: Int = 3, _ compute: @escaping (Int, UnsafeMutablePointer<Float>) -> Void) -> RowStage
+        // A line is read alone, or with its neighbours.
+        let (alone, amongNeighbours) = keepsForGradients ? (Self.linesBehind, Self.linesBehind) : (1, 3)
+        func stage(keeping count: Int, _ compute: @escaping (Int, UnsafeMutablePointer<Float>) -> Void) -> RowStage
         {
             RowStage(keeping: count, size: size, compute)
         }
         let raw = Self.similarities(inputs, image)
-        let beside = stage { grid.sumBeside(raw, $0, wraps: false, into: $1) }
+        let beside = stage(keeping: 3) { grid.sumBeside(raw, $0, wraps: false, into: $1) }
         let factors = inputs.backgroundFactors(image), own = inputs.foregroundFactors(image)
-        let scores = stage(keeping: behind) { row, line in
+        let scores = stage(keeping: amongNeighbours) { row, line in
             grid.sumStacked(beside, row, wraps: false, into: line)
             grid.scale(line, patches: factors, positions: own, row: row)
         }
         let bias = inputs.valid.rows(image..<image + 1)
-        func softmax(_ source: RowStage) -> RowStage {
-            stage(keeping: behind) { row, line in
+        func softmax(_ source: RowStage, keeping count: Int) -> RowStage {
+            stage(keeping: count) { row, line in
                 let scores = source[row]
                 for at in stride(from: 0, to: size, by: grid.patches) {
                     MaskedSoftmax.weights(
@@ -37,19 +38,19 @@ final class ScoreRows {
             }
         }
         func propagated(_ source: RowStage) -> RowStage {
-            let beside = stage { grid.sumBeside(source, $0, wraps: grid.wraps, into: $1) }
-            return stage(keeping: behind) { grid.sumStacked(beside, $0, wraps: grid.wraps, into: $1) }
+            let beside = stage(keeping: 3) { grid.sumBeside(source, $0, wraps: grid.wraps, into: $1) }
+            return stage(keeping: alone) { grid.sumStacked(beside, $0, wraps: grid.wraps, into: $1) }
         }
         self.scores = scores
         if options.propagatesScores {
             self.propagated = propagated(scores)
-            self.softmax = softmax(self.propagated)
+            self.softmax = softmax(self.propagated, keeping: alone)
             attention = self.softmax
         } else {
-            self.softmax = softmax(scores)
+            self.softmax = softmax(scores, keeping: amongNeighbours)
             let spread = propagated(self.softmax)
             self.propagated = spread
-            attention = stage(keeping: behind) { row, line in
+            attention = stage(keeping: alone) { row, line in
                 line.update(from: spread[row], count: size)
                 for at in stride(from: 0, to: size, by: grid.patches) {
                     Self.normalize(line + at, bias: bias.pointer, count: grid.patches)
@@ -63,7 +64,7 @@ final class ScoreRows {
         let grid = inputs.grid, products = inputs.products(image), columns = grid.foregroundColumns
         let queries = RowMatrix(inputs.foregroundPositions, image)
         return RowStage(
-            keeping: 3, size: grid.lineSize, of: grid.foregroundRows, rowsAtOnce: max(1, leastQueries / columns)
+            keeping: 1, size: grid.lineSize, of: grid.foregroundRows, rowsAtOnce: max(1, leastQueries / columns)
         ) { rows, lines in
             products.similarities(
                 of: queries[rows.lowerBound * columns], count: rows.count * columns, into: lines)
