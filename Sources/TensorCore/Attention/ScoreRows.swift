@@ -15,8 +15,7 @@ final class ScoreRows {
         let grid = inputs.grid, size = grid.lineSize, options = inputs.options
         // A line is read alone, or with its neighbours.
         let (alone, amongNeighbours) = keepsForGradients ? (Self.linesBehind, Self.linesBehind) : (1, 3)
-        func stage(keeping count: Int, _ compute: @escaping (Int, UnsafeMutablePointer<Float>) -> Void) -> RowStage
-        {
+        func stage(keeping count: Int, _ compute: @escaping (Int, UnsafeMutablePointer<Float>) -> Void) -> RowStage {
             RowStage(keeping: count, size: size, compute)
         }
         let raw = Self.similarities(inputs, image)
