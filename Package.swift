@@ -92,21 +92,26 @@ let package = Package(
                 "DataParallel", "Files", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork", "TensorCore",
             ]),
         layer(
+            "Exporting", ["Checkpointing", "Files", "ImagePipeline", "Learning", "NeuralNetwork", systemPackage]),
+        layer(
             "PixelLearning",
             [
-                "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
+                "Checkpointing", "DataParallel", "Evaluation", "Exporting", "Files", "ImagePipeline", "Learning",
+                "MessagePassing",
                 "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
         layer(
             "DenseTasks",
             [
-                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Files", "ImagePipeline", "Learning",
-                "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
+                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Exporting", "Files", "ImagePipeline",
+                "Learning", "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams",
+                systemPackage,
             ]),
         layer(
             "Inpainting",
             [
-                "Checkpointing", "DataParallel", "Evaluation", "Files", "ImagePipeline", "Learning", "MessagePassing",
+                "Checkpointing", "DataParallel", "Evaluation", "Exporting", "Files", "ImagePipeline", "Learning",
+                "MessagePassing",
                 "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
         layer(
@@ -118,13 +123,14 @@ let package = Package(
         layer(
             "Launching",
             [
-                "Checkpointing", "DataParallel", "Files", "MessagePassing", "Threads", "Training", subprocess,
-                systemPackage,
+                "Checkpointing", "DataParallel", "Drawing", "Files", "ImagePipeline", "Learning", "MessagePassing",
+                "Settings", "Threads", "Training", "Yams", subprocess, systemPackage,
             ]),
         .executableTarget(
             name: "pixpro",
             dependencies: [
-                "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Files", "ImagePipeline", "Inpainting",
+                "Checkpointing", "DataParallel", "DenseTasks", "Evaluation", "Exporting", "Files", "ImagePipeline",
+                "Inpainting",
                 "Launching", "Learning", "MessagePassing", "NeuralNetwork", "PixelLearning", "Settings", "TensorCore",
                 "Threads",
                 "Training",
@@ -216,7 +222,14 @@ let package = Package(
                 "NeuralNetwork",
                 "Optimization", "PixelLearning", "Settings", "TensorCore", "Training", "Yams",
             ]),
-        tests("LaunchingTests", ["Launching", "TensorCore"]),
+        tests(
+            "ExportingTests",
+            [
+                "Checkpointing", "DenseTasks", "Exporting", "Files", "NeuralNetwork", "TensorCore",
+            ]),
+        tests(
+            "LaunchingTests",
+            ["DenseTasks", "Launching", "Learning", "PixelLearning", "Settings", "TensorCore", "Training"]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
 )

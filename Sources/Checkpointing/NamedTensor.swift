@@ -79,6 +79,12 @@ package struct NamedTensor {
         NamedTensor(name: name, elementType: elementType, shape: shape, bytes: bytes, owner: owner)
     }
 
+    /// The same memory as a block of other dimensions, of as many numbers.
+    package func reshaped(_ shape: [Int]) -> NamedTensor {
+        precondition(shape.reduce(1, *) == count, "'\(name)' \(self.shape) cannot be \(shape)")
+        return NamedTensor(name: name, elementType: elementType, shape: shape, bytes: bytes, owner: owner)
+    }
+
     package var byteCount: Int { bytes.count }
     package var count: Int { shape.reduce(1, *) }
 

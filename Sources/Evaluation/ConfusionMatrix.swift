@@ -24,6 +24,12 @@ package struct ConfusionMatrix: Sendable, Equatable {
         }
     }
 
+    /// Adds the counts of other pictures, `times` times.
+    package mutating func add(_ other: ConfusionMatrix, times: Int = 1) {
+        precondition(other.classes == classes, "\(other.classes) classes beside \(classes)")
+        for place in counts.indices { counts[place] += Int64(times) * other.counts[place] }
+    }
+
     /// Intersection over union of each class; nil for a class that neither labels nor predictions have.
     package var intersectionOverUnion: [Double?] {
         (0..<classes).map { c in

@@ -8,8 +8,11 @@ enum StopSignals {
     /// Seconds.
     static let forgiveness = 1.0
 
-    /// To be called on the main thread, before any other is there.
-    static func install() {
+    /// To be called on the main thread, before any other is there; once more changes nothing.
+    static func install() { _ = installed }
+
+    private static let installed: Void = {
+        // Also makes them, which a handler must not.
         firstSignal.store(0, ordering: .relaxed)
         secondSignal.store(0, ordering: .relaxed)
         var action = sigaction()
@@ -29,7 +32,7 @@ enum StopSignals {
         pthread_sigmask(SIG_UNBLOCK, &stops, nil)
         // What is printed for nobody shall not end the launcher.
         Glibc.signal(SIGPIPE, SIG_IGN)
-    }
+    }()
 
     /// The signal that asked first; nil for none.
     static var asked: String? {

@@ -18,6 +18,8 @@ package struct Score: Codable, Sendable, Equatable {
     /// Pictures trained on and pictures scored.
     package let trained: Int
     package let scored: Int
+    /// Of draws of the scored pictures with replacement, where there were any; nil for a draw that leaves nothing to score.
+    package var draws: [Double?]?
 
     package static let share = "share"
 
@@ -36,7 +38,7 @@ package struct Score: Codable, Sendable, Equatable {
 
     package init(
         name: String, value: Double, unit: String = Score.share, better: Direction = .higher, floor: Double? = nil,
-        chance: Double? = nil, trained: Int, scored: Int
+        chance: Double? = nil, trained: Int, scored: Int, draws: [Double?]? = nil
     ) {
         self.name = name
         self.value = value
@@ -46,6 +48,7 @@ package struct Score: Codable, Sendable, Equatable {
         self.chance = chance
         self.trained = trained
         self.scored = scored
+        self.draws = draws
     }
 
     /// Another value of this score as people read it.
@@ -84,14 +87,21 @@ package struct EvaluationReport: Codable, Sendable, Equatable {
 
     /// A table for people, in per cent where a score is a share.
     package var table: String {
-        let header = ["score", "value", "best so far", "random weights", "chance", "trained on", "scored on"]
-        let rows = scores.map { score in
+        var header = ["score", "value", "best so far", "random weights", "chance", "trained on", "scored on"]
+        var rows = scores.map { score in
             let best = score.best.map { "\(score.text($0.value)) (step \($0.step))" }
             return [
                 score.name + (score.better == .lower ? " (lower is better)" : ""), score.text(score.value), best ?? "-",
                 score.floor.map(score.text) ?? "-", score.chance.map(score.text) ?? "-",
                 score.trained == 0 ? "-" : "\(score.trained)", "\(score.scored)",
             ]
+        }
+        if scores.contains(where: { $0.draws != nil }) {
+            header.append("95 % over pictures")
+            for (place, score) in scores.enumerated() {
+                let interval = Interval(score.draws?.compactMap { $0 } ?? [])
+                rows[place].append(interval.map { "\(score.text($0.low)) to \(score.text($0.high))" } ?? "-")
+            }
         }
         let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max()! }
         let lines = ([header] + rows).map { row in

@@ -9,6 +9,7 @@ package import Yams
 /// the writer puts before a path whose first folder is called `~`.
 extension FilePath: SettingValue {
     package static var expectation: String { "text" }
+    package static var isPath: Bool { true }
 
     package init?(yaml node: Node) {
         guard case .scalar(let scalar) = node, !node.isNull, !scalar.string.utf8.contains(0) else { return nil }
@@ -52,6 +53,7 @@ extension FilePath: SettingValue {
 
 extension Array: SettingValue where Element == FilePath {
     package static var expectation: String { "text or a list of texts" }
+    package static var isPath: Bool { true }
 
     package init?(yaml node: Node) {
         if let single = FilePath(yaml: node) {

@@ -23,6 +23,8 @@ package struct Setting<Root>: Sendable {
     package let synonyms: [String]
     /// Has no default: must be given where its group is.
     package let isRequired: Bool
+    /// Whether the value names files or folders.
+    package let isPath: Bool
     /// Stores the node's value; false where it does not fit `expectation`.
     package let read: @Sendable (Node, inout Root) -> Bool
     /// What the characters after `key=` on a command line stand for.
@@ -43,6 +45,7 @@ package struct Setting<Root>: Sendable {
         self.onResume = onResume
         self.synonyms = synonyms
         self.isRequired = required
+        self.isPath = Value.isPath
         self.read = { node, root in
             guard let value = Value(yaml: node), range.contains(value) else { return false }
             root[keyPath: keyPath] = value
@@ -56,7 +59,8 @@ package struct Setting<Root>: Sendable {
     /// The same key, whose values are found in another root.
     init<Inner>(_ inner: Setting<Inner>, in place: Mount<Root, Inner>) {
         (path, summary, expectation, onResume) = (inner.path, inner.summary, inner.expectation, inner.onResume)
-        (synonyms, isRequired, node, remedy) = (inner.synonyms, inner.isRequired, inner.node, inner.remedy)
+        (synonyms, isRequired, isPath) = (inner.synonyms, inner.isRequired, inner.isPath)
+        (node, remedy) = (inner.node, inner.remedy)
         read = { node, root in
             var isRead = false
             place.change(&root) { isRead = inner.read(node, &$0) }

@@ -4,6 +4,8 @@ package import Yams
 package protocol SettingValue: Sendable, Equatable {
     /// What a user must write, as it follows "must be".
     static var expectation: String { get }
+    /// Whether a value is the name of a file or folder, of use on the machine alone where it was written.
+    static var isPath: Bool { get }
     /// What a user may write beside values in the setting's range; empty or " or null".
     static var alternative: String { get }
     /// Nil where the node is of another type.
@@ -16,6 +18,7 @@ package protocol SettingValue: Sendable, Equatable {
 }
 
 extension SettingValue {
+    package static var isPath: Bool { false }
     package static var alternative: String { "" }
     package static func node(ofArgument argument: String) throws -> Node { try Node(yaml: argument) }
     package static func remedy(for node: Node) -> String? { nil }
@@ -88,6 +91,7 @@ extension Bool: SettingValue {
 
 extension Optional: SettingValue where Wrapped: SettingValue {
     package static var expectation: String { Wrapped.expectation }
+    package static var isPath: Bool { Wrapped.isPath }
     package static var alternative: String { " or null" }
 
     package init?(yaml node: Node) {

@@ -1,12 +1,21 @@
 import ArgumentParser
+import Exporting
 import MessagePassing
 import SystemPackage
 import Training
 
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Writes a trained network as safetensors, backbones in torchvision's names.",
+        abstract: "Writes a trained network for other programs, or for a run to begin with.",
         discussion: """
+            Formats:
+              pixpro       safetensors in this program's names (a backbone's are torchvision's), for model.start
+              torchvision  safetensors for its ResNets, and for fcos_resnet50_fpn (detection.convention: torchvision)
+              timm         a folder for timm.create_model('local-dir:FOLDER')
+              openmmlab    .pth for mmdetection and mmsegmentation
+              detectron2   .pth for detectron2, detectors in AdelaiDet's names
+              onnx         a graph of opset 13 with free batch and sizes; a detector's boxes, scores and classes by level
+
             In Python:
               from safetensors.torch import load_file
               model = torchvision.models.resnet50()
@@ -16,8 +25,13 @@ struct Export: ParsableCommand {
     @Argument(help: "The run's directory.")
     var directory: FilePath
 
-    @Option(name: .shortAndLong, help: "The file to write.")
+    @Option(name: .shortAndLong, help: "The file to write; for timm the folder.")
     var output: FilePath
+
+    @Option(
+        help: ArgumentHelp(
+            "For whom: \(ExportFormat.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "format"))
+    var format = ExportFormat.pixpro
 
     @Option(
         help: """
@@ -31,15 +45,26 @@ struct Export: ParsableCommand {
         transform: wholeNumber(in: 0...1_000_000_000))
     var step: Int?
 
+    @Flag(help: "ONNX: the graph takes RGB in 0…1 and normalises it itself; else it takes normalised pixels.")
+    var normalize = false
+
     @Option(help: "A picture; it and its C5 features go into a file beside, to check other loaders against.")
     var example: FilePath?
+
+    func validate() throws {
+        guard !normalize || format == .onnx else {
+            throw ValidationError("--normalize is of graphs: it goes with --format onnx")
+        }
+    }
 
     func run() throws {
         runOnAllRanks { runtime in
             if example != nil { try startComputeThreads(on: runtime) }
             let summary = try NetworkExport(network, of: directory, step: step, communicator: runtime.world)
-                .write(to: output, example: example)
+                .write(format, to: output, normalizes: normalize, example: example)
             if runtime.world.isRoot { print(summary) }
         }
     }
 }
+
+extension ExportFormat: ExpressibleByArgument {}

@@ -1,4 +1,5 @@
 import Checkpointing
+import Exporting
 import Files
 import ImagePipeline
 import Learning
@@ -9,7 +10,7 @@ import SystemPackage
 import TensorCore
 import Training
 
-/// A trained network as a file that other libraries load: torchvision's names, OIHW, and a card in the metadata.
+/// A trained network as a file that others load, with a card of what it is.
 struct NetworkExport {
     private let weights: WeightsExport
     private let run: RunConfiguration
@@ -33,23 +34,45 @@ struct NetworkExport {
         self.map = map
     }
 
-    /// Writes the file on rank zero; returns a sentence about it. Collective.
+    /// Writes the file, or timm's folder, on rank zero; returns a sentence about it. Collective.
+    ///
+    /// - Parameter normalizes: whether a graph takes images in 0…1 and normalises them itself.
     ///
     /// With a picture, `<path without .safetensors>.example.safetensors` holds it as a backbone sees it (`image`
     /// [1, 3, H, W]) and what the backbone makes of it (`c5`), so that any other loader can be checked against this one.
-    func write(to path: FilePath, example picture: FilePath? = nil) throws -> String {
-        let renamed = try weights.tensors(map)
+    func write(
+        _ format: ExportFormat, to path: FilePath, normalizes: Bool = false, example picture: FilePath? = nil
+    ) throws -> String {
+        let tensors = try weights.tensors(map)
         try reader.communicator.agree(on: "writing \(path.shown)") {
             guard reader.communicator.isRoot else { return }
-            try SafetensorsFile.write(renamed, metadata: card, to: path)
-            if let picture { try writeExample(picture, renamed, to: path) }
+            let network = ExportedNetwork(
+                name: map.name, tensors: tensors, isBackbone: map.backbone != nil,
+                architecture: reader.manifest.facts.architecture, card: card)
+            let graph = format == .onnx ? try graph(tensors, normalizes: normalizes) : nil
+            try network.write(format, to: path, graph: graph)
+            if let picture { try writeExample(picture, tensors, to: path) }
         }
         let threads = ComputeThreads.shared.threads, facts = reader.manifest.facts
         let example = picture.map {
             "; beside it \($0.shown) and its features, by \(threads) thread\(threads == 1 ? "" : "s")"
         }
-        return "wrote \(path.shown): \(renamed.count) tensors of the \(map.name) network "
+        return "wrote \(path.shown): \(tensors.count) tensors of the \(map.name) network "
             + "(\(facts.architecture["architecture"] ?? "?")) at step \(facts.step)" + (example ?? "")
+    }
+
+    /// What the network computes, with its weights; nil where its task does not say.
+    private func graph(_ tensors: [NamedTensor], normalizes: Bool) throws -> GraphBuilder? {
+        // Counts of batches are no part of what is computed.
+        let graph = GraphBuilder(weights: tensors.filter { $0.elementType == .float32 })
+        if let backbone = map.backbone {
+            try graph.describeBackbone(
+                graph.images(normalizes: normalizes), backbone.architecture, outputStride: backbone.outputStride)
+            return graph
+        }
+        guard let task = definition as? any GraphDescribing else { return nil }
+        try task.describe(map.name, of: graph.images(normalizes: normalizes), in: graph)
+        return graph
     }
 
     private func writeExample(_ picture: FilePath, _ tensors: [NamedTensor], to path: FilePath) throws {
@@ -79,7 +102,7 @@ struct NetworkExport {
                     tensor: features.permutedInner(outer: 1, rows: rows * columns, columns: channels)
                         .reshaped([1, channels, rows, columns])),
             ],
-            metadata: ["picture": picture.text, "format": "pt"],
+            metadata: ["picture": picture.lastComponent?.string ?? "", "format": "pt"],
             to: Self.examplePath(beside: path))
     }
 
@@ -98,16 +121,19 @@ struct NetworkExport {
             backbone = [
                 "layout": "torchvision ResNet v1.5 without fc; OIHW",
                 "output": "C5, stride \(top.stride), \(top.channels) channels",
+                "output_stride": "\(top.stride)",
             ]
         }
         return weights.facts.merging(facts.architecture) { $1 }.merging(definition.exportCard) { $1 }.merging(backbone)
         { $1 }
         .merging([
             "network": map.name, "task": run.taskName.name, "color": "RGB in 0…1, then (x - mean) / std",
-            "mean": "0.485,0.456,0.406", "std": "0.229,0.224,0.225",
+            "mean": Self.listed(PixelNormalization.mean), "std": Self.listed(PixelNormalization.deviation),
             "epochs": "\(facts.counters["epoch"] ?? 0) of \(run.schedule.epochs)",
             "global_batch": run.batch.global.map(String.init) ?? "\(run.batch.perRank ?? 0) per rank",
-            "configuration": facts.configuration,
+            "configuration": run.portableYAML,
         ]) { $1 }
     }
+
+    private static func listed(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ",") }
 }

@@ -21,7 +21,7 @@ struct Pixpro: ParsableCommand {
             Train.self, Evaluate.self, Predict.self, Report.self, Export.self, Verify.self, Checkpoint.self,
             DataCommand.self,
             DoctorCommand.self,
-            LaunchCommand.self, PlanCommand.self, HostReportCommand.self,
+            LaunchCommand.self, StudyCommand.self, PlanCommand.self, HostReportCommand.self,
         ])
 
     /// Parses, runs, and lets rank zero alone speak about a wrong command line.

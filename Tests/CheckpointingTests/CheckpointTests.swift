@@ -255,16 +255,7 @@ struct CheckpointTests {
         }
     }
 
-    private static let python: String? = {
-        for name in [ProcessInfo.processInfo.environment["PIXPRO_PYTHON"], "python3"].compactMap({ $0 }) {
-            do {
-                if try runProcess("/usr/bin/env", [name, "-c", "import safetensors.numpy"]).status == 0 { return name }
-            } catch {
-                continue
-            }
-        }
-        return nil
-    }()
+    private static let python = Python.interpreter(importing: "safetensors.numpy")
 
     @Test(.enabled(if: python != nil, "needs a Python with safetensors and numpy (PIXPRO_PYTHON)"))
     func pythonOpensAShard() throws {

@@ -7,6 +7,14 @@ enum PyTorchCalls {
         "torch BoolStorage": .bool,
     ]
 
+    /// The class that a file names for the storages of a type.
+    static func storageName(of type: StoredElementType) -> String {
+        guard let name = elementTypes.first(where: { $0.value == type })?.key else {
+            preconditionFailure("PyTorch has no storages of \(type.rawValue)")
+        }
+        return String(name.dropFirst("torch ".count))
+    }
+
     /// Functions that make something of no use here, and harm nobody where they are called.
     private static let skipped: Set<String> = [
         "torch device", "torch._utils _rebuild_tensor_v3", "torch._utils _rebuild_sparse_tensor",

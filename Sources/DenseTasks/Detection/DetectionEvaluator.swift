@@ -71,10 +71,13 @@ package final class DetectionEvaluator: TaskEvaluator {
         let truths = try pictures.truths, coco = try truths.coco(found), voc = try truths.voc(found)
         let figures = coco.figures.filter { $0.name.hasPrefix("AP") } + [(name: "VOC AP50", value: voc.meanArea)]
         let missing = figures.filter { $0.value == nil }.map(\.name)
+        let draws = settings.resamples > 0 ? try truths.resampledPrecision(found, draws: settings.resamples) : [:]
         return EvaluationReport(
             scores: figures.compactMap { name, value in
                 value.map {
-                    Score(name: name, value: $0, trained: trained, scored: pictures.images.count - skipped.count)
+                    Score(
+                        name: name, value: $0, trained: trained, scored: pictures.images.count - skipped.count,
+                        draws: draws[name])
                 }
             },
             skipped: skipped,

@@ -95,6 +95,7 @@ extension DetectionSettings: TaskSettings {
         Setting(
             "evaluation.overlap", \.rule.overlap, in: .within(0...1), synonyms: ["nmsThreshold", "nmsThr"],
             "Of two boxes of a class that overlap by more than this (IoU) the surer one stays."),
+        .resamples(\.resamples),
         Setting(
             "evaluation.validation.images", \.validation!.images,
             "As data.roots: the folder of pictures, or VOC's; null: that of data.roots."),

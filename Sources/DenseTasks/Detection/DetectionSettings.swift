@@ -12,6 +12,8 @@ package struct DetectionSettings: Sendable, Equatable {
     package var rule = DetectionRule(.fcos)
     /// What is scored; nil for nothing.
     package var validation: Validation?
+    /// Draws of the pictures with replacement that are scored too.
+    package var resamples = 0
 
     package init() {}
 

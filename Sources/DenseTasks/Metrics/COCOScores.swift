@@ -1,3 +1,5 @@
+import Evaluation
+
 /// The twelve figures of COCO's evaluation of boxes, as pycocotools computes them; nil where there is nothing to find.
 package struct COCOScores: Sendable, Equatable {
     /// Average precision over IoU 0.5 to 0.95, at 0.5 and 0.75, and over objects of three sizes.
@@ -40,6 +42,27 @@ extension DetectionSet {
             byCategory: curves.map { precision(.all, of: [$0]) })
     }
 
+    /// `AP` and `AP50` of each of so many draws of the images; nil for one without an object.
+    package func resampledPrecision(_ found: [Detection], draws: Int) throws -> [String: [Double?]] {
+        let found = try arranged(found)
+        // Matched once: a draw only counts images more or less often.
+        let matches = categories.indices.map { category in
+            images.map { COCOMatches(picture(category, $0, found), honoursIgnored: false) }
+        }
+        var precision: [String: [Double?]] = ["AP": [], "AP50": []]
+        for draw in 0..<draws {
+            let counts = Resampling.counts(draw: draw, of: images.count)
+            let curves = matches.map { images in
+                COCOCurves(
+                    zip(images, counts).flatMap { [COCOMatches](repeating: $0, count: $1) }, areas: [.all],
+                    limits: [100])
+            }
+            precision["AP"]!.append(Self.mean(curves.flatMap { $0.precisions(.all, 0..<10) }))
+            precision["AP50"]!.append(Self.mean(curves.flatMap { $0.precisions(.all, 0..<1) }))
+        }
+        return precision
+    }
+
     private static func mean(_ values: [Double]) -> Double? {
         values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
     }
@@ -55,11 +78,11 @@ private struct COCOCurves {
     /// k · 0.01 as a product: some are a bit above k / 100, so that 35 of 100 objects do not reach place 35.
     private static let recallPlaces = (0...100).map { Double($0) * 0.01 }
 
-    init(_ pictures: [COCOMatches]) {
-        for area in COCOArea.allCases {
+    init(_ pictures: [COCOMatches], areas: [COCOArea] = COCOArea.allCases, limits: [Int] = [1, 10, 100]) {
+        for area in areas {
             let objects = pictures.reduce(0) { $0 + $1.objects[area]! }
             guard objects > 0 else { continue }
-            for limit in [1, 10, 100] {
+            for limit in limits {
                 let ranking = COCORanking(pictures, limit: limit)
                 let curves = COCOMatches.thresholds.indices.map { ranking.curve(area, threshold: $0, objects: objects) }
                 recall[area, default: [:]][limit] = curves.map { $0.recall.last ?? 0 }

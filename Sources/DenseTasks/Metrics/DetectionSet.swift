@@ -20,10 +20,12 @@ package struct DetectionSet: Sendable {
 
     /// The objects and detections of a category, image by image; images with neither are left out.
     func pictures(_ category: Int, _ found: [[Int: [Detection]]]) -> [CategoryPicture] {
-        images.compactMap { image in
-            let truths = self.truths[category][image] ?? [], found = found[category][image] ?? []
-            return truths.isEmpty && found.isEmpty ? nil : CategoryPicture(truths: truths, found: found)
-        }
+        images.map { picture(category, $0, found) }.filter { !$0.truths.isEmpty || !$0.found.isEmpty }
+    }
+
+    /// Those of one image.
+    func picture(_ category: Int, _ image: Int, _ found: [[Int: [Detection]]]) -> CategoryPicture {
+        CategoryPicture(truths: truths[category][image] ?? [], found: found[category][image] ?? [])
     }
 
     /// Detections by category, then image, in their order. Throws for those that cannot be scored.

@@ -42,7 +42,8 @@ package final class SegmentationEvaluator: TaskEvaluator {
         guard let folder else { return EvaluationReport(scores: [], notes: ["evaluation.validation is not set"]) }
         // Of this evaluation alone: what it makes of the weights is freed with it.
         let segmentation = PictureSegmentation(segmenter, evaluation)
-        var confusion = ConfusionMatrix(classes: scheme.classes), own = 0
+        // One for each picture only where they are drawn again: of many classes they are large.
+        var own: [ConfusionMatrix] = [], count = 0
         let skipped = try communicator.agree(on: "segmenting pictures") {
             try loadInBatches(
                 communicator.slice(of: Array(0..<folder.count)), batchSize: ComputeThreads.shared.threads,
@@ -52,15 +53,29 @@ package final class SegmentationEvaluator: TaskEvaluator {
                 for (_, picture) in loaded {
                     let ids = try segmentation.classes(
                         picture.bytes, height: picture.labels.height, width: picture.labels.width)
+                    var confusion = ConfusionMatrix(classes: scheme.classes)
                     confusion.add(picture.labels, predictions: ids, scheme: scheme)
-                    own += 1
+                    if own.isEmpty || evaluation.resamples > 0 { own.append(confusion) } else { own[0].add(confusion) }
+                    count += 1
                 }
             }
         }
-        confusion.counts = try communicator.sum(confusion.counts)
-        let scored = Int(try communicator.sum([Int64(own)])[0]), left = try communicator.gathered(skipped)
+        let pictures = try gathered(own), scored = Int(try communicator.sum([Int64(count)])[0])
+        let left = try communicator.gathered(skipped)
         return try communicator.agree(on: "scoring segmentation") {
-            try report(confusion, of: folder.count, scored: scored, left)
+            try report(pictures, of: folder.count, scored: scored, left)
+        }
+    }
+
+    /// The matrices of all ranks, in the order of the pictures. Collective.
+    private func gathered(_ own: [ConfusionMatrix]) throws -> [ConfusionMatrix] {
+        let size = scheme.classes * scheme.classes
+        return try communicator.allGather(own.flatMap(\.counts)).flatMap { counts in
+            stride(from: 0, to: counts.count, by: size).map { start in
+                var matrix = ConfusionMatrix(classes: scheme.classes)
+                matrix.counts = Array(counts[start..<start + size])
+                return matrix
+            }
         }
     }
 
@@ -71,18 +86,21 @@ package final class SegmentationEvaluator: TaskEvaluator {
     }
 
     private func report(
-        _ confusion: ConfusionMatrix, of pictures: Int, scored: Int, _ skipped: [SkippedPicture]
+        _ matrices: [ConfusionMatrix], of pictures: Int, scored: Int, _ skipped: [SkippedPicture]
     ) throws -> EvaluationReport {
+        var confusion = ConfusionMatrix(classes: scheme.classes)
+        for matrix in matrices { confusion.add(matrix) }
         let scores = SegmentationScores(confusion, classNames: classNames)
         guard let mean = scores.mean, let accuracy = scores.pixelAccuracy else {
             let first = skipped.first.map { "; the first that was skipped: \($0)" } ?? ""
             throw EvaluationError("no labelled pixel in the \(pictures) pictures to be scored\(first)")
         }
-        func score(_ name: String, _ value: Double) -> Score {
-            Score(name: name, value: value, trained: trained, scored: scored)
+        func score(_ name: String, _ value: Double, draws: [Double?]? = nil) -> Score {
+            Score(name: name, value: value, trained: trained, scored: scored, draws: draws)
         }
+        let draws = evaluation.resamples > 0 ? matrices.resampledMeans(evaluation.resamples) : nil
         return EvaluationReport(
-            scores: [score("mIoU", mean), score("pixel accuracy", accuracy)]
+            scores: [score("mIoU", mean, draws: draws), score("pixel accuracy", accuracy)]
                 + scores.byClass.compactMap { name, value in value.map { score("IoU \(name)", $0) } },
             skipped: skipped, notes: [scores.note].compactMap { $0 })
     }

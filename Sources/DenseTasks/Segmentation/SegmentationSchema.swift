@@ -112,6 +112,7 @@ extension SegmentationSettings: TaskSettings {
         Setting(
             "evaluation.windowStep", \.evaluation.windowStep, in: .within(1...8192), synonyms: ["stride"],
             "Pixels from one part to the next; null: a part's side."),
+        .resamples(\.evaluation.resamples),
         Setting(
             "evaluation.validation.images", \.evaluation.validation!.images,
             "Folder of pictures; null: data.roots, of which list or layout tell another part."),

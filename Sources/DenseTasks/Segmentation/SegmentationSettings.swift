@@ -27,6 +27,8 @@ package struct SegmentationSettings: Sendable, Equatable {
         package var window: Int?
         /// From one part to the next.
         package var windowStep: Int?
+        /// Draws of the pictures with replacement that are scored too.
+        package var resamples = 0
 
         package init() {}
     }

@@ -62,8 +62,29 @@ extension ResNetArchitecture {
 }
 
 /// Where a residual block stands, and how it moves over the map.
-private struct BlockGeometry {
-    let inputs, width, stride, dilation: Int
+package struct BlockGeometry: Sendable, Equatable {
+    package let inputs, width, stride, dilation: Int
+}
+
+extension ResNetArchitecture {
+    /// The blocks of each stage.
+    ///
+    /// - Parameter outputStride: of C5: 32, or 16 or 8 by stages that dilate instead of striding. The first block of such
+    ///   a stage keeps the dilation before it, the others double it (as DeepLab's and torchvision's).
+    package func stages(outputStride: Int = 32) -> [[BlockGeometry]] {
+        var inputs = width(stage: 1), stride = 4, dilation = 1
+        return zip(blocks, levels(outputStride: outputStride)).enumerated().map { index, stage in
+            let (count, level) = stage, before = dilation, strides = level.stride > stride
+            if index > 0 && !strides { dilation *= 2 }
+            stride = level.stride
+            return (0..<count).map { block in
+                defer { inputs = level.channels }
+                return BlockGeometry(
+                    inputs: inputs, width: width(stage: index + 1), stride: block == 0 && strides ? 2 : 1,
+                    dilation: block == 0 ? before : dilation)
+            }
+        }
+    }
 }
 
 /// A residual block: the sum of a shortcut and a few convolutions, rectified.
@@ -150,8 +171,6 @@ package final class ResNet: Backbone {
     /// Of the stem and each stage.
     private let parameters: [[Parameter]]
 
-    /// - Parameter outputStride: of C5: 32, or 16 or 8 by stages that dilate instead of striding. The first block of such
-    ///   a stage keeps the dilation before it, the others double it (as DeepLab's and torchvision's).
     package init(_ architecture: ResNetArchitecture, _ scope: Scope, outputStride: Int = 32) {
         precondition([8, 16, 32].contains(outputStride), "output stride \(outputStride); 8, 16 and 32 are defined")
         self.architecture = architecture
@@ -160,22 +179,13 @@ package final class ResNet: Backbone {
         func noteParameters() {
             parameters.append(Array(scope.state.parameters.dropFirst(first + parameters.joined().count)))
         }
-        let first = scope.state.parameters.count
-        var inputs = architecture.width(stage: 1), stride = 4, dilation = 1
+        let first = scope.state.parameters.count, width = architecture.width(stage: 1)
         stem = NormalizedConvolution(
-            Convolution2D(scope.child("conv1"), inputs: 3, outputs: inputs, kernel: 7, stride: 2, padding: 3),
-            BatchNormalization(scope.child("bn1"), channels: inputs))
+            Convolution2D(scope.child("conv1"), inputs: 3, outputs: width, kernel: 7, stride: 2, padding: 3),
+            BatchNormalization(scope.child("bn1"), channels: width))
         noteParameters()
-        stages = zip(architecture.blocks, levels).enumerated().map { index, stage in
-            let (count, level) = stage, width = architecture.width(stage: index + 1), before = dilation
-            let strides = level.stride > stride
-            if index > 0 && !strides { dilation *= 2 }
-            stride = level.stride
-            let blocks = (0..<count).map { block -> any ResidualBlock in
-                defer { inputs = level.channels }
-                let geometry = BlockGeometry(
-                    inputs: inputs, width: width, stride: block == 0 && strides ? 2 : 1,
-                    dilation: block == 0 ? before : dilation)
+        stages = architecture.stages(outputStride: outputStride).enumerated().map { index, stage in
+            let blocks = stage.enumerated().map { block, geometry -> any ResidualBlock in
                 let place = scope.child("layer\(index + 1)").child("\(block)")
                 return architecture.usesBottlenecks ? Bottleneck(place, geometry) : BasicBlock(place, geometry)
             }

@@ -48,17 +48,22 @@ struct ConfigurationReader {
 
     mutating func readFile(_ text: String, name: String) {
         do {
-            guard let root = try Yams.compose(yaml: text), !root.isNull else { return }
-            guard case .mapping(let mapping) = root else {
-                problem(
-                    Self.place(root, name), "not a mapping of keys",
-                    "write sections such as 'run:' with keys below them")
-                return
-            }
-            read(mapping, under: "") { Self.place($0, name) }
+            guard let root = try Yams.compose(yaml: text) else { return }
+            readMapping(root, name: name)
         } catch {
             notYAML(error, name)
         }
+    }
+
+    /// Keys of a file, or of a part of one; null is none.
+    mutating func readMapping(_ node: Node, name: String) {
+        if node.isNull { return }
+        guard case .mapping(let mapping) = node else {
+            problem(
+                Self.place(node, name), "not a mapping of keys", "write sections such as 'run:' with keys below them")
+            return
+        }
+        read(mapping, under: "") { Self.place($0, name) }
     }
 
     mutating func readRoots(_ roots: [String]) {

@@ -26,6 +26,26 @@ extension RunConfiguration {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// All values as YAML but those that name files and folders, which mean nothing on another machine and are nobody's
+    /// business there: for files that are handed on.
+    package var portableYAML: String {
+        let schema = schema
+        var lines: [String] = []
+        func addSection(_ parent: String, indent: Int) {
+            let space = String(repeating: "  ", count: indent)
+            for setting in schema.settings
+            where setting.parent == parent && !setting.isPath && schema.isPresent(setting, in: self) {
+                lines.append("\(space)\(setting.name): \(setting.write(self))")
+            }
+            for section in schema.sections where section.parent == parent && section.isPresent(self) {
+                lines.append("\(space)\(section.name):")
+                addSection(section.path, indent: indent + 1)
+            }
+        }
+        addSection("", indent: 0)
+        return lines.joined(separator: "\n") + "\n"
+    }
+
     /// Every key of a run of this task with its type, default and meaning, as plain text.
     ///
     /// - Parameter tasks: those that the program knows.

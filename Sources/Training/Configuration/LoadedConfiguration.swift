@@ -1,7 +1,7 @@
 import Files
 package import Settings
 package import SystemPackage
-import Yams
+package import Yams
 
 /// A configuration with the origin of every value that is not a default.
 package struct LoadedConfiguration: Sendable {
@@ -73,14 +73,30 @@ extension RunConfiguration {
     package static func parse(
         yaml: String, name: String, roots: [String] = [], overrides: [String] = [], tasks: [any TaskSettings.Type]
     ) throws -> LoadedConfiguration {
-        func read(as task: any TaskSettings.Type) -> ConfigurationReader {
-            Self.reader(task, yaml: yaml, name: name, roots: roots, overrides: overrides, tasks)
+        try parse(among: tasks) { Self.reader($0, yaml: yaml, name: name, roots: roots, overrides: overrides, tasks) }
+    }
+
+    /// Reads mappings that are parts of a file of the name `name`, later ones over earlier ones, and overrides over all.
+    package static func parse(
+        mappings: [Node], name: String, overrides: [String], tasks: [any TaskSettings.Type]
+    ) throws -> LoadedConfiguration {
+        try parse(among: tasks) { task in
+            var reader = ConfigurationReader(task: task.init(), among: tasks.map { $0.name })
+            for mapping in mappings { reader.readMapping(mapping, name: name) }
+            for override in overrides { reader.readOverride(override) }
+            return reader
         }
-        var reader = read(as: tasks[0])
+    }
+
+    /// - Parameter read: reads everything as of one task.
+    private static func parse(
+        among tasks: [any TaskSettings.Type], read: (any TaskSettings.Type) -> ConfigurationReader
+    ) throws -> LoadedConfiguration {
+        var reader = read(tasks[0])
         if let name = reader.taskName, name != tasks[0].name {
             // Which keys there are, only the task says.
             guard let chosen = tasks.first(where: { $0.name == name }) else { throw reader.unknownTask }
-            reader = read(as: chosen)
+            reader = read(chosen)
         }
         return try reader.finish()
     }
@@ -88,5 +104,17 @@ extension RunConfiguration {
     /// The task that a resolved configuration names; nil for one from before there was a choice.
     static func taskName(ofResolved yaml: String) throws -> String? {
         try Yams.compose(yaml: yaml)?.mapping?["task"]?.string
+    }
+
+    /// All files and folders that are named, by key: what must be there before a run can begin, but for its own directory.
+    package var namedPaths: [(key: String, path: FilePath)] {
+        let schema = schema
+        return schema.settings.filter { $0.isPath && $0.path != "run.directory" && schema.isPresent($0, in: self) }
+            .flatMap { setting in
+                let text = setting.write(self)
+                // What is written of a path reads back as one; null is none.
+                guard let node = try? Node(yaml: text) else { preconditionFailure("'\(text)' is no YAML") }
+                return ([FilePath](yaml: node) ?? []).filter { !$0.isEmpty }.map { (setting.path, $0) }
+            }
     }
 }

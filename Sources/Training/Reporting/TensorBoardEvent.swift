@@ -1,4 +1,5 @@
 import Checkpointing
+import Files
 
 /// A record of a TensorBoard event file: a protocol buffer of TensorFlow's `Event` message, with its framing.
 ///
@@ -15,7 +16,7 @@ package struct TensorBoardEvent: Sendable {
     /// The first record of every file.
     package static func fileVersion(wallTime: Double) -> TensorBoardEvent {
         var event = TensorBoardEvent(wallTime: wallTime, step: 0)
-        event.message.bytes(3, Array("brain.Event:2".utf8))
+        event.message.text(3, "brain.Event:2")
         return event
     }
 
@@ -34,7 +35,7 @@ package struct TensorBoardEvent: Sendable {
         event.message.message(5) { summary in
             for (tag, value) in values {
                 summary.message(1) {
-                    $0.bytes(1, Array(tag.utf8))
+                    $0.text(1, tag)
                     $0.float(2, Float(value))
                 }
             }
@@ -47,15 +48,15 @@ package struct TensorBoardEvent: Sendable {
         var event = TensorBoardEvent(wallTime: wallTime, step: step)
         event.message.message(5) { summary in
             summary.message(1) { value in
-                value.bytes(1, Array(tag.utf8))
+                value.text(1, tag)
                 value.message(9) { metadata in
-                    metadata.message(1) { $0.bytes(1, Array("text".utf8)) }
+                    metadata.message(1) { $0.text(1, "text") }
                     metadata.integer(4, 2)  // a tensor
                 }
                 value.message(8) { tensor in
                     tensor.integer(1, 7)  // of strings
                     tensor.message(2) { shape in shape.message(2) { $0.integer(1, 1) } }
-                    tensor.bytes(8, Array(markdown.utf8))
+                    tensor.text(8, markdown)
                 }
             }
         }
@@ -69,7 +70,7 @@ package struct TensorBoardEvent: Sendable {
         var event = TensorBoardEvent(wallTime: wallTime, step: step)
         event.message.message(5) { summary in
             summary.message(1) { value in
-                value.bytes(1, Array(tag.utf8))
+                value.text(1, tag)
                 value.message(4) { image in
                     image.integer(1, height)
                     image.integer(2, width)
@@ -95,48 +96,4 @@ package struct TensorBoardEvent: Sendable {
 
 private func littleEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
     withUnsafeBytes(of: number.littleEndian) { Array($0) }
-}
-
-/// The few wire types of Protocol Buffers that events need.
-private struct ProtocolBuffer: Sendable {
-    private(set) var bytes: [UInt8] = []
-
-    mutating func integer(_ field: Int, _ value: Int) {
-        tag(field, wireType: 0)
-        variable(UInt64(bitPattern: Int64(value)))
-    }
-
-    mutating func double(_ field: Int, _ value: Double) {
-        tag(field, wireType: 1)
-        bytes += littleEndian(value.bitPattern)
-    }
-
-    mutating func float(_ field: Int, _ value: Float) {
-        tag(field, wireType: 5)
-        bytes += littleEndian(value.bitPattern)
-    }
-
-    mutating func bytes(_ field: Int, _ content: [UInt8]) {
-        tag(field, wireType: 2)
-        variable(UInt64(content.count))
-        bytes += content
-    }
-
-    mutating func message(_ field: Int, _ fill: (inout ProtocolBuffer) -> Void) {
-        var inner = ProtocolBuffer()
-        fill(&inner)
-        bytes(field, inner.bytes)
-    }
-
-    private mutating func tag(_ field: Int, wireType: Int) { variable(UInt64(field << 3 | wireType)) }
-
-    /// Seven bits a byte, lowest first.
-    private mutating func variable(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        bytes.append(UInt8(rest))
-    }
 }

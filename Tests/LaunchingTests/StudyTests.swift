@@ -1,0 +1,100 @@
+import DenseTasks
+import Launching
+import Learning
+import PixelLearning
+import Settings
+import TestSupport
+import Testing
+import Training
+
+/// A study as its file says it: its runs, and what is wrong with it.
+@Suite struct StudyTests {
+    static let tasks: [any TaskDefinition.Type] = [
+        PretrainingSettings.self, SegmentationSettings.self, DetectionSettings.self,
+    ]
+
+    /// A study of pictures in `folder`, whose labels lie in the same one.
+    static func yaml(_ folder: String) -> String {
+        """
+        directory: \(folder)/study
+        score: mIoU
+        resamples: 10
+        labels:
+          - {fraction: 0.1, seeds: 1}
+          - {fraction: 1.0, seeds: 2}
+        training:
+          task: segmentation
+          data: {roots: [\(folder)], labels: \(folder), classes: 11}
+          schedule: {epochs: 3}
+          evaluation: {validation: {images: \(folder), labels: \(folder)}}
+        x-shared: &shared
+          data: {roots: [\(folder)]}
+        pretrainings:
+          plain:
+            <<: *shared
+        starts:
+          - name: random
+          - {name: PixPro backbone, pretraining: plain, network: online, training: {schedule: {epochs: 4}}}
+        """
+    }
+
+    private func problems(_ change: (String) -> String) throws -> String {
+        try withTemporaryDirectory { folder in
+            do {
+                let file = try StudyFile(yaml: change(Self.yaml(folder)), name: "study.yaml")
+                _ = try file.configurations(tasks: Self.tasks)
+                return ""
+            } catch let error as ConfigurationError {
+                return error.description
+            }
+        }
+    }
+
+    @Test func runsThatNeedNoPretrainingComeFirstAndSeedsInTurn() throws {
+        try withTemporaryDirectory { folder in
+            let file = try StudyFile(yaml: Self.yaml(folder), name: "study.yaml"), study = file.study
+            #expect(
+                study.jobs.map(study.name(of:)) == [
+                    "random-10-seed1", "random-100-seed1", "random-100-seed2", "pretraining-plain",
+                    "pixpro-backbone-10-seed1", "pixpro-backbone-100-seed1", "pixpro-backbone-100-seed2",
+                ])
+            let configurations = try file.configurations(tasks: Self.tasks)
+            #expect(Set(configurations.keys) == Set(study.jobs.map(study.name(of:))))
+            let random = try #require(configurations["random-10-seed1"])
+            let started = try #require(configurations["pixpro-backbone-100-seed2"])
+            #expect(random.run.seed == 1 && started.run.seed == 2)
+            #expect(random.schedule.epochs == 3 && started.schedule.epochs == 4)
+            let settings = [random, started].compactMap { $0.task as? SegmentationSettings }
+            #expect(settings.map(\.data.labelFraction) == [0.1, 1])
+            #expect(settings[0].start == nil)
+            #expect(settings[1].start?.string == folder + "/study/weights/plain-online.safetensors")
+            #expect(random.run.directory.string == folder + "/study/runs/random-10-seed1")
+            #expect(configurations["pretraining-plain"]?.taskName.name == "pretraining")
+        }
+    }
+
+    @Test func whatIsWrongIsSaidBeforeAnythingRuns() throws {
+        #expect(try problems { $0 } == "")
+        #expect(
+            try problems { $0.replacing("score: mIoU", with: "scores: mIoU") }.contains(
+                "study.yaml:2:1: unknown key 'scores'"))
+        #expect(try problems { $0.replacing("score: mIoU\n", with: "") }.contains("lacks 'score'"))
+        #expect(try problems { $0.replacing("fraction: 0.1", with: "fraction: 10") }.contains("> 0 and <= 1"))
+        #expect(try problems { $0.replacing("seeds: 1}", with: "seeds: 0}") }.contains("from 1 to 1000"))
+        #expect(
+            try problems { $0.replacing("pretraining: plain", with: "pretraining: plane") }
+                .contains("the pretrainings are plain"))
+        #expect(try problems { $0.replacing("name: PixPro backbone", with: "name: Random") }.contains("told apart"))
+        // Of the runs' own keys, at their places in the study's file, once.
+        let unknown = try problems { $0.replacing("schedule: {epochs: 3}", with: "schedule: {epoch: 3}") }
+        #expect(unknown.contains("study.yaml:10:") && unknown.contains("did you mean 'schedule.epochs'"))
+        #expect(unknown.matches(of: /unknown key/).count == 1)
+        #expect(
+            try problems { $0.replacing("schedule: {epochs: 4}", with: "run: {seed: 4}") }
+                .contains("'run.seed' is for the study itself to decide"))
+        let missing = try problems { $0.replacing("{roots: [", with: "{roots: [/nonexistent") }
+        #expect(missing.contains("data.roots names /nonexistent") && missing.contains("is not there"))
+        #expect(try problems { _ in "- a" }.contains("no mapping of keys"))
+        #expect(try problems { _ in "a: [" }.contains("not valid YAML"))
+    }
+}
