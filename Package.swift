@@ -229,7 +229,7 @@ let package = Package(
             ]),
         tests(
             "LaunchingTests",
-            ["DenseTasks", "Launching", "Learning", "PixelLearning", "Settings", "TensorCore", "Training"]),
+            ["DenseTasks", "Drawing", "Launching", "Learning", "PixelLearning", "Settings", "TensorCore", "Training"]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
 )

@@ -13,7 +13,7 @@ extension Setting {
 
 extension [ConfusionMatrix] {
     /// The mean IoU of each of so many draws of the pictures; nil for one without a labelled pixel.
-    func resampledMeans(_ draws: Int) -> [Double?] {
+    package func resampledMeans(_ draws: Int) -> [Double?] {
         (0..<draws).map { draw in
             var sum = ConfusionMatrix(classes: first?.classes ?? 0)
             for (matrix, count) in zip(self, Resampling.counts(draw: draw, of: self.count)) where count > 0 {

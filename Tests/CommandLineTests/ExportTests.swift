@@ -22,6 +22,49 @@ import Training
             .reshaped([1, channels, rows, columns])
     }
 
+    /// What was trained is in every file, and where it was trained in none.
+    @Test(arguments: ["pixpro", "torchvision", "timm", "openmmlab", "detectron2", "onnx"])
+    func everyFormatTellsWhatShapedTheWeightsAndNothingOfItsMachine(_ format: String) throws {
+        try SmallRun.withTrained { run in
+            let path = run.directory + "/exported"
+            let result = try MPILauncher.run(
+                "pixpro", ranks: 1, ["export", run.run, "-o", path, "--format", format, "--network", "momentum"])
+            #expect(result.status == 0 && result.output.contains("of the momentum network"), "\(result)")
+            var files = [path]
+            if format == "timm" {
+                files = try FileManager.default.contentsOfDirectory(atPath: path).sorted().map { "\(path)/\($0)" }
+                #expect(
+                    files.map { $0.split(separator: "/").last! } == ["README.md", "config.json", "model.safetensors"])
+            }
+            for file in files {
+                let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
+                for folder in [SmallRun.data, SmallRun.project, NSHomeDirectory() + "/"] {
+                    #expect(bytes.range(of: Data(folder.utf8)) == nil, "\(file) names \(folder)")
+                }
+                guard !file.hasSuffix("config.json") else { continue }
+                for fact in ["0.485", "momentum", "resnet18", "trained_image_size"] {
+                    #expect(bytes.range(of: Data(fact.utf8)) != nil, "\(file) lacks \(fact)")
+                }
+                guard !file.hasSuffix("README.md") else { continue }
+                #expect(bytes.range(of: Data("projectorWidth: 64".utf8)) != nil, "\(file) lacks its configuration")
+            }
+        }
+    }
+
+    @Test func whatCannotBeWrittenIsRefused() throws {
+        try SmallRun.withTrained { run in
+            for (options, words) in [
+                (["--format", "caffe"], "caffe"), (["--normalize"], "--format onnx"),
+                (["--network", "detector"], "no network 'detector'"),
+            ] {
+                let result = try MPILauncher.run(
+                    "pixpro", ranks: 1, ["export", run.run, "-o", run.directory + "/x"] + options)
+                #expect(result.status != 0 && result.errorOutput.contains(words), "\(result)")
+                #expect(!FileManager.default.fileExists(atPath: run.directory + "/x"))
+            }
+        }
+    }
+
     @Test func anExportedBackboneHasTheCheckpointsTensorsAndComputesItsExample() throws {
         try SmallRun.with { run in
             let trained = try run.train(ranks: 1, ["schedule.steps=2"])

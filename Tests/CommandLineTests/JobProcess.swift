@@ -15,12 +15,15 @@ struct JobProcess {
     }
 
     /// All that live now, oldest first.
-    static func all(of run: SmallRun) -> [JobProcess] {
+    static func all(of run: SmallRun) -> [JobProcess] { all { $0.contains("run.directory=\(run.run)") } }
+
+    /// All that live now and have such words on their command line, oldest first.
+    static func all(_ isWanted: (_ arguments: [String]) -> Bool) -> [JobProcess] {
         // Processes end while they are looked at: what cannot be read is gone.
         let ids = (try? FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }) ?? []
         return ids.sorted().compactMap { id in
             let arguments = words("/proc/\(id)/cmdline")
-            guard arguments.contains("run.directory=\(run.run)") else { return nil }
+            guard isWanted(arguments) else { return nil }
             let variable = "OMPI_COMM_WORLD_RANK="
             let rank = words("/proc/\(id)/environ").first { $0.hasPrefix(variable) }
             return JobProcess(id: id, arguments: arguments, rank: rank.flatMap { Int($0.dropFirst(variable.count)) })

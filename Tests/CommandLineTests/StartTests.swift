@@ -6,10 +6,13 @@ import Testing
 
 /// Runs that begin with weights of a file.
 @Suite(.serialized) struct StartTests {
-    @Test func aRunBeginsWithAnExportBitForBit() throws {
+    /// - Parameter prefix: in front of all names in the file.
+    @Test(arguments: [("pixpro", ""), ("torchvision", ""), ("openmmlab", "state_dict.")])
+    func aRunBeginsWithAnExportBitForBit(_ format: String, _ prefix: String) throws {
         try SmallRun.withTrained { trained in
-            let weights = trained.directory + "/weights.safetensors"
-            let export = try MPILauncher.run("pixpro", ranks: 1, ["export", trained.run, "-o", weights])
+            let weights = trained.directory + "/weights"
+            let export = try MPILauncher.run(
+                "pixpro", ranks: 1, ["export", trained.run, "-o", weights, "--format", format])
             #expect(export.status == 0, "\(export)")
             let run = SmallRun(directory: trained.directory + "/next")
             // Steps too small to change a weight: what is saved is what the run began with.
@@ -21,7 +24,7 @@ import Testing
             #expect(
                 result.status == 0 && result.errorOutput.contains("begins with 100 tensors of \(weights)"), "\(result)")
             #expect(result.errorOutput.contains("not in it, and random: projector."), "\(result)")
-            let exported = try SafetensorsFile(path: FilePath(weights))
+            let exported = try openWeights(FilePath(weights))
             var compared = 0
             for shard in ["00001-of-00002", "00002-of-00002"] {
                 let saved = try SafetensorsFile(
@@ -30,7 +33,7 @@ import Testing
                     let name = String(tensor.dropFirst("encoder.".count))
                     // Statistics move with each step, whatever its size.
                     guard !name.contains("running_"), !name.contains("num_batches") else { continue }
-                    let (a, b) = (try saved.readTensor(tensor).array, try exported.readTensor(name).array)
+                    let (a, b) = (try saved.readTensor(tensor).array, try exported.readTensor(prefix + name).array)
                     #expect(zip(a, b).allSatisfy { $0 == $1 || abs($1) < 1e-20 && abs($0) < 1e-20 }, "\(name)")
                     compared += 1
                 }

@@ -1,5 +1,6 @@
 import DenseTasks
 import Glibc
+import NeuralNetwork
 import TensorCore
 
 /// What a level of a detector says, cell by cell: FCOS's equations in plain loops.

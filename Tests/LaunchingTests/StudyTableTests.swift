@@ -1,6 +1,7 @@
 import Drawing
 import Launching
 import Learning
+import SystemPackage
 import Testing
 
 /// The arithmetic of a study's table, on numbers that were worked out by hand.
@@ -87,7 +88,9 @@ import Testing
         let job = study.name(of: .fineTuning(start: 0, share: 0, seed: 1))
         let result = StudyResult(
             run: job, seconds: 1, scores: [Score(name: "AP", value: 0, trained: 1, scored: 1)], configuration: "")
-        #expect(performing: { try StudyTable(study, [job: result]) }) {
+        #expect {
+            try StudyTable(study, [job: result])
+        } throws: {
             "\($0)".contains("no score 'mIoU'; it has 'AP'")
         }
     }

@@ -3,6 +3,7 @@ import Launching
 import Learning
 import PixelLearning
 import Settings
+import SystemPackage
 import TestSupport
 import Testing
 import Training

@@ -6,7 +6,7 @@ import Yams
 
 extension StudyFile {
     /// What `pixpro train` is given for a job: the file's keys, and over them those that the study itself decides.
-    private func configuration(of job: Study.Job, tasks: [any TaskSettings.Type]) throws -> RunConfiguration {
+    private func configuration(of job: Study.Job, tasks: [any TaskSettings.Type]) throws -> LoadedConfiguration {
         let mappings: [Node]
         var own: [(key: String, value: String)] = [("run.directory", FileSystem.absolute(study.run(of: job)).yaml)]
         switch job {
@@ -27,8 +27,7 @@ extension StudyFile {
             ])
         }
         return try RunConfiguration.parse(
-            mappings: mappings, name: name, overrides: own.map { "\($0.key)=\($0.value)" }, tasks: tasks
-        ).configuration
+            mappings: mappings, name: name, overrides: own.map { "\($0.key)=\($0.value)" }, tasks: tasks)
     }
 
     /// The configuration of each job, by its name.
@@ -44,14 +43,14 @@ extension StudyFile {
         }
         for job in study.jobs {
             do {
-                let configuration = try configuration(of: job, tasks: tasks)
+                let loaded = try configuration(of: job, tasks: tasks), configuration = loaded.configuration
                 configurations[study.name(of: job)] = configuration
                 for (key, path) in configuration.namedPaths where key != "model.start" || isPretraining(job) {
                     // A name alone may be one of a part of a layout: of a folder in VOC's, of a list.
                     guard key == "data.roots" || path.string.contains("/"), !FileSystem.exists(path) else { continue }
                     add(
                         .init(
-                            name, "\(key) names \(path.shown), which is not there",
+                            loaded.origins[key] ?? name, "\(key) names \(path.shown), which is not there",
                             remedy: "is the path right, seen from the folder in which the study is started?"))
                 }
             } catch let error as ConfigurationError {
