@@ -32,7 +32,7 @@ struct ZipWriter {
         try file.append(bytes)
         // No extra field, no comment, first disk, no attributes.
         directory +=
-            Self.number(0x0201_4B50, 4) + Self.number(20, 2) + facts + [UInt8](repeating: 0, count: 14)
+            Self.number(0x0201_4B50, 4) + Self.number(20, 2) + facts + [UInt8](repeating: 0, count: 12)
             + Self.number(start, 4) + Array(name.utf8)
         count += 1
     }
