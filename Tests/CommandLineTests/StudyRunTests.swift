@@ -111,7 +111,7 @@ import Testing
                 .write(toFile: file, atomically: true, encoding: .utf8)
             let result = try study(file, "--dry-run")
             #expect(
-                result.status == 78 && result.errorOutput.contains("study.yaml:25:")
+                result.status == 78 && result.errorOutput.contains("study.yaml:26:")
                     && result.errorOutput.contains("evaluation.validation.labels names \(SmallRun.data)/none"),
                 "\(result)")
             #expect(!FileManager.default.fileExists(atPath: directory + "/study"))
