@@ -123,8 +123,9 @@ let package = Package(
         layer(
             "Launching",
             [
-                "Checkpointing", "DataParallel", "Drawing", "Files", "ImagePipeline", "Learning", "MessagePassing",
-                "Settings", "Threads", "Training", "Yams", subprocess, systemPackage,
+                "Checkpointing", "DataParallel", "Drawing", "Files", "Learning", "MessagePassing", "Settings",
+                "Threads",
+                "Training", "Yams", subprocess, systemPackage,
             ]),
         .executableTarget(
             name: "pixpro",

@@ -30,7 +30,7 @@ extension ExportedNetwork {
         let size = card["trained_image_size"].flatMap { Int($0) } ?? 224
         let channels = tensors.filter { $0.name.hasPrefix("layer4.") }.compactMap(\.shape.first).max() ?? 0
         let stride = card["output_stride"] ?? "32"
-        func list(_ values: [Float]) -> String { "[" + values.map { "\($0)" }.joined(separator: ", ") + "]" }
+        func list(_ values: SIMD3<Float>) -> String { "[\(values.x), \(values.y), \(values.z)]" }
         return """
             {
               "architecture": \(architecture.quotedAsJSON),
@@ -46,8 +46,8 @@ extension ExportedNetwork {
                 "interpolation": "bilinear",
                 "crop_pct": 0.875,
                 "crop_mode": "center",
-                "mean": \(list(PixelNormalization.mean)),
-                "std": \(list(PixelNormalization.deviation)),
+                "mean": \(list(PixelNormalization.imageNet.mean)),
+                "std": \(list(PixelNormalization.imageNet.deviation)),
                 "num_classes": 0,
                 "first_conv": "conv1",
                 "classifier": "fc"

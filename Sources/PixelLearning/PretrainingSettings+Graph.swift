@@ -3,7 +3,8 @@ package import Exporting
 extension PretrainingSettings: GraphDescribing {
     /// Of a backbone with pyramid and towers the pyramid's maps `P3`, …, and where there are towers what they make of each:
     /// `P3.cls`, `P3.bbox`.
-    package func describe(_ network: String, of images: GraphValue, in graph: GraphBuilder) throws {
+    package func describe(_ network: String, in graph: GraphBuilder, normalizes: Bool) throws {
+        let images = graph.images(normalizes: normalizes)
         let stages = try graph.resNet(images, model.architecture, outputStride: 32, prefix: "encoder.")
         let maps = model.pyramid.levels.numbers.map { (number: $0, map: stages[$0 - 2]) }
         let channels = model.pyramid.channels

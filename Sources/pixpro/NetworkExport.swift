@@ -67,11 +67,11 @@ struct NetworkExport {
         let graph = GraphBuilder(weights: tensors.filter { $0.elementType == .float32 })
         if let backbone = map.backbone {
             try graph.describeBackbone(
-                graph.images(normalizes: normalizes), backbone.architecture, outputStride: backbone.outputStride)
+                backbone.architecture, outputStride: backbone.outputStride, normalizes: normalizes)
             return graph
         }
         guard let task = definition as? any GraphDescribing else { return nil }
-        try task.describe(map.name, of: graph.images(normalizes: normalizes), in: graph)
+        try task.describe(map.name, in: graph, normalizes: normalizes)
         return graph
     }
 
@@ -124,16 +124,19 @@ struct NetworkExport {
                 "output_stride": "\(top.stride)",
             ]
         }
-        return weights.facts.merging(facts.architecture) { $1 }.merging(definition.exportCard) { $1 }.merging(backbone)
-        { $1 }
-        .merging([
+        let pixels = PixelNormalization.imageNet
+        let common = [
             "network": map.name, "task": run.taskName.name, "color": "RGB in 0…1, then (x - mean) / std",
-            "mean": Self.listed(PixelNormalization.mean), "std": Self.listed(PixelNormalization.deviation),
+            "mean": Self.listed(pixels.mean), "std": Self.listed(pixels.deviation),
             "epochs": "\(facts.counters["epoch"] ?? 0) of \(run.schedule.epochs)",
             "global_batch": run.batch.global.map(String.init) ?? "\(run.batch.perRank ?? 0) per rank",
             "configuration": run.portableYAML,
-        ]) { $1 }
+        ]
+        // What a task says of its own goes before what holds for most: other pixels, say.
+        return [facts.architecture, common, definition.exportCard, backbone].reduce(weights.facts) {
+            $0.merging($1) { $1 }
+        }
     }
 
-    private static func listed(_ values: [Float]) -> String { values.map { "\($0)" }.joined(separator: ",") }
+    private static func listed(_ values: SIMD3<Float>) -> String { "\(values.x),\(values.y),\(values.z)" }
 }

@@ -14,7 +14,7 @@ struct StudyCommand: ParsableCommand {
 
             Each run is an ordinary one (directory/runs/…), started as launch/train does. Stop it whenever you want: what is \
             done is kept in directory/results, the run in progress goes on from its checkpoint. Tables and a chart of what \
-            is known so far are in directory/table.md and scores.png.
+            is known so far are in directory/table.md and report.html.
 
             Keys of the file:
               directory     where everything is kept

@@ -86,8 +86,8 @@ import Testing
             #expect(try Data(contentsOf: URL(fileURLWithPath: "\(results)/random-100-seed1.json")) == first)
             let table = try String(contentsOfFile: directory + "/study/table.md", encoding: .utf8)
             #expect(finished.output == table && table.contains("| 100 %  | pretrained | 2     |"), "\(table)")
-            let chart = try Data(contentsOf: URL(fileURLWithPath: directory + "/study/scores.png"))
-            #expect(chart.starts(with: [0x89, 0x50, 0x4E, 0x47]))
+            let page = try String(contentsOfFile: directory + "/study/report.html", encoding: .utf8)
+            #expect(page.contains("<svg") && page.contains("| 100 %  | pretrained | 2     |") && !page.contains("http"))
             let log = try String(
                 contentsOfFile: directory + "/study/runs/pretrained-100-seed2/log.txt", encoding: .utf8)
             #expect(log.contains("begins with 100 tensors of \(directory)/study/weights/plain.safetensors"), "\(log)")

@@ -123,13 +123,13 @@ import Testing
     private static let sizes = [(64, 96), (75, 53), (40, 130)]
 
     private func checkGraph(
-        _ model: ExportedModel, _ outputs: [String], within tolerance: Double, normalizes: Bool = false,
-        _ describe: (GraphValue, GraphBuilder) throws -> Void, _ compute: (Tensor) throws -> [(String, Tensor)],
+        _ model: ExportedModel, _ outputs: [String], within tolerance: Double,
+        _ describe: (GraphBuilder) throws -> Void, _ compute: (Tensor) throws -> [(String, Tensor)],
         counts: (Tensor) throws -> [(String, Tensor)] = { _ in [] }
     ) throws {
         try withTemporaryDirectory { folder in
             let graph = GraphBuilder(weights: model.network.tensors.filter { $0.elementType == .float32 })
-            try describe(graph.images(normalizes: normalizes), graph)
+            try describe(graph)
             try model.network.write(.onnx, to: FilePath(folder + "/model.onnx"), graph: graph)
             var tensors: [NamedTensor] = []
             for (number, size) in Self.sizes.enumerated() {
@@ -159,8 +159,8 @@ import Testing
         _ architecture: ResNetArchitecture, _ stride: Int, _ normalizes: Bool
     ) throws {
         let (model, network) = ExportedModel.backbone(architecture, outputStride: stride)
-        try checkGraph(model, ["C2", "C3", "C4", "C5"], within: 1e-4, normalizes: normalizes) {
-            try $1.describeBackbone($0, architecture, outputStride: stride)
+        try checkGraph(model, ["C2", "C3", "C4", "C5"], within: 1e-4) {
+            try $0.describeBackbone(architecture, outputStride: stride, normalizes: normalizes)
         } _: { images in
             let (mean, deviation): ([Float], [Float]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
             let normal = images.array.enumerated().map { ($1 - mean[$0 % 3]) / deviation[$0 % 3] }
@@ -202,7 +202,7 @@ import Testing
             return Tensor([n, h, w], best)
         }
         try checkGraph(model, ["logits", "labels"], within: 1e-4) {
-            try settings.describe("segmenter", of: $0, in: $1)
+            try settings.describe("segmenter", in: $0, normalizes: false)
         } _: {
             [("logits", try logits($0))]
         } counts: {
@@ -224,7 +224,7 @@ import Testing
         try checkGraph(
             model, levels.flatMap { ["boxes.P\($0)", "scores.P\($0)", "classes.P\($0)"] }, within: 1e-4
         ) {
-            try settings.describe("detector", of: $0, in: $1)
+            try settings.describe("detector", in: $0, normalizes: false)
         } _: { images in
             let maps = try detector(images, Pass(mode: .evaluation))
             return zip(levels, maps.levels).flatMap { level, output in

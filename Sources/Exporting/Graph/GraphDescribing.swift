@@ -1,30 +1,34 @@
-import ImagePipeline
+package import ImagePipeline
 package import NeuralNetwork
 
 /// A task that can say what its networks compute, for runtimes that know nothing of this program.
 package protocol GraphDescribing {
-    /// Adds to a graph what the network of an export map computes of images [N, 3, H, W], normalised, and its outputs.
+    /// Adds to a graph the inputs of the network of an export map, what it computes, and its outputs.
     ///
     /// A backbone alone is described without the task.
-    func describe(_ network: String, of images: GraphValue, in graph: GraphBuilder) throws
+    ///
+    /// - Parameter normalizes: whether pixels are in 0…1 and are normalised by the graph; else they are normalised.
+    func describe(_ network: String, in graph: GraphBuilder, normalizes: Bool) throws
 }
 
 extension GraphBuilder {
-    /// The images that a network is given: float32 [batch, 3, height, width], RGB.
+    /// The input `images` of what sees pixels as backbones do: float32 [batch, 3, height, width], RGB.
     ///
     /// - Parameter normalizes: whether they are in 0…1 and are normalised by the graph; else they are normalised.
-    package func images(normalizes: Bool) -> GraphValue {
+    package func images(normalizes: Bool, _ normalization: PixelNormalization = .imageNet) -> GraphValue {
         let images = input("images", .float32, ["batch", 3, "height", "width"])
         guard normalizes else { return images }
-        let centred = node("Sub", [images, floats(PixelNormalization.mean, shape: [1, 3, 1, 1])])
-        return node("Div", [centred, floats(PixelNormalization.deviation, shape: [1, 3, 1, 1])])
+        func byChannel(_ values: SIMD3<Float>) -> GraphValue {
+            floats([values.x, values.y, values.z], shape: [1, 3, 1, 1])
+        }
+        return node("Div", [node("Sub", [images, byChannel(normalization.mean)]), byChannel(normalization.deviation)])
     }
 
     /// A backbone alone, with the outputs C2 to C5.
     package func describeBackbone(
-        _ images: GraphValue, _ architecture: ResNetArchitecture, outputStride: Int
+        _ architecture: ResNetArchitecture, outputStride: Int, normalizes: Bool
     ) throws {
-        let maps = try resNet(images, architecture, outputStride: outputStride, prefix: "")
+        let maps = try resNet(images(normalizes: normalizes), architecture, outputStride: outputStride, prefix: "")
         for (level, map) in zip(architecture.levels(outputStride: outputStride), maps) {
             outputMap(map, as: level.name, channels: level.channels)
         }

@@ -1,7 +1,6 @@
 import Drawing
 import Files
 import Foundation
-import ImagePipeline
 import Learning
 import MessagePassing
 import SystemPackage
@@ -145,12 +144,13 @@ package final class StudyWork: Sendable {
         return try StudyTable(study, results).markdown(study, pretrainingSeconds: seconds)
     }
 
-    /// Writes table.md and scores.png with what is known so far.
+    /// Writes table.md and report.html with what is known so far.
     private func report(_ results: [String: StudyResult]) throws {
-        try WholeFile.write(try markdown(results), to: study.directory.appending("table.md"))
-        let canvas = try StudyTable(study, results).chart(study).draw()
+        let text = try markdown(results), chart = try StudyTable(study, results).chart(study)
+        try WholeFile.write(text, to: study.directory.appending("table.md"))
+        let title = study.directory.lastComponent?.string ?? "study"
         try WholeFile.write(
-            try encodePNG(rgb: canvas.pixels, width: canvas.width, height: canvas.height),
-            to: study.directory.appending("scores.png"))
+            ReportStyle.page(title, "<h1>\(title.escaped)</h1>\(chart.figure)<pre>\(text.escaped)</pre>"),
+            to: study.directory.appending("report.html"))
     }
 }

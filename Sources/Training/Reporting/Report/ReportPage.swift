@@ -24,15 +24,7 @@ package struct ReportPage {
     package func html() throws -> String {
         let title = runs.map(\.name).joined(separator: ", ")
         var body = header(title) + tiles + scoreTable + charts + time + faults + details
-        let page = { (body: String) in
-            """
-            <!doctype html>
-            <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>\(title.escaped)</title><style>\(ReportStyle.css)</style></head>
-            <body><main>\(body)</main><script>\(ReportStyle.script)</script></body></html>
-
-            """
-        }
+        let page = { ReportStyle.page(title, $0) }
         let room = Self.largest - page(body).utf8.count
         let pictures = try runs.map { try ReportPictures($0, room: room / runs.count).html }.joined()
         body = header(title) + tiles + scoreTable + charts + pictures + time + faults + details

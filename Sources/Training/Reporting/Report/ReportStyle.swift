@@ -1,5 +1,20 @@
+import Drawing
+
 /// How a report looks, and what it does under a pointer: nothing of it comes over a network.
-enum ReportStyle {
+package enum ReportStyle {
+    /// A page that needs no other file.
+    ///
+    /// - Parameter body: HTML.
+    package static func page(_ title: String, _ body: String) -> String {
+        """
+        <!doctype html>
+        <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>\(title.escaped)</title><style>\(css)</style></head>
+        <body><main>\(body)</main><script>\(script)</script></body></html>
+
+        """
+    }
+
     static let css = """
         :root { color-scheme: light dark; --page: #fbfbfa; --card: #ffffff; --ink: #22272e; --faint: #6b7280;
           --grid: #e5e7eb; --line: #dfe3e8; --series-0: #0072b2; --series-1: #d55e00; --series-2: #009e73;
