@@ -36,7 +36,7 @@ struct Export: ParsableCommand {
     @Option(
         help: """
             Which network: online, momentum or pyramid (with backbone and towers) of pretraining, segmenter or backbone of \
-            segmentation, detector or backbone of detection; the first of the task's if left out.
+            segmentation, detector or backbone of detection, generator of inpainting; the first of the task's if left out.
             """)
     var network: String?
 
