@@ -38,7 +38,9 @@ package final class TrainingStep<Task: TrainingTask> {
     /// Moves what follows by averaging: the beginning of a step.
     package func moveAverages(_ progress: ScheduleProgress) {
         for average in task.averages {
-            Trace.span("momentum update", counts: .averaging) { average.move(by: average.coefficient.momentum(at: progress)) }
+            Trace.span("momentum update", counts: .averaging) {
+                average.move(by: average.coefficient.momentum(at: progress))
+            }
         }
     }
 
@@ -75,7 +77,9 @@ package final class TrainingStep<Task: TrainingTask> {
     ) throws -> Outcome {
         let outcome = try computeGradients(phase, plan, next: next)
         if try accept(outcome) {
-            Trace.span("optimizer", counts: .optimizer) { task.modules[phase.module].optimizer.update(learningRate: learningRate) }
+            Trace.span("optimizer", counts: .optimizer) {
+                task.modules[phase.module].optimizer.update(learningRate: learningRate)
+            }
         }
         return outcome
     }

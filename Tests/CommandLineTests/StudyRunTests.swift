@@ -87,7 +87,8 @@ import Testing
             let table = try String(contentsOfFile: directory + "/study/table.md", encoding: .utf8)
             #expect(finished.output == table && table.contains("| 100 %  | pretrained | 2     |"), "\(table)")
             let page = try String(contentsOfFile: directory + "/study/report.html", encoding: .utf8)
-            #expect(page.contains("<svg") && page.contains("| 100 %  | pretrained | 2     |") && !page.contains("=\"http"))
+            #expect(
+                page.contains("<svg") && page.contains("| 100 %  | pretrained | 2     |") && !page.contains("=\"http"))
             let log = try String(
                 contentsOfFile: directory + "/study/runs/pretrained-100-seed2/log.txt", encoding: .utf8)
             #expect(log.contains("begins with 100 tensors of \(directory)/study/weights/plain.safetensors"), "\(log)")

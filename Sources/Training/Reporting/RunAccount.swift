@@ -34,7 +34,9 @@ package struct RunAccount: Sendable {
     private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(values.count, 1)) }
 
     private func share(_ part: StepPart) -> Double {
-        guard let seconds = parts.first(where: { $0.name == Self.names[part] })?.seconds, mean(total) > 0 else { return 0 }
+        guard let seconds = parts.first(where: { $0.name == Self.names[part] })?.seconds, mean(total) > 0 else {
+            return 0
+        }
         return mean(seconds) / mean(total)
     }
 
@@ -101,7 +103,8 @@ package struct RunAccount: Sendable {
                 .reduce(0) { $0 + $1.seconds[rank] }
         }
         let middle = Spread(computing).middle
-        guard total.count > 1, middle > 0, let rank = computing.indices.max(by: { computing[$0] < computing[$1] }) else {
+        guard total.count > 1, middle > 0, let rank = computing.indices.max(by: { computing[$0] < computing[$1] })
+        else {
             return nil
         }
         let excess = computing[rank] / middle - 1

@@ -156,7 +156,6 @@ package final class TrainingRun<Task: TrainingTask> {
         try TimeAccount.shared.part(.checkpoints) { try checkpoints.save(position, namedCounts) }
     }
 
-
     private var namedCounts: [(name: String, counts: ModuleCounts)] {
         zip(task.modules, counts).map { (name: $0.name, counts: $1) }
     }
