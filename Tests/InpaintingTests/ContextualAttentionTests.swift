@@ -32,10 +32,11 @@ private func masks(_ height: Int, _ width: Int, _ holes: [(Int, Int, Int, Int)])
         return (output.value, map!)
     }
 
-    /// Values are those of the loops, gradients those of their finite differences, in all sixteen ways and three shapes.
-    @Test(arguments: layers, [([8, 8], [8, 8]), ([4, 8], [12, 6]), ([2, 10], [6, 2])])
-    func valuesAndGradientsAreThoseOfLoops(_ layer: PatchAttention, _ sizes: ([Int], [Int])) throws {
-        let (own, other) = sizes, channels = 2
+    /// Values are those of the loops, gradients those of their finite differences, in all sixteen ways.
+    @Test(arguments: Array(layers.enumerated())) func valuesAndGradientsAreThoseOfLoops(
+        _ number: Int, _ layer: PatchAttention
+    ) throws {
+        let (own, other) = [([4, 6], [6, 4]), ([2, 8], [4, 4]), ([4, 4], [4, 6])][number % 3], channels = 2
         let f = randomTensor([2] + own + [channels], key: 1, scale: 0.6)
         let b = randomTensor([2] + other + [channels], key: 2, scale: 0.6)
         let holes = masks(other[0], other[1], [(0, 0, 2, 1), (2, 0, 4, 2)])
