@@ -34,3 +34,28 @@ extension ImageIndex: TrainingPictures {
     package var index: ImageIndex { self }
     package var notes: [String] { [] }
 }
+
+extension ImageIndex {
+    /// What rank zero lists below some roots, on every rank, each of which checks that it can read there.
+    ///
+    /// One listing spares a shared file system a million look-ups per rank, and every rank sees the same order. Collective;
+    /// throws the same error on all ranks.
+    ///
+    /// - Parameters:
+    ///   - name: what is listed, for errors: "the images".
+    ///   - advance: see `PictureRoots`.
+    package static func shared(
+        _ roots: [FilePath], listing name: String, excluding excluded: [FilePath] = [], _ communicator: any Collective,
+        advance: () throws -> Void = {}
+    ) throws -> ImageIndex {
+        let listed = try communicator.agree(on: "listing \(name)") {
+            communicator.isRoot ? try ImageIndex(roots: roots, excluding: excluded, proceed: advance) : nil
+        }
+        let bytes = try communicator.broadcast(listed?.serialized ?? [])
+        return try communicator.agree(on: "reading the image folders") {
+            let index = try listed ?? ImageIndex(serialized: bytes)
+            try index.verifyReadable(isElsewhere: !communicator.isRoot)
+            return index
+        }
+    }
+}

@@ -29,22 +29,22 @@ final class PretrainingEvaluator: TaskEvaluator {
         self.communicator = communicator
         let size = settings.views.imageSize
         calibration = Self.pictures(index, size)
+        var heldOut: ImageIndex?
         plan = try communicator.agree(on: "preparing the evaluation") {
-            try Self.plan(settings, index: index, isRoot: communicator.isRoot)
+            try Self.plan(settings, index: index, isRoot: communicator.isRoot, heldOut: &heldOut)
         }
-        shown = try communicator.agree(on: "choosing pictures to show") {
-            try settings.evaluation.classification.map { try ImageIndex(roots: [$0.validation]) } ?? index
-        }
+        shown = heldOut ?? index
     }
 
+    /// - Parameter heldOut: the pictures that classification is scored on, where it is.
     private static func plan(
-        _ settings: PretrainingSettings, index: ImageIndex, isRoot: Bool
+        _ settings: PretrainingSettings, index: ImageIndex, isRoot: Bool, heldOut: inout ImageIndex?
     ) throws -> EvaluationPlan {
         var plan = EvaluationPlan()
         plan.seed = settings.seed
         let size = settings.views.imageSize
         if let sets = settings.evaluation.classification {
-            plan.classification = try classification(sets, size, &plan.unlisted)
+            plan.classification = try classification(sets, size, &plan.unlisted, &heldOut)
         }
         if let sets = settings.evaluation.segmentation {
             plan.segmentation = try segmentation(sets, verify: isRoot, &plan.unlisted)
@@ -60,10 +60,12 @@ final class PretrainingEvaluator: TaskEvaluator {
     }
 
     private static func classification(
-        _ sets: PretrainingSettings.Classification, _ size: Int, _ unlisted: inout [SkippedPicture]
+        _ sets: PretrainingSettings.Classification, _ size: Int, _ unlisted: inout [SkippedPicture],
+        _ heldOut: inout ImageIndex?
     ) throws -> EvaluationPlan.Classification {
         let train = try ImageIndex(roots: [sets.train])
         let validation = try ImageIndex(roots: [sets.validation])
+        heldOut = validation
         unlisted += (train.leftOut.skipped + validation.leftOut.skipped).map(SkippedPicture.init)
         let classes = train.classNames
         guard classes.count >= 2 else {

@@ -145,8 +145,7 @@ import Training
             try run.begin(reporter)
             for step in 1...3 { try run.step(reporter, step, loss: -Double(step)) }
             reporter.writeReport()
-            let path = run.directory.report
-            let page = try WholeFile.text(of: path)
+            let page = try WholeFile.text(of: run.directory.report)
             #expect(
                 page.hasPrefix("<!doctype html>") && page.contains("Training loss")
                     && page.contains("Images per second"))
@@ -160,7 +159,7 @@ import Training
             try run.step(reporter, 3, loss: -3)
             #expect(try run.records().filter { $0.kind == .train }.map(\.step) == [1, 2, 3])
             reporter.writeReport()
-            #expect(try WholeFile.text(of: path).contains("Stops survived"))
+            #expect(try WholeFile.text(of: run.directory.report).contains("Stops survived"))
             #expect(run.screen.text.contains("resuming from step-2: step 2, epoch 0"))
         }
     }

@@ -21,7 +21,8 @@ package struct InpaintingPictures: TrainingPictures {
             guard let folder = data.masks else {
                 throw MaskError("set data.masks to the folder of masks that data.holes files asks for")
             }
-            let masks = try ImageIndex.shared([folder], roots.communicator)
+            let masks = try ImageIndex.shared(
+                [folder], listing: "the masks", roots.communicator, advance: roots.advance)
             let area = try Self.share(of: masks, side: data.imageSize, roots)
             holes = .files(masks)
             notes = ["\(masks.count) masks; a hole takes \(Int((100 * area).rounded())) % of a picture in the mean"]
@@ -52,19 +53,4 @@ package struct InpaintingPictures: TrainingPictures {
 package struct MaskError: SharedError, CustomStringConvertible {
     package let description: String
     init(_ description: String) { self.description = description }
-}
-
-extension ImageIndex {
-    /// What rank zero lists below some folders, on every rank. Collective.
-    static func shared(_ roots: [FilePath], _ communicator: any Collective) throws -> ImageIndex {
-        let listed = try communicator.agree(on: "listing \(roots.map(\.shown).joined(separator: ", "))") {
-            communicator.isRoot ? try ImageIndex(roots: roots) : nil
-        }
-        let bytes = try communicator.broadcast(listed?.serialized ?? [])
-        return try communicator.agree(on: "reading the folders") {
-            let index = try listed ?? ImageIndex(serialized: bytes)
-            try index.verifyReadable(isElsewhere: !communicator.isRoot)
-            return index
-        }
-    }
 }

@@ -25,7 +25,9 @@ package final class InpaintingEvaluator: TaskEvaluator {
     ) throws {
         (self.generator, data, evaluation) = (generator, settings.data, settings.evaluation)
         (self.trained, self.communicator) = (trained, communicator)
-        pictures = try settings.evaluation.images.map { try ImageIndex.shared([$0], communicator) }
+        pictures = try settings.evaluation.images.map {
+            try ImageIndex.shared([$0], listing: "evaluation.images", communicator)
+        }
         masks = try communicator.agree(on: "finding the masks") {
             try settings.evaluation.masks.map { try MaskFolder($0) }
         }

@@ -32,6 +32,8 @@ package struct InpaintingReference: ReferenceSubject {
     let form: HoleForm
     let side: Int
     private let discountBase: Double
+    /// Where each critic's penalty looks, for each picture of each update.
+    private let penaltyPlaces: [[Float]]
     /// Of the critics in an alternation.
     private var criticSteps: Int { settings.loss.criticSteps }
 
@@ -46,7 +48,11 @@ package struct InpaintingReference: ReferenceSubject {
         try reference.require("input.images", shape: [updates, images, 3, side, side])
         try reference.require("input.masks", shape: [updates, images, 1, side, side])
         try reference.require("input.boxes", shape: [updates, images, 2])
-        for critic in ["global", "local"] { try reference.require("input.t_\(critic)", shape: [updates, images]) }
+        let shape = [updates, images]
+        penaltyPlaces = try ["global", "local"].map { critic in
+            try reference.require("input.t_\(critic)", shape: shape)
+            return try reference.floats("input.t_\(critic)")
+        }
         // A model of that width is made next.
         let c = settings.channels
         try reference.require("weights.generator.coarse.conv17.weight", shape: [3, c / 2, 3, 3])
@@ -54,8 +60,7 @@ package struct InpaintingReference: ReferenceSubject {
     }
 
     package func makeTask(engines: EngineList) -> InpaintingTask {
-        let t = ["global", "local"].map { try? reference.floats("input.t_\($0)") }
-        let (images, criticSteps) = (images, criticSteps)
+        let (t, images, criticSteps) = (penaltyPlaces, images, criticSteps)
         var whole = InpaintingSettings()
         (whole.model, whole.data.imageSize) = (settings, side)
         whole.data.holes = form == .rectangle ? .rectangles : .strokes
@@ -63,7 +68,7 @@ package struct InpaintingReference: ReferenceSubject {
             whole, seed: 0, engines: engines, discountBase: discountBase,
             places: PenaltyPlaces { update, critic, picture in
                 let batch = update / criticSteps * (criticSteps + 1) + update % criticSteps
-                return t[critic]![batch * images + picture]
+                return t[critic][batch * images + picture]
             })
     }
 

@@ -16,23 +16,11 @@ enum DataSource {
         ) { try index(paths, excluding: run, runtime) }
     }
 
-    /// Lists the roots on rank zero, sends the list to all ranks and has each check that it can read there.
-    ///
-    /// One listing spares a shared file system a million look-ups per rank, and every rank sees the same order. To the
-    /// watchdog each entry is progress: a listing may take hours, but may not stand still.
-    /// Collective; throws the same error on all ranks.
+    /// What rank zero lists below the roots, on all ranks; to the watchdog each entry is progress: a listing may take hours,
+    /// but may not stand still. Collective; throws the same error on all ranks.
     static func index(_ roots: [FilePath], excluding run: FilePath, _ runtime: MPIRuntime) throws -> ImageIndex {
-        let communicator = runtime.world
-        let listed = try communicator.agree(on: "listing the images") {
-            communicator.isRoot
-                ? try ImageIndex(roots: roots, excluding: [run], proceed: runtime.watchdog.advance) : nil
-        }
-        let bytes = try communicator.broadcast(listed?.serialized ?? [])
-        return try communicator.agree(on: "reading the image folders") {
-            let index = try listed ?? ImageIndex(serialized: bytes)
-            try index.verifyReadable(isElsewhere: !communicator.isRoot)
-            return index
-        }
+        try ImageIndex.shared(
+            roots, listing: "the images", excluding: [run], runtime.world, advance: runtime.watchdog.advance)
     }
 
     /// The pictures of one of a rank's micro-batches of the step at `position`.

@@ -23,12 +23,10 @@ package struct ReportPage {
     /// The page. Throws where a picture cannot be read.
     package func html() throws -> String {
         let title = runs.map(\.name).joined(separator: ", ")
-        var body = header(title) + tiles + scoreTable + charts + time + faults + details
-        let page = { ReportStyle.page(title, $0) }
-        let room = Self.largest - page(body).utf8.count
+        let before = header(title) + tiles + scoreTable + charts, after = time + faults + details
+        let room = Self.largest - ReportStyle.page(title, before + after).utf8.count
         let pictures = try runs.map { try ReportPictures($0, room: room / runs.count).html }.joined()
-        body = header(title) + tiles + scoreTable + charts + pictures + time + faults + details
-        return page(body)
+        return ReportStyle.page(title, before + pictures + after)
     }
 
     // MARK: Sections
