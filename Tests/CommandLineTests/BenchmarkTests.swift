@@ -9,7 +9,7 @@ import Testing
             if let ranks {
                 try MPILauncher.run("pixpro-bench", ranks: ranks, arguments + ["--json"], timeLimit: 120)
             } else {
-                try MPILauncher.runAlone("pixpro-bench", arguments + ["--json"], timeLimit: 120)
+                try MPILauncher.run("pixpro-bench", arguments + ["--json"], timeLimit: 120)
             }
         #expect(result.status == 0, "\(result)")
         return try result.output.split(separator: "\n").map {

@@ -120,7 +120,7 @@ import Training
             #expect(tables[0] == tables[1])
             for name in ["AP", "AP50", "AP75", "AP small", "VOC AP50"] { #expect(tables[0].contains("\"\(name)\"")) }
             let file = whole.directory + "/detector.safetensors"
-            let exported = try MPILauncher.runAlone("pixpro", ["export", whole.run, "-o", file])
+            let exported = try MPILauncher.run("pixpro", ["export", whole.run, "-o", file])
             #expect(exported.status == 0, "\(exported)")
             let detector = try SafetensorsFile(path: FilePath(file)), names = Set(detector.tensors.map(\.name))
             #expect(names.isSuperset(of: ["encoder.conv1.weight", "cls_logits.weight", "scales.2.scale"]))
@@ -182,7 +182,7 @@ import Training
     @Test func aShareOfTheLabelsLearnsAsLongFromWeightsOfAFile() throws {
         try SmallRun.withTrained { pretrained in
             let file = pretrained.directory + "/backbone.safetensors"
-            #expect(try MPILauncher.runAlone("pixpro", ["export", pretrained.run, "-o", file]).status == 0)
+            #expect(try MPILauncher.run("pixpro", ["export", pretrained.run, "-o", file]).status == 0)
             try SmallRun.with { run in
                 let result = try train(
                     run, ranks: 2,

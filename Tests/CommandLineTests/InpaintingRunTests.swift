@@ -58,7 +58,7 @@ import Testing
             #expect(tables[0].contains("\"L1 hole by mean colour\"") && tables[0].contains("\"SSIM whole\""))
             #expect(tables[0] == tables[1])
             try expectFills(whole)
-            let exported = try MPILauncher.runAlone(
+            let exported = try MPILauncher.run(
                 "pixpro", ["export", whole.run, "--output", whole.directory + "/generator.safetensors"])
             #expect(exported.status == 0 && exported.output.contains("84 tensors"), "\(exported)")
         }

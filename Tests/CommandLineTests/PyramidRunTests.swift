@@ -36,7 +36,7 @@ import Training
     /// What a detector of the same pyramid and towers begins with.
     private func expectStart(of run: SmallRun) throws {
         let path = run.directory + "/start.safetensors"
-        let exported = try MPILauncher.runAlone("pixpro", ["export", run.run, "-o", path, "--network", "pyramid"])
+        let exported = try MPILauncher.run("pixpro", ["export", run.run, "-o", path, "--network", "pyramid"])
         #expect(exported.status == 0, "\(exported)")
         let names = try SafetensorsFile(path: FilePath(path)).tensors.map(\.name)
         for name in [

@@ -114,7 +114,7 @@ import Testing
             var reference = try Reference()
             change(&reference)
             try reference.write(to: path)
-            let result = try MPILauncher.runAlone("pixpro", ["verify", "--reference", path])
+            let result = try MPILauncher.run("pixpro", ["verify", "--reference", path])
             let messages = result.errorOutput.split(separator: "\n").filter { $0.hasPrefix("pixpro: error:") }
             #expect(result.status == 78 && messages.count == 1, "\(result)")
             #expect(

@@ -10,7 +10,8 @@ import Testing
     ) throws -> (result: ProcessResult, reports: [String: String]) {
         try withTemporaryDirectory { directory in
             let result = try MPILauncher.run(
-                "rank-checks", ranks: ranks, ["hang", kind, "\(limit)", "\(silence)", directory], timeLimit: 40)
+                "rank-checks", ranks: ranks, ["hang", kind, "\(limit)", "\(silence)", directory], timeLimit: 40,
+                isAlone: true)
             var reports: [String: String] = [:]
             for path in try FileManager.default.subpathsOfDirectory(atPath: directory) where path.hasSuffix(".txt") {
                 reports[String(path.split(separator: "/").last!)] = try String(
@@ -54,7 +55,8 @@ import Testing
         try withTemporaryDirectory { directory in
             try Data().write(to: URL(fileURLWithPath: directory + "/file"))
             let result = try MPILauncher.run(
-                "rank-checks", ranks: 2, ["hang", "busy", "2", "60", directory + "/file/reports"], timeLimit: 40)
+                "rank-checks", ranks: 2, ["hang", "busy", "2", "60", directory + "/file/reports"], timeLimit: 40,
+                isAlone: true)
             #expect(result.status == hungExitStatus && result.seconds < 15, "\(result)")
             #expect(
                 result.errorOutput.contains("its report could not be written: \(directory)/file/reports/hang-")
@@ -68,7 +70,7 @@ import Testing
     }
 
     @Test func ranksInDifferentCollectivesAreToldApart() throws {
-        let wrong = try MPILauncher.run("rank-checks", ranks: 3, ["other-order"], timeLimit: 20)
+        let wrong = try MPILauncher.run("rank-checks", ranks: 3, ["other-order"], timeLimit: 20, isAlone: true)
         #expect(wrong.status == errorExitStatus && wrong.seconds < 10, "\(wrong)")
         #expect(
             wrong.errorOutput.contains(

@@ -1,9 +1,10 @@
 import Foundation
 import Synchronization
 
-/// Starts the package's programs under `mpirun`, one job at a time so that tests do not starve each other of cores.
+/// Starts the package's programs, with and without `mpirun`, two jobs at a time so that tests do not starve each other of
+/// cores; those that measure time, or stop and kill ranks, run alone.
 package enum MPILauncher {
-    private static let oneAtATime = Mutex(())
+    private static let lanes = TestLanes(2)
 
     /// What Open MPI needs on a small machine and as root, in tests only; ranks that wait leave the cores to others.
     package static let environment = [
@@ -31,26 +32,30 @@ package enum MPILauncher {
 
     /// Runs `body`, which starts ranks by itself, while no other test does.
     package static func alone(_ body: () throws -> ProcessResult) throws -> ProcessResult {
-        try oneAtATime.withLock { _ in try body() }
+        try lanes.take(2, body)
     }
 
-    /// Runs a program that starts `mpirun` itself, alone as well.
-    package static func runAlone(
+    /// Runs a program without `mpirun`.
+    package static func run(
         _ product: String, _ arguments: [String], timeLimit: Double = 60
     ) throws -> ProcessResult {
         let path = try self.product(product)
-        return try alone {
+        return try lanes.take(1) {
             try runProcess(path, arguments, environment: environment, timeLimit: timeLimit)
         }
     }
 
     /// Runs `mpirun -n ranks product arguments…` to its end or to the time limit.
+    ///
+    /// - Parameter isAlone: no other job runs meanwhile.
     package static func run(
         _ product: String, ranks: Int, _ arguments: [String], environment: [String: String] = [:],
-        timeLimit: Double = 60
+        timeLimit: Double = 60, isAlone: Bool = false
     ) throws -> ProcessResult {
         let path = try self.product(product)
-        return try alone { try start(path, ranks: ranks, arguments, environment: environment, timeLimit: timeLimit) }
+        return try lanes.take(isAlone ? 2 : 1) {
+            try start(path, ranks: ranks, arguments, environment: environment, timeLimit: timeLimit)
+        }
     }
 
     /// As `run`, one job for each list of arguments and two at a time: for jobs that mostly wait for mpirun.
@@ -59,7 +64,7 @@ package enum MPILauncher {
     ) throws -> [ProcessResult] {
         let path = try self.product(product)
         let results = Mutex<[Int: Result<ProcessResult, any Error>]>([:])
-        oneAtATime.withLock { _ in
+        lanes.take(2) {
             DispatchQueue.concurrentPerform(iterations: 2) { lane in
                 for index in stride(from: lane, to: lists.count, by: 2) {
                     let result = Result { try start(path, ranks: ranks, lists[index], timeLimit: timeLimit) }
