@@ -226,7 +226,7 @@ let package = Package(
         tests(
             "ExportingTests",
             [
-                "Checkpointing", "DenseTasks", "Exporting", "Files", "NeuralNetwork", "TensorCore",
+                "Checkpointing", "DenseTasks", "Exporting", "Files", "Inpainting", "NeuralNetwork", "TensorCore",
             ]),
         tests(
             "LaunchingTests",

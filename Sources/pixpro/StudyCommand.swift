@@ -21,7 +21,7 @@ struct StudyCommand: ParsableCommand {
               score         the score that is compared, such as mIoU or AP50
               resamples     draws of the scored pictures for 95 % intervals (1000)
               labels        a list of {fraction: 0.1, seeds: 3}
-              starts        a list of {name, pretraining, network, training}; the others are compared with the first
+              starts        a list of {name, pretraining, network, weights, training}; the others are compared with the first
               pretrainings  by name, keys of `pixpro train`: each is done once
               training      keys of `pixpro train` of all fine-tunings
 

@@ -71,7 +71,7 @@ import Training
             #expect(trained.status == 0, "\(trained)")
             let shard = try SafetensorsFile(
                 path: "\(run.run)/checkpoints/step-00000002/shard-00001-of-00001.safetensors")
-            let picture = SmallRun.data + "/images/train/" + "stripes-disc/0000.jpg"
+            let picture = SmallRun.data + "/images/train/" + "stripes/0000.jpg"
             for (encoder, prefix) in [("online", "encoder."), ("momentum", "encoder_k.")] {
                 let path = run.directory + "/\(encoder).safetensors"
                 let arguments = ["export", run.run, "-o", path, "--network", encoder, "--example", picture]

@@ -1,6 +1,7 @@
 import Checkpointing
 import DenseTasks
 import Exporting
+import Inpainting
 import NeuralNetwork
 import TensorCore
 import TestSupport
@@ -54,6 +55,11 @@ struct ExportedModel {
     ) -> (ExportedModel, Segmenter) {
         let segmenter = Segmenter(settings, classes: classes, seed: seed)
         return (ExportedModel("segmenter", segmenter.state, isBackbone: false, architecture: [:]), segmenter)
+    }
+
+    static func generator(_ settings: InpainterSettings) -> (ExportedModel, Generator) {
+        let generator = Generator(settings, seed: 4)
+        return (ExportedModel("generator", generator.state, isBackbone: false, architecture: [:]), generator)
     }
 
     /// Of resnet50, with a normalised pyramid on C3 to C5 and towers of two convolutions.

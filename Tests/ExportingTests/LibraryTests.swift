@@ -2,6 +2,7 @@ import Checkpointing
 import DenseTasks
 import Exporting
 import Foundation
+import Inpainting
 import NeuralNetwork
 import SystemPackage
 import TensorCore
@@ -122,20 +123,22 @@ import Testing
     /// Heights and widths: whole strides, odd ones, and less than the largest stride.
     private static let sizes = [(64, 96), (75, 53), (40, 130)]
 
+    /// - Parameter inputs: what a network sees beside images.
     private func checkGraph(
-        _ model: ExportedModel, _ outputs: [String], within tolerance: Double,
+        _ model: ExportedModel, _ outputs: [String], within tolerance: Double, sizes: [(Int, Int)] = Self.sizes,
         _ describe: (GraphBuilder) throws -> Void, _ compute: (Tensor) throws -> [(String, Tensor)],
-        counts: (Tensor) throws -> [(String, Tensor)] = { _ in [] }
+        counts: (Tensor) throws -> [(String, Tensor)] = { _ in [] },
+        inputs: (Tensor) -> [(String, Tensor)] = { _ in [] }
     ) throws {
         try withTemporaryDirectory { folder in
             let graph = GraphBuilder(weights: model.network.tensors.filter { $0.elementType == .float32 })
             try describe(graph)
             try model.network.write(.onnx, to: FilePath(folder + "/model.onnx"), graph: graph)
             var tensors: [NamedTensor] = []
-            for (number, size) in Self.sizes.enumerated() {
+            for (number, size) in sizes.enumerated() {
                 let images = randomTensor([number + 1, size.0, size.1, 3], key: UInt64(number))
                 tensors.append(NamedTensor(name: "images.\(number)", tensor: channelsFirst(images)))
-                for (name, tensor) in try compute(images) {
+                for (name, tensor) in try inputs(images) + compute(images) {
                     tensors.append(NamedTensor(name: "\(name).\(number)", tensor: tensor))
                 }
                 for (name, tensor) in try counts(images) {
@@ -145,7 +148,7 @@ import Testing
             }
             try SafetensorsFile.write(tensors, to: FilePath(folder + "/reference"))
             let lines = try check("onnx", folder + "/model.onnx", folder + "/reference")
-            expect(lines, Self.sizes.indices.flatMap { size in outputs.map { "\($0).\(size)" } }, within: tolerance)
+            expect(lines, sizes.indices.flatMap { size in outputs.map { "\($0).\(size)" } }, within: tolerance)
         }
     }
 
@@ -236,6 +239,35 @@ import Testing
         } counts: { images in
             let maps = try detector(images, Pass(mode: .evaluation))
             return zip(levels, maps.levels).map { ("classes.P\($0)", DecodedLevel.classes($1)) }
+        }
+    }
+
+    /// Pictures with a hole across, with no known patch, and without a hole.
+    @Test(
+        .enabled(if: isThere, "needs torch, torchvision, timm, onnx, onnxruntime and safetensors (PIXPRO_PYTHON)"),
+        arguments: [(InpaintingDialect.published, true), (.paper, true), (.published, false)])
+    func aRuntimeComputesTheSameOfAGenerator(_ dialect: InpaintingDialect, _ hasAttention: Bool) throws {
+        var settings = InpaintingSettings()
+        (settings.model.dialect, settings.model.channels, settings.model.hasAttention) = (dialect, 8, hasAttention)
+        let (model, generator) = ExportedModel.generator(settings.model)
+        func masks(_ images: Tensor) -> Tensor {
+            let (n, h, w) = (images.shape[0], images.shape[1], images.shape[2]), masks = Tensor.zeros([n, h, w, 1])
+            for place in 0..<masks.count {
+                let image = place / (h * w), y = place / w % h, x = place % w
+                let isHole = [(h / 3..<h / 2).contains(y) && x > w / 4, y * w + x > 5, false][image]
+                masks.floats[place] = isHole ? 1 : 0
+            }
+            return masks
+        }
+        try checkGraph(model, ["filled", "coarse"], within: 1e-4, sizes: [(96, 72), (136, 88), (72, 200)]) {
+            try settings.describe("generator", in: $0, normalizes: false)
+        } _: { images in
+            let holes = masks(images), pass = Pass(mode: .evaluation)
+            let output = generator(images, masks: holes, .free, pass)
+            let filled = pasteIntoHoles(output.fine, of: images, masks: holes, pass).value
+            return [("filled", channelsFirst(filled)), ("coarse", channelsFirst(output.coarse.value))]
+        } inputs: {
+            [("masks", channelsFirst(masks($0)))]
         }
     }
 }

@@ -1,4 +1,5 @@
 import DenseTasks
+import Foundation
 import Launching
 import Learning
 import PixelLearning
@@ -72,6 +73,26 @@ import Training
             #expect(random.run.directory.string == folder + "/study/runs/random-10-seed1")
             #expect(configurations["pretraining-plain"]?.taskName.name == "pretraining")
         }
+    }
+
+    @Test func aStartMayBeAFileThatIsThere() throws {
+        try withTemporaryDirectory { folder in
+            func yaml(_ file: String) -> String {
+                Self.yaml(folder).replacing("- name: random", with: "- {name: given, weights: \(folder)/\(file)}")
+            }
+            try Data().write(to: URL(filePath: folder + "/resnet.pth"))
+            let configurations = try StudyFile(yaml: yaml("resnet.pth"), name: "study.yaml")
+                .configurations(tasks: Self.tasks)
+            let settings = try #require(configurations["given-10-seed1"]?.task as? SegmentationSettings)
+            #expect(settings.start?.string == folder + "/resnet.pth")
+        }
+        let missing = try problems {
+            $0.replacing("- name: random", with: "- {name: given, weights: /nonexistent/a.pth}")
+        }
+        #expect(missing.contains("model.start names /nonexistent/a.pth, which is not there"), "\(missing)")
+        #expect(
+            try problems { $0.replacing("network: online", with: "network: online, weights: a.pth") }
+                .contains("'weights' and 'pretraining' are both there"))
     }
 
     @Test func whatIsWrongIsSaidBeforeAnythingRuns() throws {

@@ -88,8 +88,9 @@ def check_onnx(path, reference):
     expected = load_arrays(reference)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
+    inputs = [value.name for value in session.get_inputs()]
     for number in sorted(int(name.split(".")[1]) for name in expected if name.startswith("images.")):
-        for name, value in zip(names, session.run(names, {"images": expected[f"images.{number}"]})):
+        for name, value in zip(names, session.run(names, {name: expected[f"{name}.{number}"] for name in inputs})):
             tell(f"{name}.{number}", value, expected[f"{name}.{number}"])
 
 

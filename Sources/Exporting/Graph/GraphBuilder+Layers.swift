@@ -4,6 +4,13 @@ extension GraphBuilder {
     package func convolution(
         _ x: GraphValue, _ name: String, stride: Int = 1, padding: Int = 0, dilation: Int = 1
     ) throws -> GraphValue {
+        try convolution(x, name, stride: stride, zeros: (padding, padding), dilation: dilation)
+    }
+
+    /// The same with other numbers of zeros before the map than behind it, in both directions.
+    package func convolution(
+        _ x: GraphValue, _ name: String, stride: Int, zeros: (before: Int, after: Int), dilation: Int
+    ) throws -> GraphValue {
         let kernel = try shape(ofWeight: "\(name).weight")[2]
         var inputs = [x, try weight("\(name).weight")]
         if hasWeight("\(name).bias") { inputs.append(try weight("\(name).bias")) }
@@ -11,7 +18,7 @@ extension GraphBuilder {
             "Conv", inputs,
             [
                 ("kernel_shape", .integers([kernel, kernel])), ("strides", .integers([stride, stride])),
-                ("pads", .integers([padding, padding, padding, padding])),
+                ("pads", .integers([zeros.before, zeros.before, zeros.after, zeros.after])),
                 ("dilations", .integers([dilation, dilation])), ("group", .integer(1)),
             ])
     }

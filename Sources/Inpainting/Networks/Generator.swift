@@ -19,39 +19,16 @@ package final class Generator {
         ) -> ConvolutionChain {
             ConvolutionChain(root.child(name), inputs: inputs, plans, first: first, border: border)
         }
-        let spread = [2, 4, 8, 16].map { ConvolutionPlan.dilated(4 * c, $0) },
-            plain = [Int](repeating: 4 * c, count: 2).map(ConvolutionPlan.plain)
-        coarse = chain(
-            "coarse", inputs: 5,
-            Self.encoder([c, 2 * c, 2 * c, 4 * c, 4 * c, 4 * c]) + spread + plain + Self.decoder(c))
-        dilated = chain("dilated", inputs: 5, Self.encoder([c, c, 2 * c, 2 * c, 4 * c, 4 * c]) + spread)
-        if settings.hasAttention {
-            var plans = Self.encoder([c, c, 2 * c, 4 * c, 4 * c, 4 * c])
-            plans[5] = plans[5].activated(.rectifier)
-            matching = (
-                chain("matching", inputs: 5, plans), ContextualAttention(settings.dialect.attention),
-                chain("attended", inputs: 4 * c, first: 7, plain)
-            )
-        } else {
-            matching = nil
-        }
-        decoder = chain("decoder", inputs: settings.hasAttention ? 8 * c : 4 * c, plain + Self.decoder(c))
-    }
-
-    /// From the picture to a quarter of its size.
-    private static func encoder(_ outputs: [Int]) -> [ConvolutionPlan] {
-        [
-            .wide(outputs[0]), .strided(outputs[1]), .plain(outputs[2]), .strided(outputs[3]), .plain(outputs[4]),
-            .plain(outputs[5]),
-        ]
-    }
-
-    /// From a quarter of the size back to colours.
-    private static func decoder(_ c: Int) -> [ConvolutionPlan] {
-        [
-            .enlarging(2 * c), .plain(2 * c), .enlarging(c), .plain(c / 2),
-            ConvolutionPlan.plain(3).activated(.identity),
-        ]
+        let plan = GeneratorPlan(settings)
+        coarse = chain("coarse", inputs: 5, plan.coarse)
+        dilated = chain("dilated", inputs: 5, plan.dilated)
+        matching =
+            settings.hasAttention
+            ? (
+                chain("matching", inputs: 5, plan.matching), ContextualAttention(settings.dialect.attention),
+                chain("attended", inputs: 4 * c, first: GeneratorPlan.firstAttended, plan.attended)
+            ) : nil
+        decoder = chain("decoder", inputs: settings.hasAttention ? 8 * c : 4 * c, plan.decoder)
     }
 
     /// What the generator makes of pictures with holes.

@@ -31,13 +31,15 @@ package struct Study: Sendable, Equatable {
     /// What fine-tunings begin with.
     package struct Start: Sendable, Equatable {
         package let name: String
-        /// Nil: with random weights.
+        /// With neither pretraining nor weights: random weights.
         package let pretraining: String?
         /// Of the pretraining's networks that which is exported; nil: the first.
         package let network: String?
+        /// A file that is there before the study.
+        package let weights: FilePath?
 
-        package init(name: String, pretraining: String?, network: String?) {
-            (self.name, self.pretraining, self.network) = (name, pretraining, network)
+        package init(name: String, pretraining: String?, network: String?, weights: FilePath? = nil) {
+            (self.name, self.pretraining, self.network, self.weights) = (name, pretraining, network, weights)
         }
     }
 
@@ -101,7 +103,8 @@ package struct Study: Sendable, Equatable {
 
     /// What `model.start` of a start's fine-tunings names; nil for random weights.
     func weights(of start: Start) -> FilePath? {
-        start.pretraining.map {
+        if let weights = start.weights { return weights }
+        return start.pretraining.map {
             let network = start.network.map { "-" + Self.fileName($0) } ?? ""
             return directory.appending("weights").appending("\(Self.fileName($0))\(network).safetensors")
         }

@@ -45,7 +45,7 @@ extension StudyFile {
             do {
                 let loaded = try configuration(of: job, tasks: tasks), configuration = loaded.configuration
                 configurations[study.name(of: job)] = configuration
-                for (key, path) in configuration.namedPaths where key != "model.start" || isPretraining(job) {
+                for (key, path) in configuration.namedPaths where key != "model.start" || !isMade(by: job) {
                     // A name alone may be one of a part of a layout: of a folder in VOC's, of a list.
                     guard key == "data.roots" || path.string.contains("/"), !FileSystem.exists(path) else { continue }
                     add(
@@ -61,7 +61,10 @@ extension StudyFile {
         return configurations
     }
 
-    private func isPretraining(_ job: Study.Job) -> Bool { if case .pretraining = job { true } else { false } }
+    /// Whether the study itself makes the weights that a job begins with.
+    private func isMade(by job: Study.Job) -> Bool {
+        if case .fineTuning(let start, _, _) = job { study.starts[start].pretraining != nil } else { false }
+    }
 }
 
 extension Node {

@@ -91,7 +91,8 @@ private struct StudyReader {
 
     private mutating func start(_ node: Node) -> (start: Study.Start, training: Node?)? {
         let values = mapping(
-            node, "an entry of starts", keys: ["name", "pretraining", "network", "training"], required: ["name"])
+            node, "an entry of starts", keys: ["name", "pretraining", "network", "weights", "training"],
+            required: ["name"])
         guard let name = values["name"].flatMap({ text($0, "name") }) else { return nil }
         if let training = values["training"], training.mapping == nil {
             problem(training, "'training' is no mapping of keys", "write keys of `pixpro train` below it")
@@ -99,9 +100,13 @@ private struct StudyReader {
         if let network = values["network"], values["pretraining"] == nil {
             problem(network, "'network' is of a pretraining", "add 'pretraining', or take it away")
         }
+        if let weights = values["weights"], values["pretraining"] != nil {
+            problem(weights, "'weights' and 'pretraining' are both there", "take one of them away")
+        }
         let start = Study.Start(
             name: name, pretraining: values["pretraining"].flatMap { text($0, "pretraining") },
-            network: values["network"].flatMap { text($0, "network") })
+            network: values["network"].flatMap { text($0, "network") },
+            weights: values["weights"].flatMap { path($0) })
         return (start, values["training"])
     }
 

@@ -25,7 +25,7 @@ public struct PatchAttention: Sendable, Equatable {
     }
 
     /// Factor of the scores before the softmax.
-    static let scale: Float = 10
+    public static let scale: Float = 10
 
     /// foreground [N, H, W, C], background [N, H', W', C], float32, of even sides; `valid` [N, H'/2 · W'/2] is 0 where a
     /// patch counts and −∞ where it does not. Returns [N, H, W, C], 0 in a picture no patch of which counts, and where it
