@@ -28,7 +28,7 @@ struct DataCommand: ParsableCommand {
         @Option(help: "Classes, at most 10.", transform: wholeNumber(in: 2...10))
         var classes = 10
         @Option(help: "Side of the pictures in pixels.", transform: wholeNumber(in: 16...4096))
-        var size = 160
+        var size = 128
         @Option(help: "Another seed draws other pictures.") var seed: UInt64 = 1
 
         private static let pictures = wholeNumber(in: 0...1_000_000)
