@@ -12,25 +12,25 @@ extension Communicator {
     }
 
     package func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
-        let part = partBytes(sent.count, received.count)
+        let part = partBytes(sent.count, received.count, parts: size)
         try collective("MPI_Alltoall", count: sent.count) {
             MPI_Alltoall(sent.baseAddress, part, cmpi_byte(), received.baseAddress, part, cmpi_byte(), handle)
         }
     }
 
     package func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
-        let bytes = partBytes(part.count * size, all.count)
+        let bytes = partBytes(part.count * size, all.count, parts: size)
         try collective("MPI_Allgather", count: part.count) {
             MPI_Allgather(part.baseAddress, bytes, cmpi_byte(), all.baseAddress, bytes, cmpi_byte(), handle)
         }
     }
 
-    /// The size of each of `size` parts, as MPI counts.
-    private func partBytes(_ total: Int, _ other: Int) -> Int32 {
+    /// The size of each of equal parts, as MPI counts.
+    private func partBytes(_ total: Int, _ other: Int, parts: Int) -> Int32 {
         precondition(
-            total == other && total % size == 0 && total / size <= Int(Int32.max),
-            "\(total) and \(other) bytes cannot be exchanged in \(size) equal parts of 32-bit counts")
-        return Int32(total / size)
+            total == other && total % parts == 0 && total / parts <= Int(Int32.max),
+            "\(total) and \(other) bytes cannot be exchanged in \(parts) equal parts of 32-bit counts")
+        return Int32(total / parts)
     }
 
     // Messages between two ranks are no calls that all ranks number alike, so the log of collectives has none of them.
@@ -52,6 +52,21 @@ extension Communicator {
                     cmpi_status_ignore()),
                 "MPI_Recv")
         }
+    }
+
+    package func pass(
+        _ sent: UnsafeRawBufferPointer, to receiver: Int?,
+        receiving received: [(bytes: UnsafeMutableRawBufferPointer, sender: Int)]
+    ) throws {
+        var requests = [MPI_Request?](repeating: nil, count: received.count)
+        for (index, (bytes, sender)) in received.enumerated() {
+            try check(
+                MPI_Irecv(
+                    bytes.baseAddress, partBytes(bytes.count, bytes.count, parts: 1), cmpi_byte(), Int32(sender), 0,
+                    handle, &requests[index]), "MPI_Irecv")
+        }
+        if let receiver { try send(sent, to: receiver) }
+        try check(MPI_Waitall(Int32(requests.count), &requests, cmpi_statuses_ignore()), "MPI_Waitall")
     }
 
     /// Gathers in rounds, because MPI's counts and displacements are 32-bit: each rank sends at most its share of

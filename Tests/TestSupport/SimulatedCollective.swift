@@ -22,7 +22,7 @@ package final class SimulatedCollective: Collective, @unchecked Sendable {
     }
 
     package var size: Int { group.size }
-    package var hostName: String { "host\(worldRank)" }
+    package var hostName: String { "host\(worldRank / ranks.ranksPerHost)" }
 
     package func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
         let outer = self.purpose
@@ -118,17 +118,40 @@ package final class SimulatedCollective: Collective, @unchecked Sendable {
     package func send(_ bytes: UnsafeRawBufferPointer, to receiver: Int) throws {
         let place = "\(name) send of \(bytes.count) bytes to \(receiver)"
         try ranks.begin(place, rank: worldRank)
-        let letter = SimulatedLetter(Array(bytes))
-        let isBuffered = ranks.turns.change {
-            group.letters[[rank, receiver], default: []].append(letter)
-            return ranks.turns.coin()
-        }
-        try ranks.wait(place, rank: worldRank) { isBuffered || letter.isReceived }
+        try wait(place, for: post(bytes, to: receiver))
     }
 
     package func receive(_ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
         let place = "\(name) receive of \(bytes.count) bytes from \(sender)"
         try ranks.begin(place, rank: worldRank)
+        try take(place, bytes, from: sender)
+    }
+
+    package func pass(
+        _ sent: UnsafeRawBufferPointer, to receiver: Int?,
+        receiving received: [(bytes: UnsafeMutableRawBufferPointer, sender: Int)]
+    ) throws {
+        let place = "\(name) pass of \(sent.count) bytes to \(receiver.map(String.init) ?? "nobody")"
+        try ranks.begin(place, rank: worldRank)
+        let letter = receiver.map { post(sent, to: $0) }
+        for (bytes, sender) in received { try take(place, bytes, from: sender) }
+        if let letter { try wait(place, for: letter) }
+    }
+
+    private func post(_ bytes: UnsafeRawBufferPointer, to receiver: Int) -> SimulatedLetter {
+        ranks.turns.change {
+            let letter = SimulatedLetter(Array(bytes), isBuffered: ranks.turns.coin())
+            group.letters[[rank, receiver], default: []].append(letter)
+            return letter
+        }
+    }
+
+    /// Until the sender may go on.
+    private func wait(_ place: String, for letter: SimulatedLetter) throws {
+        try ranks.wait(place, rank: worldRank) { letter.isBuffered || letter.isReceived }
+    }
+
+    private func take(_ place: String, _ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
         let way = [sender, rank]
         try ranks.wait(place, rank: worldRank) { [group] in group.letters[way]?.isEmpty == false }
         let letter = ranks.turns.change {
@@ -137,7 +160,7 @@ package final class SimulatedCollective: Collective, @unchecked Sendable {
             return letter
         }
         guard letter.bytes.count == bytes.count else {
-            throw CollectiveMismatch(description: "\(place), which sent \(letter.bytes.count)")
+            throw CollectiveMismatch(description: "\(place), and \(sender) sent \(letter.bytes.count)")
         }
         bytes.copyBytes(from: letter.bytes)
     }

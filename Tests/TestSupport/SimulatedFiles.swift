@@ -25,7 +25,7 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     /// `directory` is there, and safe.
     package init(directory: FilePath) {
         var node = root
-        for name in directory.components {
+        for name in Self.names(of: directory) {
             let child = SimulatedNode(.directory)
             node.set(name, child)
             node.synchronize()
@@ -52,7 +52,7 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     package func makeDirectories(_ path: FilePath) throws {
         try turn("makes the directory", path)
         var node = root
-        for name in path.components {
+        for name in Self.names(of: path) {
             guard node.kind == .directory else { throw failure(path, "create the directory", ENOTDIR) }
             if node.names[name] == nil { node.set(name, SimulatedNode(.directory)) }
             node = node.names[name]!
@@ -62,7 +62,7 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
 
     package func names(in directory: FilePath) throws -> [FilePath.Component] {
         try turn("lists", directory)
-        return try node(directory, doing: "list the directory").names.keys.sorted(by: FilePath.Component.areInOrder)
+        return try node(directory, doing: "list the directory").names.keys.sorted().map { FilePath.Component($0)! }
     }
 
     package func exists(_ path: FilePath) -> Bool { look(at: path) != nil }
@@ -93,7 +93,7 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     private func output(_ path: FilePath) throws -> SimulatedOutput {
         let parent = try parent(of: path, doing: "open the file for writing")
         let node = SimulatedNode(.file)
-        parent.set(path.lastComponent!, node)
+        parent.set(Self.names(of: path).last!, node)
         return SimulatedOutput(path: path, files: self, node: node)
     }
 
@@ -113,27 +113,29 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     package func openLock(_ path: FilePath, makesIt: Bool) throws -> any LockFile {
         try turn("opens", path)
         if makesIt, find(path) == nil {
-            try parent(of: path, doing: "open the file").set(path.lastComponent!, SimulatedNode(.file))
+            try parent(of: path, doing: "open the file").set(Self.names(of: path).last!, SimulatedNode(.file))
         }
         return SimulatedLock(path: path, files: self, node: try node(path, doing: "open the file"))
     }
 
     package func removeTree(_ path: FilePath) throws {
         guard let node = find(path) else { return }
-        for name in node.names.keys.sorted(by: FilePath.Component.areInOrder) { try removeTree(path.appending(name)) }
+        for name in node.names.keys.sorted() { try removeTree(path.appending(name)) }
         try turn("removes", path)
-        try parent(of: path, doing: "remove the file").set(path.lastComponent!, nil)
+        try parent(of: path, doing: "remove the file").set(Self.names(of: path).last!, nil)
     }
 
     /// Within one directory.
     package func move(_ old: FilePath, to new: FilePath) throws {
-        precondition(old.removingLastComponent() == new.removingLastComponent(), "\(old) to \(new)")
-        try turn("renames to \(new.lastComponent!.string)", old)
+        let names = (old: Self.names(of: old), new: Self.names(of: new))
+        precondition(names.old.dropLast() == names.new.dropLast(), "\(old) to \(new)")
+        let (oldName, newName) = (names.old.last!, names.new.last!)
+        try turn("renames to \(newName)", old)
         let node = try node(old, doing: "rename it to \(new.shown)"), parent = try parent(of: old, doing: "rename it")
-        if let replaced = parent.names[new.lastComponent!], !replaced.names.isEmpty {
+        if let replaced = parent.names[newName], !replaced.names.isEmpty {
             throw failure(old, "rename it to \(new.shown)", ENOTEMPTY)
         }
-        parent.change([(old.lastComponent!, nil), (new.lastComponent!, node)])
+        parent.change([(oldName, nil), (newName, node)])
     }
 
     package func synchronize(directory: FilePath) throws {
@@ -163,10 +165,20 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
         }
     }
 
+    /// Of the directories on the way and of the last. (What SystemPackage makes of a path takes most of a simulation's time
+    /// where nothing is optimized.)
+    private static func names(of path: FilePath) -> [String] {
+        path.withPlatformString { String(cString: $0) }.utf8.split(separator: UInt8(ascii: "/")).map { String($0)! }
+    }
+
     func find(_ path: FilePath) -> SimulatedNode? {
-        if let seconds = late[path], let ranks, ranks.clock.monotonic < seconds { return nil }
+        if !late.isEmpty, let seconds = late[path], let ranks, ranks.clock.monotonic < seconds { return nil }
+        return find(Self.names(of: path)[...])
+    }
+
+    private func find(_ names: ArraySlice<String>) -> SimulatedNode? {
         var node = root
-        for name in path.components {
+        for name in names {
             guard let next = node.names[name] else { return nil }
             node = next
         }
@@ -179,7 +191,8 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     }
 
     private func parent(of path: FilePath, doing action: String) throws -> SimulatedNode {
-        try node(path.removingLastComponent(), doing: action)
+        guard let node = find(Self.names(of: path).dropLast()) else { throw failure(path, action, ENOENT) }
+        return node
     }
 
     private func failure(_ path: FilePath, _ action: String, _ code: Int32) -> FileError {

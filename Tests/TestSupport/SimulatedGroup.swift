@@ -61,9 +61,11 @@ final class SimulatedCall {
 /// A message between two ranks.
 final class SimulatedLetter {
     let bytes: [UInt8]
+    /// Whether its sender may go on before it is received.
+    let isBuffered: Bool
     var isReceived = false
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: [UInt8], isBuffered: Bool) { (self.bytes, self.isBuffered) = (bytes, isBuffered) }
 }
 
 /// Ranks called different collectives at one time.

@@ -1,19 +1,18 @@
-import SystemPackage
 import TensorCore
 
 /// A file or directory of `SimulatedFiles`: as everybody sees it, and as far as it is safe on the disk.
 final class SimulatedNode {
     enum Kind { case file, directory }
 
-    typealias Change = [(name: FilePath.Component, node: SimulatedNode?)]
+    typealias Change = [(name: String, node: SimulatedNode?)]
 
     let kind: Kind
     /// Of a file.
     var bytes: [UInt8] = []
     private var safeBytes: [UInt8] = []
     /// Of a directory.
-    private(set) var names: [FilePath.Component: SimulatedNode] = [:]
-    private var safeNames: [FilePath.Component: SimulatedNode] = [:]
+    private(set) var names: [String: SimulatedNode] = [:]
+    private var safeNames: [String: SimulatedNode] = [:]
     /// Since the last synchronization; each is safe as a whole or not at all.
     private var changes: [Change] = []
 
@@ -24,7 +23,7 @@ final class SimulatedNode {
 
     init(_ kind: Kind) { self.kind = kind }
 
-    func set(_ name: FilePath.Component, _ node: SimulatedNode?) { change([(name, node)]) }
+    func set(_ name: String, _ node: SimulatedNode?) { change([(name, node)]) }
 
     func change(_ change: Change) {
         changes.append(change)
@@ -43,7 +42,7 @@ final class SimulatedNode {
         names = safeNames
         holder = nil
         synchronize()
-        for name in names.keys.sorted(by: { $0.string < $1.string }) { names[name]!.losePower(&generator) }
+        for name in names.keys.sorted() { names[name]!.losePower(&generator) }
     }
 
     /// The safe bytes, and after them some of the blocks that came since; a block that never reached the disk is zero.
@@ -57,7 +56,7 @@ final class SimulatedNode {
         return torn
     }
 
-    private static func apply(_ change: Change, to names: inout [FilePath.Component: SimulatedNode]) {
+    private static func apply(_ change: Change, to names: inout [String: SimulatedNode]) {
         for (name, node) in change { names[name] = node }
     }
 }

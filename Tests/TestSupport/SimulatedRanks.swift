@@ -13,6 +13,8 @@ package final class SimulatedRanks: @unchecked Sendable {
     package static let areFree = ProcessInfo.processInfo.environment["PIXPRO_FREE_RANKS"] != nil
 
     package let count: Int
+    /// Ranks that follow each other share a host, so many each.
+    package let ranksPerHost: Int
     let turns: any Turns
     private var killed: Set<Int> = []
     private var operations: [Int]
@@ -20,8 +22,8 @@ package final class SimulatedRanks: @unchecked Sendable {
     private var failures: [Int: [Int: String]] = [:]
     private var delays: [Int: Double] = [:]
 
-    package init(_ count: Int, seed: UInt64 = 0) {
-        self.count = count
+    package init(_ count: Int, perHost ranksPerHost: Int = 1, seed: UInt64 = 0) {
+        (self.count, self.ranksPerHost) = (count, ranksPerHost)
         turns = Self.areFree ? FreeTurns() : Baton(seed: seed)
         operations = [Int](repeating: 0, count: count)
     }
