@@ -163,7 +163,7 @@ let package = Package(
         tests("MessagePassingTests", ["MessagePassing", "Threads"]),
         tests("DataParallelTests", ["DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"]),
         tests("FilesTests", ["Files", "TensorCore"]),
-        tests("CheckpointingTests", ["Checkpointing", "Files", "MessagePassing", "TensorCore"]),
+        tests("CheckpointingTests", ["Checkpointing", "Files", "MessagePassing", "TensorCore", "Threads"]),
         // Checks that run on several ranks; the tests above start it under mpirun.
         .executableTarget(
             name: "rank-checks",

@@ -9,7 +9,9 @@ package struct CRC32C: Sendable, Equatable {
     package var value: UInt32 { ~state }
 
     /// Eight lower-case hexadecimal digits.
-    package var text: String {
+    package var text: String { Self.text(of: value) }
+
+    static func text(of value: UInt32) -> String {
         let digits = String(value, radix: 16)
         return String(repeating: "0", count: 8 - digits.count) + digits
     }

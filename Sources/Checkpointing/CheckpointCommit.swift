@@ -38,30 +38,15 @@ struct CheckpointCommit: Sendable {
 
     private func commit(_ summaries: [[Int]]) throws {
         let step = facts.step
-        for (rank, summary) in summaries.enumerated() where summary[0] != step || summary[3] != summaries[0][3] {
-            throw CheckpointError(
-                "rank \(rank) saved other tensors or another step (\(summary[0])) than rank 0 (\(step))")
-        }
         let directory = Self.partialDirectory(finalDirectory(step))
-        let shards = summaries.enumerated().map { rank, summary in
-            var digits = String(summary[2], radix: 16)
-            digits = String(repeating: "0", count: 8 - digits.count) + digits
-            return CheckpointManifest.Shard(
-                file: CheckpointCatalog.shardName(rank, of: summaries.count), byteCount: summary[1], checksum: digits)
-        }
+        let shards = try ShardFile.shards(of: summaries, step: step)
         var visibility = FileVisibility(limit: visibilityLimit, files: files, clock: clock)
         for shard in shards {
             try awaitShard(directory.appending(shard.file), byteCount: shard.byteCount, &visibility)
         }
         observer(.sizesChecked, 0)
         let manifest = CheckpointManifest(facts: facts, shards: shards, tensors: tensors)
-        let file = try files.create(directory.appending(CheckpointManifest.fileName))
-        try file.append(manifest.encoded)
-        observer(.manifestWritten, 0)
-        try file.synchronize()
-        try file.finish()
-        try files.synchronize(directory: directory)
-        observer(.manifestSynchronized, 0)
+        try CheckpointManifest.write(manifest.encoded, into: directory, files) { observer($0, 0) }
         try setAsideSuperseded(from: step)
         observer(.supersededSetAside, 0)
         try files.move(directory, to: finalDirectory(step))

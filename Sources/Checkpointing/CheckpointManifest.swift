@@ -1,4 +1,5 @@
 import Files
+import SystemPackage
 
 /// What a training run must know, beside its tensors, to go on where it stopped.
 package struct CheckpointFacts: Sendable, Equatable {
@@ -114,6 +115,19 @@ package struct CheckpointManifest: Sendable, Equatable {
               "tensors": \(object(tensorList))
             """
         return Array(body.utf8) + Self.seal(CRC32C.of(body.utf8))
+    }
+
+    /// Returns when the manifest and its name are safe in the checkpoint's directory.
+    static func write(
+        _ text: [UInt8], into directory: FilePath, _ files: any FileOperations, reached: (SavePoint) -> Void = { _ in }
+    ) throws {
+        let file = try files.create(directory.appending(fileName))
+        try file.append(text)
+        reached(.manifestWritten)
+        try file.synchronize()
+        try file.finish()
+        try files.synchronize(directory: directory)
+        reached(.manifestSynchronized)
     }
 
     package static func seal(_ checksum: CRC32C) -> [UInt8] { Array(",\n  \"crc32c\": \"\(checksum.text)\"\n}\n".utf8) }

@@ -5,93 +5,39 @@ package import Threads
 
 /// A checkpoint that all ranks, however many there are, have opened together and found sound.
 ///
-/// Shard s is checked and read by rank s mod N, and its tensors are broadcast: every byte is read from disk once.
+/// Each shard is checked and read by one rank, and its tensors are broadcast: every byte is read once. On disk that is
+/// rank s mod N for shard s, in the hosts' memory one of a host that has it.
 package final class CheckpointReader {
+    /// On disk, or in the memory of this host.
     package let directory: FilePath
+    /// How many hosts have it in their memory together; nil where it is on disk.
+    package let hosts: Int?
     package let manifest: CheckpointManifest
     package let communicator: any Collective
+    /// The rank that reads each shard.
+    private let owners: [Int]
     /// The shards that this rank reads, by index.
     private let shards: [Int: SafetensorsFile]
 
-    private init(
-        directory: FilePath, manifest: CheckpointManifest, communicator: any Collective,
-        shards: [Int: SafetensorsFile]
+    init(
+        directory: FilePath, hosts: Int? = nil, manifest: CheckpointManifest, communicator: any Collective,
+        owners: [Int], shards: [Int: SafetensorsFile]
     ) {
-        self.directory = directory
+        (self.directory, self.hosts) = (directory, hosts)
         self.manifest = manifest
         self.communicator = communicator
-        self.shards = shards
+        (self.owners, self.shards) = (owners, shards)
+    }
+
+    /// Where it is, for people.
+    package var place: String {
+        guard let hosts else { return directory.shown }
+        let name = CheckpointCatalog.name(ofStep: manifest.facts.step)
+        return "\(name) in the memory of \(hosts) host\(hosts == 1 ? "" : "s")"
     }
 
     /// Seconds that a rank waits for files that it does not see in full: a shared file system may show them late.
     package static let visibilityLimit = 10.0
-
-    /// Opens the newest sound checkpoint of a run; nil when the run has none yet. Collective.
-    ///
-    /// Rank zero alone looks into the directory and tells the others. `report` hears on rank zero about each damaged
-    /// checkpoint that is passed over, and about files that are waited for. A run whose checkpoints are all damaged is
-    /// a `CheckpointError`: starting over silently would be worse.
-    package static func openNewest(
-        runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
-        files: any FileOperations = SystemFiles(), clock: any TimeSource = SystemClock(), report: (String) -> Void
-    ) throws -> CheckpointReader? {
-        var hasRetired = false
-        while true {
-            do {
-                let reader = try openNewestOfList(
-                    runDirectory: runDirectory, communicator: communicator, visibilityLimit: visibilityLimit,
-                    files: files, clock: clock, report: report)
-                // Gone, but for no newer one: then nothing may begin as if there had never been any.
-                try communicator.agree(
-                    on: "resuming",
-                    failure: reader == nil && hasRetired
-                        ? "the checkpoints in \(runDirectory.shown) vanished while they were read: is its file system mounted?"
-                        : nil)
-                return reader
-            } catch is Retired {
-                hasRetired = true
-            }
-        }
-    }
-
-    /// A checkpoint was removed by the running training while it was read; thrown on all ranks.
-    private struct Retired: Error {}
-
-    private static func openNewestOfList(
-        runDirectory: FilePath, communicator: any Collective, visibilityLimit: Double, files: any FileOperations,
-        clock: any TimeSource, report: (String) -> Void
-    ) throws -> CheckpointReader? {
-        let candidates = try communicator.agree(on: "looking for checkpoints") {
-            communicator.isRoot ? try CheckpointCatalog.directories(runDirectory: runDirectory, files: files) : []
-        }
-        var problems: [String] = []
-        let count = try communicator.broadcast([candidates.count])[0]
-        for index in 0..<count {
-            let told = try communicator.broadcast(candidates.isEmpty ? "" : candidates[index].directory.text)
-            let directory = FilePath(text: told)
-            do {
-                let reader = try open(
-                    directory: directory, step: candidates.isEmpty ? nil : candidates[index].step,
-                    communicator: communicator, visibilityLimit: visibilityLimit, files: files, clock: clock,
-                    report: report)
-                if communicator.isRoot { problems.forEach(report) }
-                return reader
-            } catch let error as AgreedError {
-                let isGone = communicator.isRoot && !files.exists(directory)
-                if try communicator.broadcast([isGone ? 1 : 0])[0] == 1 { throw Retired() }
-                problems.append("passing over a damaged checkpoint: \(error)")
-            }
-        }
-        guard problems.isEmpty else {
-            try communicator.agree(
-                on: "resuming",
-                failure: "none of the \(problems.count) checkpoints in "
-                    + "\(CheckpointCatalog.checkpointsDirectory(runDirectory).shown) can be used; restore one, or move that "
-                    + "directory away to start anew: " + problems.joined(separator: "; "))
-            return nil
-        }
-        return nil
-    }
 
     /// Opens one checkpoint, or throws on every rank what is wrong with it. Collective.
     ///
@@ -134,7 +80,9 @@ package final class CheckpointReader {
             }
             return opened
         }
-        return CheckpointReader(directory: directory, manifest: manifest, communicator: communicator, shards: opened)
+        return CheckpointReader(
+            directory: directory, manifest: manifest, communicator: communicator,
+            owners: manifest.shards.indices.map { $0 % communicator.size }, shards: opened)
     }
 
     /// Fills the memory of `targets`, the same list on every rank, with the tensors of their names. Collective.
@@ -150,7 +98,7 @@ package final class CheckpointReader {
             }
         }
         for target in targets {
-            let owner = stored[target.name]!.shard % communicator.size
+            let owner = owners[stored[target.name]!.shard]
             try target.withMutableBytes { try communicator.broadcast($0, from: owner) }
         }
     }

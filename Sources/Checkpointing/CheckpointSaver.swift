@@ -56,8 +56,7 @@ package final class CheckpointSaver {
     }
 
     private struct ShardSummary: Sendable {
-        let byteCount: Int
-        let checksum: CRC32C
+        let file: ShardFile.Summary
         /// From `beginSave` to the end of writing.
         let seconds: Double
     }
@@ -112,11 +111,7 @@ package final class CheckpointSaver {
         let owners = ShardPlan(tensors, ranks: communicator.size).owners
         let mine = tensors.indices.filter { owners[$0] == rank }.map { tensors[$0].copy() }
         observer(.copied, rank)
-        let metadata = [
-            "format": "pt", "step": String(facts.step), "shard": "\(rank + 1) of \(communicator.size)",
-        ]
-        let directory = partialDirectory(facts.step)
-        let path = directory.appending(CheckpointCatalog.shardName(rank, of: communicator.size))
+        let directory = partialDirectory(facts.step), ranks = communicator.size
         current = Save(
             facts: facts,
             tensors: zip(tensors, owners).map {
@@ -124,42 +119,15 @@ package final class CheckpointSaver {
             },
             job: BackgroundJob("save") { [observer, rank, files, clock] in
                 do {
-                    let (byteCount, checksum) = try Self.writeShard(
-                        mine, metadata: metadata, directory: directory, path: path, files: files
+                    // Makes no MPI calls.
+                    let file = try ShardFile.write(
+                        mine, step: facts.step, rank: rank, of: ranks, into: directory, files: files
                     ) { observer($0, rank) }
-                    return ShardSummary(byteCount: byteCount, checksum: checksum, seconds: clock.monotonic - start)
+                    return ShardSummary(file: file, seconds: clock.monotonic - start)
                 } catch let error as FileError where [ENOSPC, EDQUOT, EFBIG].contains(error.code) {
                     throw error.advising("or keep fewer checkpoints (checkpoint.keep)")
                 }
             })
-    }
-
-    /// The writer thread's work: makes no MPI calls.
-    private static func writeShard(
-        _ tensors: [NamedTensor], metadata: [String: String], directory: FilePath, path: FilePath,
-        files: any FileOperations, reached: (SavePoint) -> Void
-    ) throws -> (byteCount: Int, checksum: CRC32C) {
-        try files.makeDirectories(directory)
-        reached(.directoryMade)
-        let file = try files.create(path)
-        reached(.shardCreated)
-        var isHalfWritten = false, checksum = CRC32C()
-        try SafetensorsFile.write(tensors, metadata: metadata) {
-            checksum.add($0)
-            try file.append($0)
-        } progress: { done, total in
-            if !isHalfWritten && done * 2 >= total {
-                isHalfWritten = true
-                reached(.shardHalfWritten)
-            }
-        }
-        reached(.shardWritten)
-        try file.synchronize()
-        try file.finish()
-        reached(.shardSynchronized)
-        try files.synchronize(directory: directory)
-        reached(.shardFinished)
-        return (file.size, checksum)
     }
 
     /// Moves the save under way on if all ranks are done with their part of it, and returns its outcome at the end; nil
@@ -215,9 +183,7 @@ package final class CheckpointSaver {
     private func beginCommit(_ save: Save) throws {
         observer(.readinessAgreed, rank)
         let summary = try save.job.result!.get()
-        let layout = CRC32C.of(save.tensors.flatMap { Array("\($0.name) \($0.shape) \($0.shard)\n".utf8) })
-        let summaries = try communicator.gather(
-            [save.facts.step, summary.byteCount, Int(summary.checksum.value), Int(layout.value)])
+        let summaries = try communicator.gather(summary.file.words(step: save.facts.step, save.tensors))
         observer(.summariesGathered, rank)
         current!.isCommitting = true
         guard communicator.isRoot else { return }
@@ -229,7 +195,7 @@ package final class CheckpointSaver {
 
     private func committed(_ save: Save) throws -> SaveOutcome {
         let shard = try save.job.result!.get(), commit = try save.commit?.result!.get()
-        let byteCount = try communicator.sum([Int64(shard.byteCount)])[0]
+        let byteCount = try communicator.sum([Int64(shard.file.byteCount)])[0]
         let seconds = try communicator.maximum([shard.seconds, commit?.seconds ?? 0])
         observer(.outcomeTold, rank)
         return .committed(

@@ -1,0 +1,181 @@
+import Files
+package import MessagePassing
+import SystemPackage
+package import Threads
+
+/// How a save to memory ended, the same on every rank.
+package enum MemorySaveOutcome: Sendable {
+    /// Every host has its part and what it keeps for another. `cost` is what it took of the slowest rank's time: copying,
+    /// sending and agreeing, in seconds.
+    case committed(step: Int, cost: Double)
+    /// Nothing was saved, and the one before remains. The text names the ranks, files and causes.
+    case failed(String)
+}
+
+/// Saves checkpoints to the hosts' memory: seconds are lost with a rank or a host then, and not the time since the last
+/// checkpoint on disk.
+///
+/// The format is that of checkpoints on disk, and the order too: each rank writes its shard into its host's memory and
+/// sends it to a rank of the next host, which writes a copy; once all have done that, every host writes the manifest, and
+/// gives the directory its name; once all have done that, the checkpoint before goes. So one that is complete on all hosts
+/// together is there at every moment, and after the loss of any host whose neighbour lives.
+///
+/// `begin` is for the boundary of a step; copies travel where `carry` has them run; at later boundaries `poll` asks, by one
+/// small collective, whether all have arrived. All of these are collective.
+package final class MemorySaver {
+    /// Runs work that communicates, at once or on a thread that sends messages, in the same order on all ranks.
+    package typealias Carrier = (@escaping () throws -> Void) -> Void
+
+    package let store: MemoryStore
+    package let plan: HostPlan
+    private let communicator: any Collective
+    /// For the copies alone: they may travel while other messages of this saver do.
+    private let copies: any Collective
+    /// Bytes that each host grants.
+    private let limits: [Int]
+    private let carry: Carrier
+    private let clock: any TimeSource
+    private var current: Save?
+
+    private struct Save {
+        let step: Int
+        let manifest: [UInt8]
+        let exchange: BackgroundJob<(failure: String?, seconds: Double)>
+        /// Seconds of this rank's own time so far.
+        var seconds: Double
+    }
+
+    /// - Parameter limit: the bytes of this host's memory that checkpoints may take.
+    package init(
+        store: MemoryStore, communicator: any Collective, limit: Int, carry: @escaping Carrier,
+        clock: any TimeSource = SystemClock()
+    ) throws {
+        self.store = store
+        self.communicator = try communicator.duplicated(name: "memory")
+        copies = try communicator.duplicated(name: "copies")
+        (self.carry, self.clock) = (carry, clock)
+        let plan = HostPlan(names: try communicator.allGather(communicator.hostName))
+        self.plan = plan
+        let granted = try communicator.allGather([limit]).map { $0[0] }
+        limits = plan.ranks.map { granted[$0[0]] }
+        try communicator.agree(on: "clearing \(store.directory.shown)") {
+            if plan.isFirst(communicator.rank) { try store.clear() }
+        }
+    }
+
+    private var rank: Int { communicator.rank }
+
+    package var isSaving: Bool { current != nil }
+
+    /// What such tensors take on the host that takes most of what it grants: two checkpoints, as one is there while the next
+    /// is made. The same on all ranks.
+    package func demand(_ tensors: [SavedTensor]) -> (bytes: Int, granted: Int) {
+        let owners = ShardPlan(tensors, ranks: communicator.size).owners
+        var loads = [Int](repeating: 0, count: communicator.size)
+        for (tensor, owner) in zip(tensors, owners) { loads[owner] += tensor.byteCount }
+        let demands = plan.ranks.indices.map { host in
+            (bytes: 2 * plan.shards(on: host).reduce(0) { $0 + loads[$1] }, granted: limits[host])
+        }
+        return demands.max { $0.bytes - $0.granted < $1.bytes - $1.granted }!
+    }
+
+    // MARK: Saving
+
+    /// Writes this rank's share of `tensors`, which all ranks hold alike, and has its copy travel. No save may be under way.
+    ///
+    /// - Returns: the outcome where that failed already.
+    package func begin(_ tensors: [SavedTensor], facts: CheckpointFacts) throws -> MemorySaveOutcome? {
+        precondition(current == nil, "a save to memory is under way; call finish first")
+        let start = clock.monotonic, step = facts.step
+        let owners = ShardPlan(tensors, ranks: communicator.size).owners
+        let stored = zip(tensors, owners).map { tensor, owner in
+            CheckpointManifest.StoredTensor(
+                name: tensor.name, elementType: tensor.elementType, shape: tensor.shape, shard: owner)
+        }
+        do {
+            let action = "saving step \(step) to memory"
+            let written = try communicator.agree(on: action) {
+                try ShardFile.write(
+                    tensors.indices.filter { owners[$0] == rank }.map { tensors[$0].copy() }, step: step, rank: rank,
+                    of: communicator.size, into: store.partialDirectory(step), files: store.files)
+            }
+            let words = try communicator.allGather(written.words(step: step, stored))
+            let shards = try communicator.agree(on: action) { try ShardFile.shards(of: words, step: step) }
+            let manifest = CheckpointManifest(facts: facts, shards: shards, tensors: stored)
+            let exchange = exchange(shards, step)
+            current = Save(
+                step: step, manifest: try communicator.broadcast(communicator.isRoot ? manifest.encoded : []),
+                exchange: BackgroundJob(carriedBy: carry) { [copies, clock] in
+                    let start = clock.monotonic
+                    let failure = try exchange.run(over: copies)
+                    return (failure, clock.monotonic - start)
+                }, seconds: 0)
+        } catch let error as AgreedError {
+            return .failed(discard(step, because: error))
+        }
+        current!.seconds = clock.monotonic - start
+        return try poll()
+    }
+
+    private func exchange(_ shards: [CheckpointManifest.Shard], _ step: Int) -> ShardExchange {
+        func shard(_ rank: Int) -> ShardExchange.Shard {
+            ShardExchange.Shard(
+                rank: rank, path: store.partialDirectory(step).appending(shards[rank].file),
+                byteCount: shards[rank].byteCount, checksum: shards[rank].checksum)
+        }
+        return ShardExchange(
+            own: shard(rank), keeper: plan.keeper(of: rank), wards: plan.wards(of: rank).map(shard), files: store.files)
+    }
+
+    /// Completes the save under way once all copies have arrived, and returns its outcome; nil while any is on its way, or
+    /// when there is no save. Only MPI's failures are thrown.
+    package func poll() throws -> MemorySaveOutcome? {
+        guard let save = current else { return nil }
+        let start = clock.monotonic
+        let result = try save.exchange.result.map { try $0.get() }
+        let state: Int64 = result == nil ? 0 : result!.failure == nil ? 1 : 2
+        let extremes = try communicator.minimum([state, -state])
+        guard extremes[0] > 0, let result else {
+            current!.seconds += clock.monotonic - start
+            return nil
+        }
+        current = nil
+        do {
+            if extremes[1] == -2 {
+                try communicator.agree(on: "copying step \(save.step) to the next host", failure: result.failure)
+            }
+            try communicator.agree(on: "completing step \(save.step) in memory") {
+                if plan.isFirst(rank) { try store.complete(save.step, manifest: save.manifest) }
+            }
+        } catch let error as AgreedError {
+            return .failed(discard(save.step, because: error))
+        }
+        // What cannot be removed is overwritten or removed later, and newer ones are preferred to it.
+        if plan.isFirst(rank) { try? store.keep(only: save.step) }
+        let own = save.seconds + result.seconds + clock.monotonic - start
+        return .committed(step: save.step, cost: try communicator.maximum([own])[0])
+    }
+
+    /// Waits for the save under way, if any.
+    package func finish() throws -> MemorySaveOutcome? {
+        while let save = current {
+            save.exchange.wait()
+            if let outcome = try poll() { return outcome }
+        }
+        return nil
+    }
+
+    private func discard(_ step: Int, because error: AgreedError) -> String {
+        // The next start clears what remains.
+        if plan.isFirst(rank) { try? store.discard(step) }
+        return "\(error)"
+    }
+
+    /// Removes all that this run has in memory: it ended well. What cannot be removed is told.
+    package func removeAll() throws {
+        _ = try finish()
+        try communicator.agree(on: "removing \(store.directory.shown)") {
+            if plan.isFirst(rank) { try store.removeAll() }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package import Files
+package import SystemPackage
+
+/// Where a host keeps a run's checkpoints in its memory: a folder of a file system that is memory, `/dev/shm/pixpro-4kx2`.
+///
+/// In it is what a run's directory has on disk, `checkpoints/step-00000120/`, of which each host has the manifest and some
+/// of the shards: those of its own ranks, and copies of those of the host before it.
+package struct MemoryStore: Sendable {
+    /// Holds `checkpoints/`.
+    let directory: FilePath
+    let files: any FileOperations
+
+    /// What a manifest's counters call the start of the run in which its state was reached.
+    package static let startCounter = "start"
+
+    /// - Parameters:
+    ///   - folder: of this host, in its memory.
+    ///   - identity: of the run: memory of another is never seen.
+    package init(folder: FilePath, identity: String, files: any FileOperations = SystemFiles()) {
+        directory = folder.appending("pixpro-\(identity)")
+        self.files = files
+    }
+
+    func finalDirectory(_ step: Int) -> FilePath { CheckpointCatalog.directory(runDirectory: directory, step: step) }
+
+    func partialDirectory(_ step: Int) -> FilePath { CheckpointCommit.partialDirectory(finalDirectory(step)) }
+
+    /// What a crash left half made goes.
+    func clear() throws {
+        let parent = CheckpointCatalog.checkpointsDirectory(directory)
+        guard files.exists(parent) else { return }
+        for name in try files.names(in: parent) where CheckpointCatalog.isUnfinished(name) {
+            try files.removeTree(parent.appending(name))
+        }
+    }
+
+    /// The manifest comes last, and with it the directory's own name.
+    func complete(_ step: Int, manifest: [UInt8]) throws {
+        let partial = partialDirectory(step), final = finalDirectory(step)
+        try CheckpointManifest.write(manifest, into: partial, files)
+        // Of a way that the run has left.
+        try files.removeTree(final)
+        try files.move(partial, to: final)
+        try files.synchronize(directory: CheckpointCatalog.checkpointsDirectory(directory))
+    }
+
+    /// Removes all but the checkpoint of one step.
+    func keep(only step: Int) throws {
+        for entry in try CheckpointCatalog.directories(runDirectory: directory, files: files) where entry.step != step {
+            try files.removeTree(entry.directory)
+        }
+    }
+
+    func discard(_ step: Int) throws {
+        try files.removeTree(partialDirectory(step))
+        try files.removeTree(finalDirectory(step))
+    }
+
+    func removeAll() throws { try files.removeTree(directory) }
+}

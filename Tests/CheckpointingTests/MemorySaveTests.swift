@@ -1,0 +1,212 @@
+import Checkpointing
+import Files
+import SystemPackage
+import TestSupport
+import Testing
+import Threads
+
+/// Checkpoints in the memory of simulated hosts: any one of them may be lost.
+@Suite(.disabled(if: SimulatedRanks.areFree, "ranks that run freely wait for the dead for ever"))
+struct MemorySaveTests {
+    private static let run: FilePath = "/runs/night"
+
+    /// The memory of a host, and what two runs have there.
+    private static func folder(_ host: String) -> FilePath { FilePath("/memory").appending(host) }
+
+    private static func store(_ world: SimulatedCollective, _ files: SimulatedFiles, _ identity: String) -> MemoryStore
+    {
+        MemoryStore(folder: folder(world.hostName), identity: identity, files: files)
+    }
+
+    /// Saves steps to memory one after another; returns the reasons of those that failed.
+    @discardableResult
+    private static func save(
+        _ steps: [Int], start: Int = 1, on ranks: SimulatedRanks, _ files: SimulatedFiles, identity: String = "night",
+        overlapped: Bool = false
+    ) throws -> [String] {
+        files.ranks = ranks
+        defer { files.ranks = nil }
+        return try ranks.run { world -> [String] in
+            let carrier = Carrier(isOverlapped: overlapped)
+            let saver = try MemorySaver(
+                store: store(world, files, identity), communicator: world, limit: .max, carry: carrier.carry,
+                clock: ranks.clock)
+            return try steps.compactMap { step in
+                let begun = try saver.begin(
+                    SimulatedState.tensors(step: step, start: start).map { SavedTensor($0) },
+                    facts: SimulatedState.facts(step: step, start: start))
+                guard case .failed(let reason) = try begun ?? saver.finish() else { return nil }
+                return reason
+            }
+        }.flatMap { $0 }
+    }
+
+    /// The step and the place of the newest checkpoint that loads, with the right contents; nil where there is none.
+    private static func load(
+        on ranks: SimulatedRanks, _ files: SimulatedFiles, identity: String = "night", starts: [Int] = [0]
+    ) throws -> (step: Int, place: String, passedOver: [String])? {
+        files.ranks = ranks
+        defer { files.ranks = nil }
+        return try ranks.run { world -> (step: Int, place: String, passedOver: [String])? in
+            var passedOver: [String] = []
+            guard
+                let reader = try CheckpointReader.openNewest(
+                    runDirectory: run, memory: store(world, files, identity), course: RunCourse(starts: starts),
+                    communicator: world, files: files, clock: ranks.clock, report: { passedOver.append($0) })
+            else { return nil }
+            #expect(try SimulatedState.differences(reader) == [])
+            return (reader.manifest.facts.step, reader.place, passedOver)
+        }[0]
+    }
+
+    private static func lose(_ hosts: [Int], _ files: SimulatedFiles) throws {
+        for host in hosts { try files.removeTree(folder("host\(host)")) }
+    }
+
+    @Test func copiesGoToTheNextHost() {
+        let plan = HostPlan(names: ["a", "b", "a", "c", "b", "b"])
+        #expect(plan.ranks == [[0, 2], [1, 4, 5], [3]])
+        #expect((0..<6).map { plan.keeper(of: $0) } == [1, 3, 4, 0, 3, 3])
+        #expect((0..<6).map { plan.wards(of: $0) } == [[3], [0], [], [1, 4, 5], [2], []])
+        let alone = HostPlan(names: ["a", "a"])
+        #expect(alone.keeper(of: 1) == nil && alone.wards(of: 0).isEmpty)
+    }
+
+    @Test func aCourseLeavesBehindWhatALaterStartWentBackOver() {
+        let course = RunCourse(starts: [0, 40, 30])
+        #expect(course.includes(step: 30, ofStart: 1) && !course.includes(step: 35, ofStart: 1))
+        #expect(!course.includes(step: 50, ofStart: 2) && course.includes(step: 50, ofStart: 3))
+        #expect(!course.includes(step: 1, ofStart: 4) && !course.includes(step: 1, ofStart: 0))
+    }
+
+    /// Four hosts of one or two ranks, copies that travel at once or on a thread: whichever one is lost.
+    @Test(arguments: [1, 2], [false, true]) func anyOneHostMayBeLost(perHost: Int, overlapped: Bool) throws {
+        for lost in [0, 3] {
+            let files = SimulatedFiles(directory: Self.run)
+            let ranks = SimulatedRanks(4 * perHost, perHost: perHost, seed: UInt64(lost))
+            #expect(try Self.save([10, 20], on: ranks, files, overlapped: overlapped) == [])
+            try Self.lose([lost], files)
+            for count in [1, 3, 4] {
+                // The first hosts are started again, one of them anew.
+                let again = SimulatedRanks(count * perHost, perHost: perHost, seed: 7)
+                let loaded = try Self.load(on: again, files), there = (0..<count).filter { $0 != lost }
+                let isComplete = (0..<4).allSatisfy { there.contains($0) || there.contains(($0 + 1) % 4) }
+                #expect(loaded?.step == (isComplete ? 20 : nil), "host \(lost), \(count) hosts")
+                #expect(!isComplete || loaded?.place == "step-00000020 in the memory of \(count) hosts")
+            }
+        }
+    }
+
+    @Test func twoNeighboursThatAreLostLeaveTheDisk() throws {
+        let files = SimulatedFiles(directory: Self.run)
+        try Self.saveToDisk(5, files)
+        try Self.save([10], on: SimulatedRanks(4), files)
+        try Self.lose([1], files)
+        #expect(try Self.load(on: SimulatedRanks(4), files)?.step == 10)
+        try Self.lose([2], files)
+        let loaded = try Self.load(on: SimulatedRanks(4), files)
+        #expect(loaded?.step == 5 && loaded?.place.hasPrefix(Self.run.string) == true)
+        #expect(
+            loaded?.passedOver.first?.contains("no host has shard-00002-of-00004.safetensors") == true, "\(loaded!)")
+    }
+
+    private static func saveToDisk(_ step: Int, _ files: SimulatedFiles) throws {
+        let ranks = SimulatedRanks(2)
+        files.ranks = ranks
+        defer { files.ranks = nil }
+        try ranks.run { world in
+            let saver = try CheckpointSaver(
+                runDirectory: run, communicator: world, keep: 2, files: files, clock: ranks.clock)
+            saver.beginSave(
+                SimulatedState.tensors(step: step).map { SavedTensor($0) }, facts: SimulatedState.facts(step: step))
+            _ = try saver.finishSave()
+        }
+    }
+
+    @Test func aHostAloneKeepsItForItsProcesses() throws {
+        let files = SimulatedFiles(directory: Self.run)
+        try Self.save([10, 20], on: SimulatedRanks(3, perHost: 3), files)
+        #expect(
+            try Self.load(on: SimulatedRanks(2, perHost: 2), files)?.place == "step-00000020 in the memory of 1 host")
+        try Self.lose([0], files)
+        #expect(try Self.load(on: SimulatedRanks(2, perHost: 2), files) == nil)
+    }
+
+    /// A shard with a flipped bit is read from its copy; where both have one, the disk is left.
+    @Test func damagedMemoryIsNotUsed() throws {
+        let files = SimulatedFiles(directory: Self.run),
+            name = "checkpoints/step-00000010/shard-00001-of-00002.safetensors"
+        try Self.saveToDisk(5, files)
+        try Self.save([10], on: SimulatedRanks(2), files)
+        for (host, step) in [("host0", 10), ("host1", 5)] {
+            try files.damage(Self.folder(host).pushing(FilePath("pixpro-night/" + name))) { $0[$0.count - 3] ^= 8 }
+            #expect(try Self.load(on: SimulatedRanks(2), files)?.step == step)
+        }
+    }
+
+    @Test func memoryOfAnotherRunAndOfAWayThatWasLeftIsNeverUsed() throws {
+        let files = SimulatedFiles(directory: Self.run)
+        try Self.save([50], start: 1, on: SimulatedRanks(2), files)
+        #expect(try Self.load(on: SimulatedRanks(2), files, identity: "other") == nil)
+        #expect(try Self.load(on: SimulatedRanks(2), files, starts: [0, 50])?.step == 50)
+        #expect(try Self.load(on: SimulatedRanks(2), files, starts: [0, 40]) == nil)
+        // The second start comes to the same step by its own way.
+        try Self.save([50], start: 2, on: SimulatedRanks(2), files)
+        #expect(try Self.load(on: SimulatedRanks(2), files, starts: [0, 40])?.step == 50)
+    }
+
+    /// A host's memory that fails makes the save fail on all ranks alike, and the one before remains.
+    @Test func memoryThatFailsIsAnOutcomeAndTheNextSaveWorks() throws {
+        var failures = 0
+        for operation in 1...20 {
+            let files = SimulatedFiles(directory: Self.run)
+            try Self.save([10], on: SimulatedRanks(2), files)
+            files.fail(rank: operation % 2, atOperation: 3 + operation)
+            let reasons = try Self.save([20, 30], on: SimulatedRanks(2, seed: UInt64(operation)), files)
+            let step = try Self.load(on: SimulatedRanks(2), files)?.step
+            guard !reasons.isEmpty else { continue }
+            failures += 1
+            #expect(Set(reasons).count == 1 && reasons[0].contains("rank \(operation % 2): "), "\(reasons)")
+            #expect(step == (reasons[0].contains("step 30") ? 20 : 30), "\(reasons), and \(step ?? 0) loads")
+        }
+        #expect(failures > 3, "\(failures) failures")
+    }
+
+    @Test func aRunThatEndedWellLeavesNothing() throws {
+        let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(2)
+        try Self.save([10], on: SimulatedRanks(2), files, identity: "other")
+        files.ranks = ranks
+        try ranks.run { world in
+            let saver = try MemorySaver(
+                store: Self.store(world, files, "night"), communicator: world, limit: 4000, carry: Carrier().carry,
+                clock: ranks.clock)
+            let tensors = SimulatedState.tensors(step: 1).map { SavedTensor($0) }
+            let demand = saver.demand(tensors)
+            #expect(demand.granted == 4000 && demand.bytes == 2 * 1576, "\(demand)")
+            _ = try saver.begin(tensors, facts: SimulatedState.facts(step: 1, start: 1))
+            try saver.removeAll()
+        }
+        files.ranks = nil
+        #expect(try files.names(in: Self.folder("host0")).map(\.string) == ["pixpro-other"])
+    }
+}
+
+/// Runs what travels between steps at once, or on a thread of its own.
+final class Carrier {
+    private let isOverlapped: Bool
+
+    init(isOverlapped: Bool = false) { self.isOverlapped = isOverlapped }
+
+    func carry(_ job: @escaping () throws -> Void) {
+        // A rank that was killed throws, and the saver hears of it.
+        guard isOverlapped else {
+            _ = Result { try job() }
+            return
+        }
+        do {
+            try SystemThread("carrier") { _ = Result { try job() } }.detach()
+        } catch {
+            preconditionFailure("\(error)")
+        }
+    }
+}
