@@ -3,7 +3,12 @@ package import TensorCore
 
 /// Ranks that should hold the same do not.
 package struct ReplicaMismatchError: SharedError, CustomStringConvertible {
-    package let description: String
+    /// What differs, on which ranks and hosts.
+    package let finding: String
+    /// What to do about it.
+    package let remedy: String
+
+    package var description: String { "\(finding); \(remedy)" }
 }
 
 /// Overwrites the tensors of every rank by rank zero's. Collective; the shapes must agree.
@@ -50,7 +55,7 @@ func verifyRanksAgree(
     let hashes = try communicator.allGather([hash]).map { $0[0] }
     let hosts = try communicator.allGather(communicator.hostName)
     throw ReplicaMismatchError(
-        description: "ranks do not agree on \(subject): \(difference(among: hashes, hosts)); \(remedy)")
+        finding: "ranks do not agree on \(subject): \(difference(among: hashes, hosts))", remedy: remedy)
 }
 
 /// Who differs: those outside the majority, or all where there is none, as of two ranks.

@@ -28,6 +28,13 @@ package final class AppendedFile: Sendable {
         }
     }
 
+    /// Returns when all that was appended is on the disk. Pipes and terminals have none.
+    package func synchronize() throws {
+        guard fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS else {
+            throw FileError(path: path, doing: "write the file to disk (fsync)")
+        }
+    }
+
     /// All bytes: more than one write(2) only where the system took a part.
     package func append(_ bytes: [UInt8]) throws {
         var rest = bytes

@@ -64,6 +64,13 @@ package enum FileSystem {
         return Int(status.st_size)
     }
 
+    /// Bytes that this user may still write to the file system of a folder; nil where that cannot be told.
+    package static func freeSpace(in folder: FilePath) -> Int? {
+        var space = statvfs()
+        guard folder.withPlatformString({ statvfs($0, &space) }) == 0 else { return nil }
+        return Int(space.f_bavail) * Int(space.f_frsize)
+    }
+
     /// Network file systems remember for a while which names a directory lacks; opening it makes them ask again.
     package static func lookAnew(at directory: FilePath) {
         guard let stream = directory.withPlatformString({ opendir($0) }) else { return }

@@ -126,9 +126,7 @@ extension HostFacts {
         } catch {
             temporaryProblem = "\(error)"
         }
-        var space = statvfs()
-        guard folder.withPlatformString({ statvfs($0, &space) }) == 0 else { return }
-        temporarySpace = Int(space.f_bavail) * Int(space.f_frsize)
+        temporarySpace = FileSystem.freeSpace(in: folder) ?? temporarySpace
     }
 
     /// A folder in which there is nothing is most often one on which nothing is mounted.

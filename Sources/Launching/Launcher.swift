@@ -199,6 +199,7 @@ package final class Launcher: Sendable {
         let seen = Watermark(before.newestStep), directory = directory
         let watching = Task { await seen.watch(directory, question.mark) }
         let status = try await job.run()
+        RunEvent.noteEnd(of: files, status: status)
         returning.cancel()
         watching.cancel()
         let done = MetricsGlance(files.metrics).since(glance)
@@ -215,10 +216,9 @@ package final class Launcher: Sendable {
         let hostHours = end.seconds * Double(plan.hosts.count) / 3600
         let newest = RunSight(directory, mark: nil).newestStep
         let steps = end.lastStep.map { "trained to step \($0)" } ?? "no step trained"
-        let again = end.lastStep.map { max(0, $0 - newest) } ?? 0
         return "start \(number) ended with status \(end.status) after \(TimeText.duration(end.seconds)), "
             + "\((hostHours * 100).rounded() / 100) host hours: \(steps) from step \(before.newestStep); the newest "
-            + "checkpoint is step \(newest)" + (again > 0 ? ", so \(again) steps are trained anew" : "")
+            + "checkpoint on disk is step \(newest)"
     }
 
     private func leave(_ status: Int32, _ reason: String) -> Int32 {

@@ -21,7 +21,7 @@ package struct MetricsGlance: Sendable, Equatable {
             case .start:
                 start = record.time
                 return
-            case .evaluation: break
+            case .evaluation, .end: break
             }
         }
         // Steps of no start: of a file that was cut.

@@ -44,6 +44,8 @@ struct SmallRun {
         "evaluation.everyEpochs=0", "parallel.oversubscribe=true", "data.workers=0", "parallel.threads=1",
         // The same numbers on any machine: by itself a run takes bfloat16 where that is the faster one.
         "precision=float32",
+        // Tests that stop and go on are of the disk, unless they say otherwise.
+        "checkpoint.memorySeconds=0",
     ]
 
     func train(

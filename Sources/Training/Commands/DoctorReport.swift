@@ -2,6 +2,7 @@ import Files
 import Glibc
 import Learning
 package import MessagePassing
+import SystemPackage
 import TensorCore
 
 /// What the machines of a job offer, and what is wrong with them.
@@ -136,9 +137,8 @@ package struct DoctorReport: Sendable {
         add(
             limit.rlim_cur >= 256 ? .ok : .look, "open files", "\(limit.rlim_cur) allowed",
             limit.rlim_cur >= 256 ? "" : "ulimit -n 1024")
-        var space = statvfs()
-        if statvfs("/dev/shm", &space) == 0 {
-            let megabytes = (Int(space.f_bavail) * Int(space.f_frsize)) >> 20
+        if let space = FileSystem.freeSpace(in: "/dev/shm") {
+            let megabytes = space >> 20
             add(
                 megabytes >= 64 ? .ok : .look, "/dev/shm", "\(megabytes) MiB free",
                 megabytes >= 64

@@ -118,6 +118,7 @@ package struct RunConfiguration: Sendable, Equatable {
     package struct Numbers: Sendable, Equatable {
         package var nonFinite = NonFiniteRule.skip
         package var skipLimit = 5
+        package var replicaSteps = AutomaticCount.auto
     }
 
     package enum NonFiniteRule: String, Sendable, CaseIterable {
@@ -147,6 +148,9 @@ package struct RunConfiguration: Sendable, Equatable {
         package var everySteps = 1000
         package var keep = 3
         package var resume = ResumeMode.auto
+        package var memorySeconds = AutomaticCount.auto
+        package var memoryLimit = AutomaticCount.auto
+        package var memoryDirectory: FilePath = "/dev/shm"
     }
 
     package enum ResumeMode: String, Sendable, CaseIterable {

@@ -119,6 +119,11 @@ extension RunConfiguration {
             "numbers.skipLimit", \.numbers.skipLimit, in: .within(1...1_000_000),
             "Updates that may be skipped in a row; one more stops the run."),
         Setting(
+            "numbers.replicaSteps", \.numbers.replicaSteps, in: .within(0...1_000_000_000), synonyms: ["hashSteps"],
+            "Updates between comparisons of what the ranks hold, by hashes; where they differ (a flipped bit), all go back "
+                + "to the newest checkpoint. auto compares as often as 0.1 % of the time pays for, 0 before saves alone."
+        ),
+        Setting(
             "watchdog.startSeconds", \.watchdog.startSeconds, in: .within(0...year), synonyms: ["timeout"],
             "From the start to the first update: listing images, loading a checkpoint."),
         Setting(
@@ -146,6 +151,18 @@ extension RunConfiguration {
             "checkpoint.resume", \.checkpoint.resume,
             "auto goes on from the newest valid checkpoint in run.directory; never refuses a directory that has one, "
                 + "required one that has none (launch/train --restart sets that once there is one)."),
+        Setting(
+            "checkpoint.memorySeconds", \.checkpoint.memorySeconds, in: .within(0...31_536_000),
+            synonyms: ["inMemory"],
+            "Seconds of training between checkpoints in the memory of each host and of the next one; auto makes them as often "
+                + "as 1 % of the time pays for, 0 never."),
+        Setting(
+            "checkpoint.memoryLimit", \.checkpoint.memoryLimit, in: .within(1...1_073_741_824),
+            "MiB of each host's memory that they may take, where two are kept for a moment; auto takes at most half of what is "
+                + "free in memoryDirectory and a quarter of the ranks' memory."),
+        Setting(
+            "checkpoint.memoryDirectory", \.checkpoint.memoryDirectory, in: .notEmpty,
+            "Folder of each host's own, in a file system that is memory."),
         Setting(
             "log.everySeconds", \.log.everySeconds, in: .above(0, upTo: year), synonyms: ["logInterval"],
             "Seconds between progress lines in the log, and off a terminal."),

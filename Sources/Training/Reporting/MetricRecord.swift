@@ -10,6 +10,8 @@ package struct MetricRecord: Sendable, Equatable {
         case evaluation
         /// A run begins or is resumed.
         case start
+        /// A run leaves: how much of its time since the first start brought it further, in seconds and as a share.
+        case end
     }
 
     /// Names of values that the curves know.

@@ -9,18 +9,23 @@ package final class MetricsFile {
     private let file: AppendedFile
     /// What a full disk has not taken yet, from within a line on.
     private var waiting: [UInt8] = []
+    /// The last step of those that were taken out; nil where none was.
+    package let lastDropped: Int?
 
     /// Opens the file to append to, after taking out what a resumed run will write again.
     ///
     /// - Parameter firstStep: the step of the first record to come: records of this and later steps are dropped, as
     ///   are lines that a crash cut off. Nil keeps all records.
     package init(path: FilePath, firstStep: Int? = nil) throws {
+        var lastDropped: Int?
         if FileSystem.exists(path) {
             let lines = try MetricsFile.lines(of: path)
             // What stays keeps its bytes: a number that is read and written again may end in another digit.
             let kept = lines.filter { line in line.record.map { $0.step < firstStep ?? .max } ?? false }
+            lastDropped = lines.compactMap { $0.record?.step }.filter { $0 >= firstStep ?? .max }.max()
             if kept.count < lines.count { try WholeFile.write(kept.map { $0.text + "\n" }.joined(), to: path) }
         }
+        self.lastDropped = lastDropped
         file = try AppendedFile(path: path)
     }
 

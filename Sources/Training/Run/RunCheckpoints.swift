@@ -16,6 +16,9 @@ final class RunCheckpoints {
     private let directory: RunDirectory
     private let lock: RunLock?
     private let saver: CheckpointSaver
+    private let memory: MemoryCheckpoints?
+    private var replicas: ReplicaWatch
+    private let history: RunHistory
     private let reporter: RunReporter
     private let communicator: any Collective
     private let watchdog: Watchdog
@@ -26,11 +29,14 @@ final class RunCheckpoints {
     /// Why the latest save was not even begun.
     private var unsaved: String?
 
-    /// `lock` is what rank zero holds.
-    init(
-        _ configuration: RunConfiguration, _ task: some TrainingTask, pictures: PictureList, lock: RunLock?,
-        reporter: RunReporter, runtime: MPIRuntime
+    /// - Parameters:
+    ///   - setup: its lock is held until the run ends.
+    ///   - carry: runs what travels between steps.
+    init<Pictures: TrainingPictures>(
+        _ configuration: RunConfiguration, _ task: some TrainingTask, setup: RunSetup<Pictures>, history: RunHistory,
+        reporter: RunReporter, runtime: MPIRuntime, carry: @escaping MemorySaver.Carrier
     ) throws {
+        let pictures = PictureList(setup.pictures.index), lock = setup.lock
         (self.configuration, self.pictures) = (configuration, pictures)
         (state, architectureFacts) = (TrainingState(task), task.architectureFacts)
         beginWithWeights = task.beginWithWeights
@@ -39,6 +45,14 @@ final class RunCheckpoints {
         directory = RunDirectory(configuration.run.directory)
         saver = try CheckpointSaver(
             runDirectory: directory.path, communicator: runtime.world, keep: configuration.checkpoint.keep)
+        self.history = history
+        replicas = ReplicaWatch(configuration.numbers)
+        let settings = configuration.checkpoint
+        memory =
+            try settings.memorySeconds == 0
+            ? nil
+            : MemoryCheckpoints(
+                settings, history, host: setup.host, reporter: reporter, over: runtime.world, carry: carry)
     }
 
     // MARK: Beginning
@@ -49,19 +63,18 @@ final class RunCheckpoints {
         /// In the task's order.
         let modules: [ModuleCounts]
         let bestScores: BestScores
-        let directory: FilePath
+        /// Where the checkpoint is, for people.
+        let place: String
         /// Into how many micro-batches an update was cut; nil where `batch.microBatch` is set anew, or was not saved.
         let microBatches: Int?
     }
 
     /// Fills the state from the newest sound checkpoint, or makes all ranks begin with rank zero's; nil where it begins.
     func restore(_ task: some TrainingTask, globalBatch: Int) throws -> Restored? {
-        let reader = try CheckpointReader.openNewest(runDirectory: directory.path, communicator: communicator) {
-            reporter.warn($0)
-        }
+        let reader = try openNewest()
         if let reader, configuration.checkpoint.resume == .never {
             throw TrainingError(
-                "\(directory.path.shown) holds checkpoints (the newest is \(reader.directory.shown)), but checkpoint.resume is "
+                "\(directory.path.shown) holds checkpoints (the newest is \(reader.place)), but checkpoint.resume is "
                     + "never: choose another run.directory, or set checkpoint.resume=auto to go on")
         }
         if reader == nil, configuration.checkpoint.resume == .required {
@@ -71,14 +84,7 @@ final class RunCheckpoints {
         }
         var restored: Restored?
         if let reader {
-            let saved = try compareConfigurations(reader), facts = reader.manifest.facts
-            try compareArchitectures(task.architectureFacts, reader)
-            try state.load(reader)
-            restored = Restored(
-                position: position(reader, globalBatch), modules: ModuleCounts.modules(of: task, facts),
-                bestScores: BestScores(facts), directory: reader.directory,
-                microBatches: configuration.microBatchesKept(after: saved, facts))
-            savedStep = facts.step
+            restored = try take(reader, task, globalBatch)
         } else {
             let notes = try communicator.agree(on: "loading the weights to begin with") {
                 communicator.isRoot ? try beginWithWeights() : []
@@ -87,7 +93,35 @@ final class RunCheckpoints {
             try broadcastParameters(state.replicas.map(\.tensor), over: communicator)
         }
         try verifyReplicasAgree(state.replicas, over: communicator)
+        memory?.prepare(state.saved)
         return restored
+    }
+
+    /// Fills the state from the newest sound checkpoint while the run goes on; nil where there is none.
+    func goBack(_ task: some TrainingTask, globalBatch: Int) throws -> Restored? {
+        watchdog.begin(.start, "going back to the newest checkpoint")
+        _ = try finishSave()
+        try memory?.finish()
+        guard let reader = try openNewest() else { return nil }
+        replicas.forget()
+        return try take(reader, task, globalBatch)
+    }
+
+    private func openNewest() throws -> CheckpointReader? {
+        try CheckpointReader.openNewest(
+            runDirectory: directory.path, memory: memory?.store, course: history.course, communicator: communicator,
+            report: reporter.warn)
+    }
+
+    private func take(_ reader: CheckpointReader, _ task: some TrainingTask, _ globalBatch: Int) throws -> Restored {
+        let saved = try compareConfigurations(reader), facts = reader.manifest.facts
+        try compareArchitectures(task.architectureFacts, reader)
+        try state.load(reader)
+        savedStep = reader.hosts == nil ? facts.step : 0
+        return Restored(
+            position: position(reader, globalBatch), modules: ModuleCounts.modules(of: task, facts),
+            bestScores: BestScores(facts), place: reader.place,
+            microBatches: configuration.microBatchesKept(after: saved, facts))
     }
 
     /// Returns that of the checkpoint.
@@ -96,15 +130,15 @@ final class RunCheckpoints {
             let yaml = reader.manifest.facts.configuration, task = type(of: configuration.task)
             if let name = try RunConfiguration.taskName(ofResolved: yaml), name != task.name {
                 throw TrainingError(
-                    "\(reader.directory.shown) was made with task \(name), which does not become \(task.name): set task "
+                    "\(reader.place) was made with task \(name), which does not become \(task.name): set task "
                         + "back to \(name), or choose another run.directory")
             }
-            let saved = try RunConfiguration.parse(yaml: yaml, name: reader.directory.shown, tasks: [task])
+            let saved = try RunConfiguration.parse(yaml: yaml, name: reader.place, tasks: [task])
             let changes = configuration.differences(from: saved.configuration)
             let forbidden = changes.filter { $0.rule == .mustMatch }
             guard forbidden.isEmpty else {
                 throw TrainingError(
-                    "\(reader.directory.shown) was made with another configuration: "
+                    "\(reader.place) was made with another configuration: "
                         + forbidden.map(\.description).joined(separator: "; ")
                         + "; set these back, or choose another run.directory")
             }
@@ -123,7 +157,7 @@ final class RunCheckpoints {
             let other = own.keys.sorted().filter { saved[$0] != nil && saved[$0] != own[$0] }
             guard other.isEmpty else {
                 throw TrainingError(
-                    "\(reader.directory.shown) was made with "
+                    "\(reader.place) was made with "
                         + other.map { "\($0) \(saved[$0]!), now it is \(own[$0]!)" }.joined(separator: "; ")
                         + "; set it back, or choose another run.directory")
             }
@@ -135,7 +169,7 @@ final class RunCheckpoints {
         let facts = reader.manifest.facts, old = PictureList(facts) ?? pictures
         let position = RunPosition(facts).moved(from: old.count, to: pictures.count, globalBatch: globalBatch)
             .settled(globalBatch, epochOf: pictures.count)
-        if let warning = pictures.warning(after: old, checkpoint: reader.directory.shown, at: position) {
+        if let warning = pictures.warning(after: old, checkpoint: reader.place, at: position) {
             reporter.warn(warning)
         }
         return position
@@ -143,10 +177,29 @@ final class RunCheckpoints {
 
     // MARK: Saving
 
-    /// Starts a save after waiting for an earlier one; replicas that differ are an error before anything is written.
+    /// Does what is due after a step that took `seconds`: compares replicas, completes saves, begins those to memory and to
+    /// disk. Replicas that differ are an error before anything is written.
+    func stepped(_ position: RunPosition, _ modules: [(name: String, counts: ModuleCounts)], seconds: Double) throws {
+        try poll()
+        memory?.add(seconds: seconds)
+        replicas.add(seconds: seconds)
+        if replicas.isDue(at: position.step) { try compareReplicas(position) }
+        if let memory, memory.isDue {
+            try compareReplicas(position)
+            try memory.save(state.saved, facts(position, modules))
+        }
+        if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save(position, modules) }
+    }
+
+    private func compareReplicas(_ position: RunPosition) throws {
+        try replicas.compare(state.replicas, at: position.step, over: communicator)
+    }
+
+    /// Starts a save to disk after waiting for an earlier one.
     func save(_ position: RunPosition, _ modules: [(name: String, counts: ModuleCounts)]) throws {
         _ = try finishSave()
         watchdog.begin(.save, "step \(position.step)")
+        try compareReplicas(position)
         savedStep = position.step
         let isThere = try communicator.minimum([lock?.isInPlace ?? true ? 1 : 0])[0] == 1
         guard isThere else {
@@ -156,20 +209,26 @@ final class RunCheckpoints {
             unsaved = reason
             return reporter.saved(.failed(reason))
         }
-        try verifyReplicasAgree(state.replicas, over: communicator)
-        saver.beginSave(
-            state.saved,
-            facts: CheckpointFacts(
-                step: position.step, samplesSeen: position.samples, seed: UInt64(configuration.run.seed),
-                configuration: configuration.yaml(), architecture: architectureFacts,
-                counters: modules.map { $0.counts.counters($0.name) }.reduce(
-                    position.counters.merging(pictures.counters) { $1 }
-                        .merging([RunConfiguration.microBatchesKey: microBatches]) { $1 }
-                ) { $0.merging($1) { $1 } }, bestScores: reporter.bestScores.facts))
+        saver.beginSave(state.saved, facts: facts(position, modules))
+    }
+
+    private func facts(
+        _ position: RunPosition, _ modules: [(name: String, counts: ModuleCounts)]
+    ) -> CheckpointFacts {
+        let counters = [
+            position.counters, pictures.counters,
+            [RunConfiguration.microBatchesKey: microBatches, MemoryStore.startCounter: history.start],
+        ]
+        return CheckpointFacts(
+            step: position.step, samplesSeen: position.samples, seed: UInt64(configuration.run.seed),
+            configuration: configuration.yaml(), architecture: architectureFacts,
+            counters: (counters + modules.map { $0.counts.counters($0.name) }).reduce([:]) { $0.merging($1) { $1 } },
+            bestScores: reporter.bestScores.facts)
     }
 
     /// Commits the save under way once all ranks have written their shards, and tells of it.
-    func poll() throws {
+    private func poll() throws {
+        try memory?.poll()
         if let outcome = try saver.poll() { reporter.saved(outcome) }
     }
 
@@ -184,4 +243,7 @@ final class RunCheckpoints {
         if let outcome { reporter.saved(outcome) }
         return outcome
     }
+
+    /// The run leaves with its state on disk: what it has in memory is of no use any more.
+    func leaveMemory() throws { try memory?.remove() }
 }

@@ -10,6 +10,8 @@ package struct RunDirectory: Sendable {
     /// The configuration that the run follows, every key with its value.
     package var configuration: FilePath { path.appending("config.resolved.yaml") }
     package var metrics: FilePath { path.appending("metrics.jsonl") }
+    /// The run's identity, its starts, how far each came and what its time went on.
+    package var history: FilePath { path.appending("history.jsonl") }
     package var log: FilePath { path.appending("log.txt") }
     /// Curves, scores, pictures, where time went: one page.
     package var report: FilePath { path.appending("report.html") }

@@ -55,7 +55,8 @@ package final class RunReporter {
             configuration.configuration.yaml(origins: configuration.origins), to: directory.configuration)
         try skipped.begin(isResumed: checkpoint != nil)
         batchRanks = description.batch.ranks
-        metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
+        let metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
+        self.metrics = metrics
         self.bestScores = bestScores
         for record in try MetricsFile.read(directory.metrics).records where record.kind == .evaluation {
             evaluatedSteps.insert(record.step)
@@ -67,7 +68,12 @@ package final class RunReporter {
         description.lines.forEach(note)
         note("run directory \(directory.path.shown)")
         description.forecasts.forEach(warn)
-        if let checkpoint { note("resuming from \(checkpoint): step \(position.step), epoch \(position.epoch)") }
+        if let checkpoint {
+            let lost = max(0, (metrics.lastDropped ?? 0) - position.step)
+            note(
+                "resuming from \(checkpoint): step \(position.step), epoch \(position.epoch)"
+                    + (lost > 0 ? "; \(lost) step\(lost == 1 ? " is" : "s are") trained anew" : ""))
+        }
         record(.start, position, epoch: Double(position.epoch), [:])
     }
 
@@ -161,6 +167,21 @@ package final class RunReporter {
         note("stopped by \(signal) after step \(position.step), which is saved: the same command goes on from there")
     }
 
+    /// Ranks came to differ, and all have gone back to a checkpoint.
+    func wentBack(
+        _ finding: String, from step: Int, to position: RunPosition, _ checkpoint: String, _ bestScores: BestScores
+    ) {
+        guard isRoot else { return }
+        warn(
+            "after step \(step) \(finding); all ranks go back to \(checkpoint): step \(position.step), and "
+                + "\(step - position.step) steps are trained anew; check the memory of those hosts")
+        self.bestScores = bestScores
+        evaluatedSteps = evaluatedSteps.filter { $0 <= position.step }
+        attempt { metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1) }
+        attempt { tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step) }
+        record(.start, position, epoch: Double(position.epoch), [:])
+    }
+
     package func saved(_ outcome: SaveOutcome) {
         switch outcome {
         case .committed(let path, let bytes, let seconds, let warnings):
@@ -242,6 +263,16 @@ package final class RunReporter {
         var figures = Figures()
         RunAccount.add(account.seconds, to: &figures)
         note(RunAccount(try figures.reduced(over: communicator), hosts: hosts).text)
+    }
+
+    /// Says which part of the time since the run's first start brought it further.
+    func tellGoodput(_ position: RunPosition) {
+        guard isRoot else { return }
+        attempt {
+            guard let goodput = Goodput(try RunEvent.read(directory.history), now: clock.wall) else { return }
+            note(goodput.text)
+            record(.end, position, epoch: Double(position.epoch), goodput.metrics)
+        }
     }
 
     package func note(_ text: String) { log?.info(text) }

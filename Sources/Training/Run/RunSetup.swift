@@ -5,9 +5,12 @@ import Learning
 import MessagePassing
 import SystemPackage
 import TensorCore
+import Threads
 
 /// What must stand before a run's first step, whatever it trains: checks, plans, pictures, lock.
 struct RunSetup<Pictures: TrainingPictures> {
+    /// When this program began with it, in seconds since 1970.
+    let began: Double
     let directory: RunDirectory
     let checks: StartChecks
     let host: HostLayout
@@ -27,7 +30,7 @@ struct RunSetup<Pictures: TrainingPictures> {
         _ configuration: RunConfiguration, _ runtime: MPIRuntime, find: (PictureRoots) throws -> Pictures
     ) throws {
         let world = runtime.world, directory = RunDirectory(configuration.run.directory)
-        self.directory = directory
+        (began, self.directory) = (SystemClock().wall, directory)
         runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
         runtime.watchdog.begin(.start)
         if configuration.parallel.checkCollectives { try world.checkOrder() }

@@ -26,6 +26,7 @@ package struct CurveSeries: Sendable {
             }
         case .start: if record.step > 0 { restarts.append(Double(record.step)) }
         case .evaluation: evaluations.append(record)
+        case .end: break
         }
     }
 

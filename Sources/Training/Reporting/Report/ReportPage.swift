@@ -23,7 +23,7 @@ package struct ReportPage {
     /// The page. Throws where a picture cannot be read.
     package func html() throws -> String {
         let title = runs.map(\.name).joined(separator: ", ")
-        let before = header(title) + tiles + scoreTable + charts, after = time + faults + details
+        let before = header(title) + tiles + scoreTable + charts, after = time + goodput + faults + details
         let room = Self.largest - ReportStyle.page(title, before + after).utf8.count
         let pictures = try runs.map { try ReportPictures($0, room: room / runs.count).html }.joined()
         return ReportStyle.page(title, before + pictures + after)
@@ -86,6 +86,18 @@ package struct ReportPage {
         }
         guard !bars.isEmpty else { return "" }
         return "<h2>Where the steps' time went</h2><div class=\"card\">\(bars.joined())</div>"
+    }
+
+    /// Since the first start, over all starts.
+    private var goodput: String {
+        let known = runs.compactMap { run in run.goodput.map { (run.name, $0) } }
+        guard !known.isEmpty else { return "" }
+        return "<h2>What the time since the first start went on</h2>"
+            + known.map { name, goodput in
+                "<p>\((runs.count > 1 ? name + ": " : "").escaped)goodput \(number(goodput.share)), "
+                    + "\(goodput.starts) start\(goodput.starts == 1 ? "" : "s"), \(TimeText.duration(goodput.wall))</p>"
+                    + table(["what", "seconds", "share"], goodput.rows)
+            }.joined()
     }
 
     private var faults: String {

@@ -7,6 +7,8 @@ package struct RunRecord: Sendable {
     package let directory: RunDirectory
     let metrics: [MetricRecord]
     let configuration: String
+    /// How much of the time brought it further, up to its last sign of life; nil where it has no history.
+    let goodput: Goodput?
     /// The log's last lines.
     let log: String
     /// What was drawn while scoring, by the step's number.
@@ -28,6 +30,8 @@ package struct RunRecord: Sendable {
         metrics = try MetricsFile.read(directory.metrics).records
         configuration =
             FileSystem.exists(directory.configuration) ? try WholeFile.text(of: directory.configuration) : ""
+        let events = try RunEvent.read(directory.history)
+        goodput = events.last.flatMap { Goodput(events, now: $0.time) }
         let lines =
             FileSystem.exists(directory.log)
             ? try WholeFile.text(of: directory.log).split(separator: "\n", omittingEmptySubsequences: false) : []

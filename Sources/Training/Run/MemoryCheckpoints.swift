@@ -1,0 +1,99 @@
+import Checkpointing
+import DataParallel
+import Files
+import Learning
+import MessagePassing
+import Settings
+import SystemPackage
+
+/// A run's checkpoints in the memory of its hosts: when they are made, and what is said of them. All of it is collective.
+final class MemoryCheckpoints {
+    let store: MemoryStore
+    private let saver: MemorySaver
+    private let reporter: RunReporter
+    private var pace: Pace
+    private var isOff = false
+    private var hasSaid = false
+    private var failuresSaid: Set<String> = []
+
+    /// Of the training time, where `checkpoint.memorySeconds` is `auto`.
+    private static let share = 0.01
+
+    /// - Parameters:
+    ///   - history: whose run this is.
+    ///   - carry: runs what travels between steps.
+    init(
+        _ settings: RunConfiguration.Checkpoint, _ history: RunHistory, host: HostLayout, reporter: RunReporter,
+        over communicator: any Collective, carry: @escaping MemorySaver.Carrier
+    ) throws {
+        self.reporter = reporter
+        store = MemoryStore(folder: settings.memoryDirectory, identity: history.identity)
+        pace = Pace(seconds: settings.memorySeconds.count.map(Double.init), share: Self.share)
+        let limit = settings.memoryLimit.count.map { $0 << 20 } ?? Self.automaticLimit(settings.memoryDirectory, host)
+        saver = try MemorySaver(store: store, communicator: communicator, limit: limit, carry: carry)
+    }
+
+    /// What checkpoints may take of a host whose user says nothing; nothing where the folder is not there.
+    private static func automaticLimit(_ folder: FilePath, _ host: HostLayout) -> Int {
+        min((FileSystem.freeSpace(in: folder) ?? 0) / 2, host.memoryPerRank * host.masks.count / 4)
+    }
+
+    /// Whether the state fits into what the hosts grant; says how it is kept, once.
+    func prepare(_ tensors: [SavedTensor]) {
+        let (bytes, granted) = saver.demand(tensors)
+        isOff = bytes > granted
+        let hosts = saver.plan.ranks.count
+        if isOff {
+            reporter.warn(
+                "no checkpoints in memory: they take \(mebibytes(bytes)) of a host, which grants \(mebibytes(granted)); raise "
+                    + "checkpoint.memoryLimit, or in a container the size of /dev/shm (docker --shm-size), or set "
+                    + "checkpoint.memorySeconds=0")
+        } else {
+            reporter.note(
+                "checkpoints in memory, at most \(mebibytes(bytes)) of each host: "
+                    + (hosts > 1
+                        ? "each host and the next one have its part, so that any one host may be lost"
+                        : "on one host they outlive its processes, not the host"))
+        }
+    }
+
+    /// Training went on for so many seconds.
+    func add(seconds: Double) { pace.add(seconds) }
+
+    /// Whether one shall be made now.
+    var isDue: Bool { !isOff && pace.isDue && !saver.isSaving }
+
+    func save(_ tensors: [SavedTensor], _ facts: CheckpointFacts) throws {
+        try tell(saver.begin(tensors, facts: facts))
+    }
+
+    /// Completes the one under way once all have their parts.
+    func poll() throws { try tell(saver.poll()) }
+
+    /// Waits for the one under way.
+    func finish() throws { try tell(saver.finish()) }
+
+    /// The run ended well, and its state is on disk.
+    func remove() throws {
+        do { try saver.removeAll() } catch let error as AgreedError { reporter.warn("\(error)") }
+    }
+
+    private func tell(_ outcome: MemorySaveOutcome?) throws {
+        switch outcome {
+        case nil: return
+        case .committed(_, let cost):
+            pace.done(cost: cost)
+            guard !hasSaid else { return }
+            hasSaid = true
+            reporter.note(
+                "a checkpoint in memory takes \(significant(cost)) s: one is made after every "
+                    + "\(significant(pace.seconds)) s of training")
+        case .failed(let reason):
+            pace.done(cost: 0.1)
+            guard failuresSaid.insert(reason).inserted else { return }
+            reporter.warn("no checkpoint was made in memory: \(reason); it is tried again")
+        }
+    }
+
+    private func mebibytes(_ bytes: Int) -> String { "\(significant(Double(bytes) / 0x1p20)) MiB" }
+}

@@ -1,0 +1,146 @@
+import Checkpointing
+import DataParallel
+import Files
+import MessagePassing
+import PixelLearning
+import Settings
+import SystemPackage
+import TensorCore
+import TestSupport
+import Testing
+import Training
+
+/// What is kept of a run over its starts, and what follows from it.
+@Suite struct RunHistoryTests {
+    // MARK: The file
+
+    @Test func theIdentityStaysAndStartsAreCounted() throws {
+        try withTemporaryDirectory { path in
+            let directory = RunDirectory(FilePath(path))
+            let identities = try [0, 40, 30].enumerated().map { number, step -> String in
+                let identities = try SimulatedRanks(2).run { world -> String in
+                    let history = try RunHistory(directory, over: world)
+                    #expect(history.start == number && history.identity.count > 8)
+                    try history.begin(step: step, began: 1, over: world)
+                    #expect(history.start == number + 1)
+                    history.stepped(step + 5, seconds: 2)
+                    if number == 2 { history.end(step: step + 5, status: 0) }
+                    return history.identity
+                }
+                #expect(Set(identities).count == 1)
+                return identities[0]
+            }
+            #expect(Set(identities).count == 1)
+            let events = try RunEvent.read(directory.history)
+            #expect(events.map(\.kind) == [.run, .start, .start, .start, .beat, .ended])
+            #expect(events[4].spent == ["training": 2] && events[4].step == 35 && events[5].status == 0)
+            // A crash within a line, and the next start behind it: what is whole is read.
+            let file = try AppendedFile(path: directory.history)
+            try file.append(Array(#"{"kind":"beat","ti"#.utf8) + RunEvent(.start, time: 9, step: 7).line)
+            try file.append(RunEvent(.beat, time: 10, step: 8).line)
+            #expect(try RunEvent.read(directory.history).map(\.kind) == events.map(\.kind) + [.beat])
+            RunEvent.noteEnd(of: RunDirectory(FilePath(path + "/nothing")), status: 1)
+        }
+    }
+
+    // MARK: Goodput
+
+    private func start(_ step: Int, began: Double?, ready: Double) -> RunEvent {
+        RunEvent(.start, time: ready, step: step, began: began)
+    }
+
+    private func beat(_ time: Double, _ step: Int, training: Double, saving: Double = 0) -> RunEvent {
+        RunEvent(.beat, time: time, step: step, spent: ["training": training, "saving": saving])
+    }
+
+    @Test func anUndisturbedRunIsItsSteps() throws {
+        let goodput = try #require(
+            Goodput([start(0, began: 100, ready: 110), beat(200, 50, training: 80, saving: 6)], now: 200))
+        #expect(goodput.wall == 100 && goodput.share == 0.8 && goodput.starts == 1)
+        #expect(goodput.seconds == [.training: 80, .again: 0, .saving: 6, .evaluating: 0, .restart: 10, .rest: 4])
+        #expect(
+            goodput.text.hasPrefix("goodput 0.8 of 1m40s since the first of 1 start: steps that counted 80.0 s, saving")
+        )
+        #expect(goodput.metrics["goodput"] == 0.8 && goodput.metrics["secondsTraining"] == 80)
+        #expect(Goodput([RunEvent(.run, time: 0, identity: "x")], now: 9) == nil)
+    }
+
+    /// A fault after step 50 that costs ten steps, 2 s until it is noticed, and 5 s until training goes on.
+    @Test func aFaultCostsWhatItCosts() throws {
+        let events = [
+            start(0, began: 0, ready: 0), beat(100, 50, training: 100), RunEvent(.ended, time: 102, status: 137),
+            start(40, began: 104, ready: 107), beat(127, 50, training: 20),
+        ]
+        let goodput = try #require(Goodput(events, now: 127))
+        #expect(abs(goodput.seconds[.training]! - 100) < 1e-9 && abs(goodput.seconds[.again]! - 20) < 1e-9)
+        #expect(goodput.seconds[.detection] == 2 && goodput.seconds[.restart] == 5 && goodput.starts == 2)
+        #expect(abs(goodput.share - 100 / 127) < 1e-12)
+        #expect(abs(goodput.seconds.values.reduce(0, +) - goodput.wall) < 1e-9)
+        // Going back once more, over both, costs of both.
+        let further = try #require(
+            Goodput(events + [start(20, began: nil, ready: 127), beat(137, 25, training: 10)], now: 137))
+        #expect(abs(further.seconds[.training]! - 50) < 1e-9 && abs(further.seconds[.again]! - 80) < 1e-9)
+    }
+
+    @Test func waitingThatWasAskedForIsNoFault() throws {
+        let events = [
+            start(0, began: 0, ready: 1), beat(50, 10, training: 49),
+            RunEvent(.ended, time: 50, status: stoppedExitStatus),
+            RunEvent(.ended, time: 51, status: stoppedExitStatus), start(10, began: 90, ready: 91),
+            beat(100, 12, training: 9),
+        ]
+        let goodput = try #require(Goodput(events, now: 100))
+        #expect(goodput.seconds[.stopped] == 40 && goodput.seconds[.detection] == 0 && goodput.seconds[.restart] == 2)
+        #expect(goodput.share == 0.58)
+    }
+
+    // MARK: What is due
+
+    @Test func whatMayCostAShareIsDueByWhatItCost() {
+        var pace = Pace(seconds: nil, share: 0.01)
+        #expect(pace.isDue, "what it costs is not known before the first time")
+        pace.done(cost: 0.5)
+        pace.add(49)
+        #expect(!pace.isDue && pace.seconds == 50)
+        pace.add(1)
+        #expect(pace.isDue)
+        var fixed = Pace(seconds: 7, share: 0.01)
+        fixed.done(cost: 100)
+        fixed.add(6.9)
+        #expect(!fixed.isDue)
+        fixed.add(0.1)
+        #expect(fixed.isDue)
+    }
+
+    /// Three ranks, one of which comes to differ.
+    @Test func ranksThatDifferAreFoundWhenTheyAreCompared() throws {
+        var numbers = RunConfiguration(task: PretrainingSettings()).numbers
+        numbers.replicaSteps = 3
+        let found = try SimulatedRanks(3).run { [numbers] world -> (due: [Int], errors: [String]) in
+            var watch = ReplicaWatch(numbers), due: [Int] = [], errors: [String] = []
+            let weights = Tensor([4], [1, 2, 3, 4])
+            for step in 1...7 {
+                if step == 5, world.rank == 2 { weights.floats[1] = 2.0000002 }
+                guard watch.isDue(at: step) else { continue }
+                due.append(step)
+                do {
+                    try watch.compare([("weights", weights)], at: step, over: world)
+                } catch let error as ReplicaMismatchError {
+                    errors.append(error.finding)
+                }
+            }
+            return (due, errors)
+        }
+        for rank in found {
+            #expect(rank.due == [3, 6])
+            #expect(
+                rank.errors == [
+                    "ranks do not agree on the values of weights: rank 2 (host2) differs from the rest of 3"
+                ])
+        }
+        numbers.replicaSteps = 0
+        #expect(!ReplicaWatch(numbers).isDue(at: 3))
+        numbers.replicaSteps = .auto
+        #expect(ReplicaWatch(numbers).isDue(at: 1))
+    }
+}
