@@ -26,6 +26,9 @@ let hasOneDNN =
     && FileManager.default.fileExists(atPath: "/usr/include/oneapi/dnnl/dnnl.h")
 let oneDNN: [Target] = hasOneDNN ? [.target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")])] : []
 
+// MPI by the name that pkg-config has for it: Open MPI's, or with PIXPRO_MPI=mpich (impi) that of MPICH (Intel MPI).
+let mpi = Context.environment["PIXPRO_MPI"] ?? "ompi-c"
+
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -55,7 +58,7 @@ let package = Package(
     ],
     targets: oneDNN + [
         // The only places that see C headers.
-        .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "CMPI", pkgConfig: mpi, providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .target(name: "CVector"),
         .target(name: "CKernels"),

@@ -7,11 +7,29 @@
 #include <unistd.h>
 
 static inline MPI_Comm cmpi_comm_world(void) { return MPI_COMM_WORLD; }
-static inline MPI_Comm cmpi_comm_null(void) { return MPI_COMM_NULL; }
 static inline MPI_Errhandler cmpi_errors_return(void) { return MPI_ERRORS_RETURN; }
 static inline const void *cmpi_in_place(void) { return MPI_IN_PLACE; }
 static inline MPI_Status *cmpi_status_ignore(void) { return MPI_STATUS_IGNORE; }
 static inline MPI_Status *cmpi_statuses_ignore(void) { return MPI_STATUSES_IGNORE; }
+
+// Handles are pointers in Open MPI and numbers in MPICH, and Swift passes pointers to the two differently: calls that make
+// one return it.
+typedef struct {
+    int code;
+    MPI_Comm comm;
+} cmpi_new_comm;
+
+static inline cmpi_new_comm cmpi_comm_dup(MPI_Comm comm) {
+    cmpi_new_comm made = {MPI_SUCCESS, MPI_COMM_NULL};
+    made.code = MPI_Comm_dup(comm, &made.comm);
+    return made;
+}
+static inline cmpi_new_comm cmpi_comm_split(MPI_Comm comm, int color, int key) {
+    cmpi_new_comm made = {MPI_SUCCESS, MPI_COMM_NULL};
+    made.code = MPI_Comm_split(comm, color, key, &made.comm);
+    return made;
+}
+static inline int cmpi_comm_free(MPI_Comm comm) { return MPI_Comm_free(&comm); }
 
 static inline MPI_Datatype cmpi_byte(void) { return MPI_BYTE; }
 static inline MPI_Datatype cmpi_int(void) { return MPI_INT; }

@@ -55,28 +55,25 @@ package final class Communicator: Collective, @unchecked Sendable {
     }
 
     package func duplicated(name: String, elementsPerCall: Int) throws -> Communicator {
-        var copy: MPI_Comm? = nil
-        try collective("MPI_Comm_dup") { MPI_Comm_dup(handle, &copy) }
-        let duplicate = try Communicator(handle: copy!, name: name, elementsPerCall: elementsPerCall)
+        let copy = try made("MPI_Comm_dup") { cmpi_comm_dup(handle) }
+        let duplicate = try Communicator(handle: copy, name: name, elementsPerCall: elementsPerCall)
         if orderCheck != nil { try duplicate.checkOrder() }
         return duplicate
     }
 
     package func split(color: Int?, name: String) throws -> (any Collective)? {
-        var part: MPI_Comm? = nil
         let wanted = color.map(Int32.init) ?? Int32(cmpi_undefined)
-        try collective("MPI_Comm_split") { MPI_Comm_split(handle, wanted, Int32(rank), &part) }
+        let part = try made("MPI_Comm_split") { cmpi_comm_split(handle, wanted, Int32(rank)) }
         guard color != nil else {
             // Numbers of communicators stay the same on all ranks.
             CollectiveLog.shared.removeChannel(CollectiveLog.shared.addChannel(name))
             return nil
         }
-        return try Communicator(handle: part!, name: name, elementsPerCall: elementsPerCall)
+        return try Communicator(handle: part, name: name, elementsPerCall: elementsPerCall)
     }
 
     package func free() throws {
-        var handle: MPI_Comm? = self.handle
-        try collective("MPI_Comm_free") { MPI_Comm_free(&handle) }
+        try collective("MPI_Comm_free") { cmpi_comm_free(handle) }
         CollectiveLog.shared.removeChannel(channel)
     }
 
@@ -88,9 +85,8 @@ package final class Communicator: Collective, @unchecked Sendable {
     /// that names both calls rather than a hang or wrong numbers. Slow; communicators duplicated from now on do the
     /// same. Collective.
     package func checkOrder() throws {
-        var shadow: MPI_Comm? = nil
-        try collective("MPI_Comm_dup") { MPI_Comm_dup(handle, &shadow) }
-        orderCheck = CollectiveOrderCheck(shadow: shadow!, rank: rank, size: size)
+        let shadow = try made("MPI_Comm_dup") { cmpi_comm_dup(handle) }
+        orderCheck = CollectiveOrderCheck(shadow: shadow, rank: rank, size: size)
     }
 
     package func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value {
@@ -108,6 +104,16 @@ package final class Communicator: Collective, @unchecked Sendable {
         try orderCheck?.check("\(name) \(function)\(uneven ? "" : " of \(count) elements")", purpose: purpose)
         try check(call(), function)
         CollectiveLog.shared.end(channel: channel)
+    }
+
+    /// The communicator that a collective call makes.
+    private func made(_ function: StaticString, _ call: () -> cmpi_new_comm) throws -> MPI_Comm {
+        var made = cmpi_new_comm()
+        try collective(function) {
+            made = call()
+            return made.code
+        }
+        return made.comm
     }
 
     func check(_ code: Int32, _ function: StaticString) throws {
