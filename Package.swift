@@ -233,7 +233,10 @@ let package = Package(
             ]),
         tests(
             "LaunchingTests",
-            ["DenseTasks", "Drawing", "Launching", "Learning", "PixelLearning", "Settings", "TensorCore", "Training"]),
+            [
+                "DenseTasks", "Drawing", "Launching", "Learning", "MessagePassing", "PixelLearning", "Settings",
+                "TensorCore", "Training",
+            ]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]
 )

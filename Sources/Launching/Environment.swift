@@ -14,10 +14,13 @@ enum Environment {
     static var all: [String: String] {
         let names = [
             "SLURM_JOB_ID", "SLURM_JOB_NODELIST", "SLURM_NTASKS_PER_NODE", "PBS_NODEFILE",
-            "OMPI_MCA_orte_default_hostfile",
+            "OMPI_MCA_orte_default_hostfile", "PRTE_MCA_prte_default_hostfile",
         ]
         return Dictionary(uniqueKeysWithValues: names.compactMap { name in value(name).map { (name, $0) } })
     }
+
+    /// What Open MPI is told to reach hosts by; in cluster/run an agent of its own.
+    static var agent: String? { value("OMPI_MCA_plm_rsh_agent") ?? value("PRTE_MCA_plm_ssh_agent") }
 
     /// Open MPI refuses to run as root, which is how containers run, unless told twice.
     static var forMPI: [String: String] {

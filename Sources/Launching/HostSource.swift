@@ -23,7 +23,7 @@ package enum HostSource: Sendable, Equatable {
             self = .slurm(nodes: nodes, slots: environment["SLURM_NTASKS_PER_NODE"].flatMap { Int($0) })
         } else if let path = path("PBS_NODEFILE") {
             self = .pbs(path)
-        } else if let path = path("OMPI_MCA_orte_default_hostfile") {
+        } else if let path = path("OMPI_MCA_orte_default_hostfile") ?? path("PRTE_MCA_prte_default_hostfile") {
             self = .openMPI(path)
         } else {
             self = .thisMachine

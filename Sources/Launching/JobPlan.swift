@@ -49,11 +49,14 @@ package struct JobPlan: Sendable, Equatable {
         package var program: FilePath
         /// What `pixpro train` is given.
         package var arguments: [String]
+        /// Of the mpirun that reads it.
+        package var dialect: JobStarter.Dialect
 
         package init(
             hostFile: FilePath, agent: String? = nil, interface: String? = nil, hasLibraryPath: Bool = false,
-            program: FilePath, arguments: [String]
+            program: FilePath, arguments: [String], dialect: JobStarter.Dialect
         ) {
+            self.dialect = dialect
             (self.hostFile, self.agent, self.interface) = (hostFile, agent, interface)
             (self.hasLibraryPath, self.program, self.arguments) = (hasLibraryPath, program, arguments)
         }
@@ -62,18 +65,26 @@ package struct JobPlan: Sendable, Equatable {
     /// The words of the mpirun line.
     package func words(_ line: Line) -> [String] {
         var words = ["mpirun", "--hostfile", line.hostFile.text, "-n", "\(ranks)"]
+        let isFive = line.dialect == .five
+        // Open MPI 5 calls a socket a package.
+        let socket = isFive ? "package" : "socket"
         // One rank a socket keeps to it. Otherwise hosts take turns, so that with fewer ranks than slots each still takes
         // part, and the program shares a host's cores among its ranks by itself.
         words +=
             isBySocket
-            ? ["--map-by", "ppr:1:socket", "--bind-to", "socket"] : ["--map-by", "node", "--bind-to", "none"]
-        if let agent = line.agent { words += ["--mca", "plm_rsh_agent", agent] }
+            ? ["--map-by", "ppr:1:\(socket)", "--bind-to", socket] : ["--map-by", "node", "--bind-to", "none"]
+        // What concerns its daemons Open MPI 5 leaves to PRRTE, whose parameters have an option of their own.
+        func daemons(_ name: String, inFive: String? = nil, _ value: String) -> [String] {
+            isFive ? ["--prtemca", inFive ?? name, value] : ["--mca", name, value]
+        }
+        if let agent = line.agent { words += daemons("plm_rsh_agent", inFive: "plm_ssh_agent", agent) }
         if let network = line.interface {
-            words += ["--mca", "btl_tcp_if_include", network, "--mca", "oob_tcp_if_include", network]
+            words += ["--mca", "btl_tcp_if_include", network]
+            words += daemons("oob_tcp_if_include", inFive: "prte_if_include", network)
         }
         // A daemon that is gone is noticed within half a minute, not within minutes.
         for (name, seconds) in [("time", 10), ("intvl", 5), ("probes", 3)] {
-            words += ["--mca", "oob_tcp_keepalive_\(name)", "\(seconds)"]
+            words += daemons("oob_tcp_keepalive_\(name)", "\(seconds)")
         }
         // One matrix thread for each of the program's own; its environment is that of the launcher.
         words += ["-x", "OMP_NUM_THREADS=1", "-x", "OPENBLAS_NUM_THREADS=1", "-x", "PATH"]

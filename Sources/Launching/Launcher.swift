@@ -56,13 +56,14 @@ package final class Launcher: Sendable {
     }
 
     private func supervise() async throws -> Int32 {
+        let starter = try await JobStarter.fitting(.ofThisProcess)
         let source = try HostSource(file: options.hosts, environment: Environment.all)
         let hosts = try await source.hosts()
         // In cluster/run the hosts are reached by its own agent.
-        let agent = options.agent == "ssh" ? Environment.value("OMPI_MCA_plm_rsh_agent") ?? "ssh" : options.agent
+        let agent = options.agent == "ssh" ? Environment.agent ?? "ssh" : options.agent
         let build = try HostFacts.ofThisHost(HostQuestion()).build
         let asking = PreflightCommand(
-            way: source.isSlurm ? .slurm : .agent(agent), program: options.program, build: build,
+            way: source.isSlurm ? .slurm : .agent(agent), program: options.program, starter: starter, build: build,
             thisHost: Environment.hostName)
         if options.isDryRun { return try await dryRun(hosts, asking) }
         var last = Preflight([]), policy = RestartPolicy(options.restart), mark = try RunSight.mark(of: directory),
@@ -147,12 +148,13 @@ package final class Launcher: Sendable {
     }
 
     /// - Parameter isBegun: a run with a checkpoint, which the program then never begins anew either.
-    private func words(_ plan: JobPlan, hostFile: FilePath, agent: String?, isBegun: Bool) -> [String] {
+    private func words(_ plan: JobPlan, hostFile: FilePath, _ asking: PreflightCommand, isBegun: Bool) -> [String] {
         plan.words(
             JobPlan.Line(
-                hostFile: hostFile, agent: agent, interface: options.interface,
+                hostFile: hostFile, agent: asking.agent, interface: options.interface,
                 hasLibraryPath: Environment.value("LD_LIBRARY_PATH") != nil, program: options.program,
-                arguments: (isBegun ? ["--set", "checkpoint.resume=required"] : []) + arguments))
+                arguments: (isBegun ? ["--set", "checkpoint.resume=required"] : []) + arguments,
+                dialect: asking.starter.dialect))
     }
 
     /// Prints the line for the hosts that answer; looks at nothing but them, and makes nothing.
@@ -166,7 +168,7 @@ package final class Launcher: Sendable {
         }
         let file = RunSight.folder(directory).appending("hosts")
         print(
-            words(try plan(preflight), hostFile: file, agent: asking.agent, isBegun: false).map(Command.quoted).joined(
+            words(try plan(preflight), hostFile: file, asking, isBegun: false).map(Command.quoted).joined(
                 separator: " "))
         return 0
     }
@@ -189,7 +191,7 @@ package final class Launcher: Sendable {
         let files = RunDirectory(directory), glance = MetricsGlance(files.metrics), begin = clock.monotonic
         let job = Job(
             words: words(
-                plan, hostFile: hostFile, agent: asking.agent,
+                plan, hostFile: hostFile, asking,
                 isBegun: before.newestStep > 0 && configuration.checkpoint.resume == .auto),
             environment: Environment.forMPI,
             ended: files.watchdog.appending("ended"),

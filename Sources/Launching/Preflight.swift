@@ -15,8 +15,8 @@ package enum Lack: Sendable, Hashable {
         switch self {
         case .answer(let reason): "does not answer: \(reason)"
         case .daemon:
-            "has no Open MPI: its shell for commands finds no orted (install it, or put it on the PATH of shells that "
-                + "are not logged in)"
+            "has no Open MPI as here: its shell for commands does not find mpirun's daemon (install it, or put it on the "
+                + "PATH of shells that are not logged in)"
         case .program(let path): "has no program \(path): is its file system mounted there?"
         case .start(let reason): "cannot start the program: \(reason)"
         case .build(let build, let own): "has another build of the program (\(build), here it is \(own))"

@@ -16,14 +16,19 @@ package struct PreflightCommand: Sendable {
 
     let way: Way
     let program: FilePath
+    /// Has a daemon on every host.
+    let starter: JobStarter
     /// The checksum of the program here.
     let build: String
     let thisHost: String
     /// Between looks at hosts that a running job is without.
     let secondsBetweenLooks: Double
 
-    package init(way: Way, program: FilePath, build: String, thisHost: String, secondsBetweenLooks: Double = 60) {
-        (self.way, self.program, self.build) = (way, program, build)
+    package init(
+        way: Way, program: FilePath, starter: JobStarter, build: String, thisHost: String,
+        secondsBetweenLooks: Double = 60
+    ) {
+        (self.way, self.program, self.starter, self.build) = (way, program, starter, build)
         (self.thisHost, self.secondsBetweenLooks) = (thisHost, secondsBetweenLooks)
     }
 
@@ -106,7 +111,7 @@ package struct PreflightCommand: Sendable {
         let libraries = Environment.value("LD_LIBRARY_PATH").map {
             "LD_LIBRARY_PATH=\(Command.quoted($0)); export LD_LIBRARY_PATH; "
         }
-        return (libraries ?? "") + "command -v orted >/dev/null 2>&1 || echo '\(Self.noDaemon)'; "
+        return (libraries ?? "") + "command -v \(starter.daemon) >/dev/null 2>&1 || echo '\(Self.noDaemon)'; "
             + "if [ -x \(Command.quoted(program.text)) ]; then \(report); else echo '\(Self.noProgram)'; fi"
     }
 

@@ -27,12 +27,22 @@ package final class MPIRuntime: Sendable {
         let watchdog = try Watchdog(program: program)
         var provided: Int32 = 0
         let required = Int32(cmpi_thread_multiple)
+        let starter = ProcessStarter.ofThisProcess, library = MPILibrary.ofThisProcess
+        // There Open MPI ends the process itself, in words that name Slurm's parts and not what to do.
+        if starter.kind == .slurm(offer: nil), library.release?.maker == .openMPI,
+            let reason = starter.separation(worldSize: 1, library: library)
+        {
+            throw SeparateWorldsError(description: reason)
+        }
         try MPIError.check(MPI_Init_thread(nil, nil, required, &provided), "MPI_Init_thread", rank: -1)
         let world = try Communicator(world: cmpi_comm_world())
         guard provided >= required else {
             throw MPIStartError(
                 description: "this MPI library grants thread level \(provided), but MPI_THREAD_MULTIPLE (\(required)) "
                     + "is needed; use an MPI built with thread support (Debian's libopenmpi-dev is)")
+        }
+        if let reason = starter.separation(worldSize: world.size, library: library) {
+            throw SeparateWorldsError(description: reason)
         }
         let hostName = nameOfThisHost
         try watchdog.connect(world, hostName: hostName)
@@ -48,7 +58,10 @@ package final class MPIRuntime: Sendable {
     ///
     /// Containers often forbid it, and Open MPI 4.1 then fails in the middle of a message rather than at its start.
     private static func copyOnceWhereAllowed() {
-        setenv("OMPI_MCA_btl_vader_single_copy_mechanism", cmpi_may_read_other_processes() != 0 ? "cma" : "none", 0)
+        let isAllowed = cmpi_may_read_other_processes() != 0
+        setenv("OMPI_MCA_btl_vader_single_copy_mechanism", isAllowed ? "cma" : "none", 0)
+        // Open MPI 5 has it elsewhere.
+        if !isAllowed { setenv("OMPI_MCA_smsc", "^cma", 0) }
     }
 
     /// Ends MPI on all ranks together; no communicator may be used afterwards.
@@ -69,14 +82,14 @@ package final class MPIRuntime: Sendable {
     package static var nameOfThisHost: String {
         MPIError.string(capacity: cmpi_max_processor_name) { MPI_Get_processor_name($0, $1) }
     }
-
-    /// For example `Open MPI v4.1.4, package: Debian OpenMPI, …`.
-    package static var libraryVersion: String {
-        MPIError.string(capacity: cmpi_max_library_version_string) { MPI_Get_library_version($0, $1) }
-    }
 }
 
 /// MPI runs, but not as this program needs it.
 package struct MPIStartError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// Processes that were started as one job, each of which is alone in MPI's world.
+package struct SeparateWorldsError: Error, CustomStringConvertible {
     package let description: String
 }

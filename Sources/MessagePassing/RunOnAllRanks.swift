@@ -9,6 +9,14 @@ package func runOnAllRanks(program: String = "pixpro", _ body: (MPIRuntime) thro
     let runtime: MPIRuntime
     do {
         runtime = try MPIRuntime.start(program: program)
+    } catch let error as SeparateWorldsError {
+        // All have the same to say: one speaks, and the others stay until it has, as launchers end all when one leaves.
+        if ProcessStarter.ofThisProcess.rank == 0 {
+            StandardError.write(line: "\(program): error: \(error)")
+        } else {
+            sleep(2)
+        }
+        exit(errorExitStatus)
     } catch {
         StandardError.write(line: "\(program): error: cannot start MPI: \(error)")
         exit(errorExitStatus)

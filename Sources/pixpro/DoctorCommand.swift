@@ -1,4 +1,5 @@
 import ArgumentParser
+import Launching
 import MessagePassing
 import Training
 
@@ -11,10 +12,12 @@ struct DoctorCommand: ParsableCommand {
     @OptionGroup var options: ConfigurationOptions
 
     func run() throws {
+        // Before MPI: a program is not to be started while it runs.
+        let mpirun = ProcessStarter.ofThisProcess.kind == .none ? try wait(for: JobStarter.found) : nil
         var isHealthy = true
         runOnAllRanks { runtime in
             let loaded = try options.load(runtime.world)
-            let report = try DoctorReport(runtime, loaded.configuration)
+            let report = try DoctorReport(runtime, loaded.configuration, mpirun: mpirun)
             isHealthy = report.isHealthy
             if runtime.world.isRoot { print(report.text) }
         }

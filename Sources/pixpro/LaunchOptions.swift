@@ -75,18 +75,22 @@ struct LaunchOptions: ParsableArguments {
 
 /// Runs what waits by Swift's concurrency, as few commands do, to its end.
 func waitForStatus(_ body: @escaping @Sendable () async -> Int32) -> Int32 {
-    // Where the system gives no threads, Swift's tasks wait for ever.
-    do { try SystemThread("launcher") {}.join() } catch { return Launcher.refuse(error) }
-    let outcome = StatusBox(), done = DispatchSemaphore(value: 0)
+    do { return try wait(for: body) } catch { return Launcher.refuse(error) }
+}
+
+/// Runs `body` to its end; throws where the system gives no threads: Swift's tasks would wait for ever.
+func wait<Value: Sendable>(for body: @escaping @Sendable () async -> Value) throws -> Value {
+    try SystemThread("launcher") {}.join()
+    let outcome = Outcome<Value>(), done = DispatchSemaphore(value: 0)
     Task.detached {
-        outcome.status = await body()
+        outcome.value = await body()
         done.signal()
     }
     done.wait()
-    return outcome.status
+    return outcome.value!
 }
 
-private final class StatusBox: @unchecked Sendable {
+private final class Outcome<Value>: @unchecked Sendable {
     // @unchecked: read after the semaphore that its one writer signals.
-    var status: Int32 = 0
+    var value: Value?
 }

@@ -31,7 +31,8 @@ struct Pixpro: ParsableCommand {
         if isTraining { StopRequest.hold() }
         MatrixLibrary.prepare()
         if isTraining {
-            StopRequest.install(speaker: rankOfLauncher ?? 0 == 0 ? "pixpro" : nil, status: stoppedExitStatus)
+            StopRequest.install(
+                speaker: ProcessStarter.ofThisProcess.rank == 0 ? "pixpro" : nil, status: stoppedExitStatus)
         }
         do {
             var command = try parseAsRoot(FilePath.argumentTexts)
@@ -39,7 +40,7 @@ struct Pixpro: ParsableCommand {
             writeOut()
         } catch {
             // The other ranks leave a little later: the launcher ends all once the first has left.
-            if let rank = rankOfLauncher, rank > 0 {
+            if ProcessStarter.ofThisProcess.rank > 0 {
                 sleep(2)
                 Glibc.exit(exitCode(for: error).rawValue)
             }
@@ -52,13 +53,5 @@ struct Pixpro: ParsableCommand {
         guard fflush(nil) != 0, errno != EPIPE else { return }
         _ = StandardError.write("pixpro: error: cannot write to standard output: \(String(cString: strerror(errno)))\n")
         Glibc.exit(1)
-    }
-
-    /// This process's number as the launcher gave it, before MPI is started.
-    private static var rankOfLauncher: Int? {
-        for name in ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"] {
-            if let value = getenv(name), let rank = Int(String(cString: value)) { return rank }
-        }
-        return nil
     }
 }

@@ -94,6 +94,24 @@ import Training
             "pixpro", ranks: 2, ["doctor", "--set", "parallel.oversubscribe=true"], timeLimit: 30)
         #expect(
             result.status == 0 && result.output.contains("Open MPI") && result.output.contains("OpenBLAS"), "\(result)")
+        #expect(result.output.contains("/libmpi.so."), "\(result)")
+        #expect(result.output.contains(/mpirun started 2 ranks, which fits the library/), "\(result)")
+    }
+
+    /// Each of them would train the whole run.
+    @Test func processesThatMPIDoesNotJoinAreRefused() throws {
+        try SmallRun.with { run in
+            for rank in ["0", "1"] {
+                let result = try runProcess(
+                    try MPILauncher.product("pixpro"), ["train"] + run.arguments(),
+                    environment: MPILauncher.environment.merging([
+                        "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": rank,
+                    ]) { $1 }, timeLimit: 30)
+                #expect(result.status == 78 && !FileManager.default.fileExists(atPath: run.run), "\(result)")
+                let start = "pixpro: error: srun without PMIx started 2 processes together, but Open MPI "
+                #expect(rank == "0" ? result.errorOutput.hasPrefix(start) : result.errorOutput.isEmpty, "\(result)")
+            }
+        }
     }
 
     @Test func packedShardsTrainLikeTheFolder() throws {

@@ -18,7 +18,10 @@ import Testing
         ///   - mpirun: lines of bash in the place of a job; `$start` is its number, `began`, `trained STEP`, `saved STEP`
         ///     and `away FOLDER SECONDS` help.
         ///   - agent: lines of bash in the place of ssh, with `$host` and `$command`.
-        init(_ folder: String, mpirun: String, agent: String = "exec sh -c \"$command\"") throws {
+        ///   - version: what mpirun says to `--version`; by itself the words of the real one.
+        init(
+            _ folder: String, mpirun: String, agent: String = "exec sh -c \"$command\"", version: String? = nil
+        ) throws {
             self.folder = folder
             for name in ["bin", "photos", "temporary"] {
                 try FileManager.default.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
@@ -28,6 +31,9 @@ import Testing
             try script(
                 "bin/mpirun",
                 """
+                if [[ $1 == --version ]]; then
+                    \(version.map { "printf '\($0)'; exit" } ?? "PATH=${PATH#*:} exec mpirun --version")
+                fi
                 run=\(run) start=$(($(wc -l <\(folder)/starts) + 1))
                 echo "$*" >>\(folder)/starts
                 began() { echo "{\\"kind\\":\\"start\\",\\"step\\":0,\\"epoch\\":0,\\"time\\":$(date +%s.%N)}" >>$run/metrics.jsonl; }
@@ -63,9 +69,12 @@ import Testing
     }
 
     private func stage(
-        mpirun: String, agent: String = "exec sh -c \"$command\"", _ body: (Stage) throws -> Void
+        mpirun: String, agent: String = "exec sh -c \"$command\"", version: String? = nil,
+        _ body: (Stage) throws -> Void
     ) throws {
-        try withTemporaryDirectory { try body(try Stage($0, mpirun: mpirun, agent: agent)) }
+        try withTemporaryDirectory {
+            try body(try Stage($0, mpirun: mpirun, agent: agent, version: version))
+        }
     }
 
     // MARK: Options and hosts
@@ -77,6 +86,23 @@ import Testing
             #expect(
                 result.status == 0 && result.output.hasSuffix("train \(words.joined(separator: " "))\n"), "\(result)")
             #expect(stage.starts == 0 && !FileManager.default.fileExists(atPath: stage.run))
+        }
+    }
+
+    @Test func anMpirunThatCannotStartTheProgramIsRefused() throws {
+        for (words, reason) in [
+            ("HYDRA build details:\n    Version:    4.0.2", "the mpirun on the PATH is MPICH 4.0.2's"),
+            ("Intel(R) MPI Library for Linux* OS, Version 2021.9", "the mpirun on the PATH is Intel MPI 2021.9's"),
+            ("mpirun (Open MPI) 9.0.1", "ranks would not find each other"), ("", "there is no mpirun of Open MPI"),
+        ] {
+            try stage(mpirun: "exit 0", version: words) { stage in
+                for options in [[], ["--dry-run"]] {
+                    let result = try stage.launch(options)
+                    #expect(result.status == 69 && stage.starts == 0, "\(result)")
+                    #expect(result.errorOutput.contains(reason), "\(result)")
+                }
+                #expect(!FileManager.default.fileExists(atPath: stage.run))
+            }
         }
     }
 
@@ -100,7 +126,7 @@ import Testing
         let agent = """
             case $host in
             silent) echo "connect to host silent: No route to host" >&2; exit 255 ;;
-            daemon) command=${command/command -v orted/false} ;;
+            daemon) command=${command/command -v ???ed/false} ;;
             program) command=${command//pixpro host-report/pixpro-gone host-report} command=${command/pixpro ]/pixpro-gone ]} ;;
             pictures) command=${command//photos/photos-gone} ;;
             other) command=${command//--mark /--mark another} ;;
@@ -115,7 +141,7 @@ import Testing
             let result = try stage.launch(["--restart", "1"], hosts: hosts)
             #expect(result.status == 0 && stage.starts == 1, "\(result)")
             for line in [
-                "host daemon has no Open MPI: ",
+                "host daemon has no Open MPI as here: ",
                 "host silent does not answer: connect to host silent: No route to host",
                 "host program has no program ", "host pictures does not see the pictures: \(stage.folder)/photos-gone",
                 "host other does not see the run's directory: ", "host full has no room for Open MPI's files: ",

@@ -9,9 +9,11 @@ import Testing
         return Preflight.Finding(host: ListedHost(name: name, slots: slots), facts: facts, lacks: [])
     }
 
-    private func words(_ plan: JobPlan) -> [String] {
+    private func words(_ plan: JobPlan, _ dialect: JobStarter.Dialect = .four) -> [String] {
         plan.words(
-            .init(hostFile: "/r/hosts", agent: "ssh", interface: "eth0", program: "/p", arguments: ["--config", "a b"]))
+            .init(
+                hostFile: "/r/hosts", agent: "ssh", interface: "eth0", program: "/p", arguments: ["--config", "a b"],
+                dialect: dialect))
     }
 
     /// Not as many as the launching host has.
@@ -20,6 +22,20 @@ import Testing
         #expect(plan.hostFile == "a slots=2\nb slots=4\n" && plan.ranks == 6 && plan.isBySocket)
         #expect(words(plan).starts(with: ["mpirun", "--hostfile", "/r/hosts", "-n", "6", "--map-by", "ppr:1:socket"]))
         #expect(words(plan).suffix(4) == ["/p", "train", "--config", "a b"])
+    }
+
+    /// Its own parameters are told to mpirun by other options from Open MPI 5 on.
+    @Test func theLineIsInTheDialectOfMpirun() {
+        let plan = JobPlan(ready: [finding("a", sockets: 2)], perHost: nil) { $0 }
+        let four = words(plan).joined(separator: " "), five = words(plan, .five).joined(separator: " ")
+        #expect(
+            four.contains(
+                " --map-by ppr:1:socket --bind-to socket --mca plm_rsh_agent ssh --mca btl_tcp_if_include eth0 "
+                    + "--mca oob_tcp_if_include eth0 --mca oob_tcp_keepalive_time 10 "))
+        #expect(
+            five.contains(
+                " --map-by ppr:1:package --bind-to package --prtemca plm_ssh_agent ssh --mca btl_tcp_if_include eth0 "
+                    + "--prtemca prte_if_include eth0 --prtemca oob_tcp_keepalive_time 10 "))
     }
 
     @Test func aBatchThatCannotBeSharedTakesFewerRanksOfEveryHost() {

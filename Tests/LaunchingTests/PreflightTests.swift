@@ -1,5 +1,6 @@
 import Foundation
 import Launching
+import MessagePassing
 import Synchronization
 import SystemPackage
 import TestSupport
@@ -116,7 +117,8 @@ import Testing
         let agent = try script(
             "agent", "echo $1 >>\(folder)/asked; [ -e \(folder)/$1 ] || exit 255; exec sh -c \"$2\"\n")
         let command = PreflightCommand(
-            way: .agent(agent), program: FilePath(program), build: "abc", thisHost: "here", secondsBetweenLooks: 0.05)
+            way: .agent(agent), program: FilePath(program), starter: JobStarter(MPIRelease(.openMPI, "4.1.4")),
+            build: "abc", thisHost: "here", secondsBetweenLooks: 0.05)
         let missing = ["n1", "n2"].map {
             Preflight.Finding(host: ListedHost(name: $0), facts: nil, lacks: [.answer("no route")])
         }

@@ -1,3 +1,4 @@
+import MessagePassing
 import Testing
 import Training
 
@@ -27,5 +28,45 @@ import Training
         let two = DoctorReport(findings: [.init(.bad, "processor", "a"), .init(.bad, "threads", "b")])
         #expect(!two.isHealthy && two.text.hasSuffix("\n2 faults"))
         #expect(DoctorReport(findings: []).text == "nothing is wrong")
+    }
+}
+
+@Suite struct MPIFindingsTests {
+    private let four = MPILibrary(words: "Open MPI v4.1.4, package: …", path: "/usr/lib/libmpi.so.40")
+    private let five = MPILibrary(words: "Open MPI v5.0.7, package: …", path: "/opt/lib/libmpi.so.40")
+
+    private func lines(
+        _ libraries: [(host: String, library: MPILibrary)], _ environment: [String: String], mpirun: MPIRelease? = nil
+    ) -> DoctorReport {
+        DoctorReport(
+            findings: DoctorReport.findings(ofMPI: libraries, starter: ProcessStarter(environment), mpirun: mpirun))
+    }
+
+    @Test func oneLibraryEverywhereIsNamedWithItsFile() {
+        let report = lines([("a", four), ("a", four), ("b", four)], ["OMPI_COMM_WORLD_SIZE": "3"])
+        #expect(report.isHealthy)
+        #expect(
+            report.text.hasPrefix(
+                """
+                ok    MPI           Open MPI 4.1.4 (/usr/lib/libmpi.so.40), thread level multiple
+                ok    launcher      Open MPI 4's mpirun started 3 ranks, which fits the library
+                """), "\(report.text)")
+    }
+
+    @Test func hostsWithOtherReleasesAreNamed() {
+        let report = lines([("a", four), ("b", five), ("c", four)], ["OMPI_COMM_WORLD_SIZE": "3"])
+        #expect(!report.isHealthy && report.text.contains("Open MPI 4.1.4 (/usr/lib/libmpi.so.40) on a, c,"))
+        #expect(report.text.contains("Open MPI 5.0.7 (/opt/lib/libmpi.so.40) on b,"))
+        #expect(report.text.contains("bad   MPI           hosts have different releases of it"))
+    }
+
+    @Test func aLauncherThatDoesNotBelongToTheLibraryIsAFault() {
+        let other = lines([("a", four)], ["OMPI_COMM_WORLD_SIZE": "1", "OMPI_VERSION": "5.0.7"])
+        #expect(!other.isHealthy && other.text.contains("Open MPI 5.0.7's mpirun started 1 rank, and the library is"))
+        let alone = lines([("a", four)], [:], mpirun: MPIRelease(.mpich, "4.0.2"))
+        #expect(!alone.isHealthy && alone.text.contains("the mpirun on the PATH is MPICH 4.0.2's"))
+        #expect(lines([("a", four)], [:], mpirun: MPIRelease(.openMPI, "4.1.2")).isHealthy)
+        let none = lines([("a", four)], [:])
+        #expect(none.isHealthy && none.text.contains("look  launcher      no mpirun on the PATH"))
     }
 }

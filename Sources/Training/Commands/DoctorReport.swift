@@ -27,7 +27,9 @@ package struct DoctorReport: Sendable {
     package init(findings: [Finding]) { self.findings = findings }
 
     /// Collective.
-    package init(_ runtime: MPIRuntime, _ configuration: RunConfiguration) throws {
+    ///
+    /// - Parameter mpirun: the one on the PATH, for a process that none started.
+    package init(_ runtime: MPIRuntime, _ configuration: RunConfiguration, mpirun: MPIRelease?) throws {
         let world = runtime.world
         let host = try HostLayout(runtime)
         let names = try world.allGather(runtime.hostName)
@@ -38,7 +40,11 @@ package struct DoctorReport: Sendable {
                 list.append((name, 1))
             }
         }
-        add(.ok, "MPI", MPIRuntime.libraryVersion.split(separator: ",").prefix(1).joined() + ", thread level multiple")
+        let library = MPILibrary.ofThisProcess
+        let words = try world.allGather(library.words), paths = try world.allGather(library.path)
+        findings += Self.findings(
+            ofMPI: names.indices.map { (names[$0], MPILibrary(words: words[$0], path: paths[$0])) },
+            starter: .ofThisProcess, mpirun: mpirun)
         add(
             .ok, "ranks",
             "\(world.size) on " + hosts.prefix(8).map { "\($0.0) (\($0.1))" }.joined(separator: ", ")
