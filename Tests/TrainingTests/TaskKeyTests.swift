@@ -72,3 +72,21 @@ private struct Knitting: TaskSettings {
         #expect(text.contains("needles.stitches:") && !text.contains("model.architecture"))
     }
 }
+
+@Suite struct KeyGroupTests {
+    /// Each section once, beneath a heading that says what it is about.
+    @Test func theReferenceHasHeadings() throws {
+        let lines = RunConfiguration.reference.split(separator: "\n").map(String.init)
+        func place(_ start: String) throws -> Int {
+            let places = lines.indices.filter { lines[$0].hasPrefix(start) }
+            #expect(places.count == 1, "\(start)")
+            return try #require(places.first)
+        }
+        let order = try [
+            "THE RUN AND ITS FILES", "  task: ", "run: ", "checkpoint: ", "log: ", "PICTURES", "data: ",
+            "THE NETWORK AND WHAT IT LEARNS", "model: ", "optimizer: ", "SCHEDULE AND BATCH", "batch: ", "SCORES",
+            "evaluation.classification: ", "THE MACHINE AND ITS FAULTS", "parallel: ", "watchdog: ",
+        ].map(place)
+        #expect(order == order.sorted(), "\(order)")
+    }
+}

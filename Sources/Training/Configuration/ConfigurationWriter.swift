@@ -1,5 +1,5 @@
 import Files
-package import Settings
+import Settings
 
 extension RunConfiguration {
     /// The whole configuration as YAML that reads back equal, each key with its meaning and, where `origins` has it,
@@ -43,30 +43,6 @@ extension RunConfiguration {
             }
         }
         addSection("", indent: 0)
-        return lines.joined(separator: "\n") + "\n"
-    }
-
-    /// Every key of a run of this task with its type, default and meaning, as plain text.
-    ///
-    /// - Parameter tasks: those that the program knows.
-    package static func reference(of task: any TaskSettings.Type, among tasks: [any TaskSettings.Type]) -> String {
-        let defaults = RunConfiguration(task: task.init()), schema = defaults.schema(among: tasks.map { $0.name })
-        var lines = [
-            "Configuration keys (YAML file with --config, or --set key=value)",
-            "  '<<: *name' merges a mapping; at the top of the file, keys that begin with x- only hold mappings to merge.",
-            "  A path may begin with ~/ for the home folder.",
-        ]
-        for section in [nil] + schema.sections.map(Optional.some) {
-            let settings = schema.settings.filter { $0.parent == section?.path ?? "" }
-            guard !settings.isEmpty || section?.setPresent != nil else { continue }
-            if let section { lines += ["", "\(section.path): \(section.summary)"] }
-            for setting in settings {
-                let value =
-                    setting.isRequired ? "required" : "default \(schema.defaultValue(of: setting, in: defaults))"
-                lines += ["  \(setting.path): \(setting.expectation), \(value)", "      \(setting.summary)"]
-            }
-        }
-        if !task.notes.isEmpty { lines += [""] + task.notes }
         return lines.joined(separator: "\n") + "\n"
     }
 }
