@@ -5,7 +5,9 @@ import Testing
 /// What the README says can be typed, and what it names exists.
 @Suite(.serialized) struct ReadmeTests {
     @Test(arguments: Readme.commands) func aCommandIsUnderstood(_ command: Readme.Command) throws {
-        try SmallRun.withTrained { run in
+        // Only some look at a run that is there.
+        let looks = ["predict", "evaluate", "export"].contains { command.text.contains("pixpro \($0) ") }
+        try (looks ? SmallRun.withTrained : SmallRun.with) { run in
             let stage = try ReadmeStage(run.directory + "/stage", run: run)
             let result = try stage.type(command.text)
             #expect(result.status == 0, "\(command)\n\(result)")
@@ -52,7 +54,7 @@ import Testing
                 return nil
             }
             let root = String(match.1.prefix { $0 != "." })
-            return roots.contains(root) && !shared.contains(root) ? String(match.1) : nil
+            return roots.contains(root) && !shared.contains(root) && match.1 != "log.txt" ? String(match.1) : nil
         }
         #expect(keys.count >= 40)
         for key in Set(keys) { #expect(known.contains(key), "README.md names a key \(key)") }
