@@ -156,6 +156,6 @@ struct ReadmeStage {
             "/bin/bash", ["-c", command],
             environment: MPILauncher.environment.merging([
                 "HOME": folder + "/home", "PATH": "\(folder)/bin:\(project)/.build/release:\(path)",
-            ]) { $1 }, directory: project, timeLimit: 60)
+            ]) { $1 }, directory: project, timeLimit: 120)
     }
 }
