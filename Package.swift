@@ -26,6 +26,13 @@ let hasOneDNN =
     && FileManager.default.fileExists(atPath: "/usr/include/oneapi/dnnl/dnnl.h")
 let oneDNN: [Target] = hasOneDNN ? [.target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")])] : []
 
+// So is libtiff; `PIXPRO_TIFF=0 swift build` leaves it out. Debian has its header in a folder of the architecture's.
+let headerFolders = ["/usr/include"] + ["x86_64", "aarch64"].map { "/usr/include/\($0)-linux-gnu" }
+let hasTIFF =
+    Context.environment["PIXPRO_TIFF"] != "0"
+    && headerFolders.contains { FileManager.default.fileExists(atPath: $0 + "/tiffio.h") }
+let libTIFF: [Target] = hasTIFF ? [.target(name: "CTIFF", linkerSettings: [.linkedLibrary("tiff")])] : []
+
 // MPI by the name that pkg-config has for it: Open MPI's, or with PIXPRO_MPI=mpich (impi) that of MPICH (Intel MPI).
 let mpi = Context.environment["PIXPRO_MPI"] ?? "ompi-c"
 
@@ -56,7 +63,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
-    targets: oneDNN + [
+    targets: oneDNN + libTIFF + [
         // The only places that see C headers.
         .systemLibrary(name: "CMPI", pkgConfig: mpi, providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -78,7 +85,11 @@ let package = Package(
             swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
         layer("MessagePassing", ["CMPI", "CStacks", "Files", "Threads", systemPackage]),
         layer("NeuralNetwork", ["TensorCore"]),
-        layer("ImagePipeline", ["CJPEG", "CPNG", "Files", "TensorCore", "Threads", systemPackage]),
+        .target(
+            name: "ImagePipeline",
+            dependencies: ["CJPEG", "CPNG", "Files", "TensorCore", "Threads", systemPackage]
+                + (hasTIFF ? ["CTIFF"] : []),
+            swiftSettings: swiftSettings + (hasTIFF ? [.define("TIFF")] : [])),
         layer("DataParallel", ["MessagePassing", "NeuralNetwork", "TensorCore", "Threads"]),
         layer("Optimization", ["NeuralNetwork", "TensorCore"]),
         layer("Checkpointing", ["Files", "MessagePassing", "TensorCore", "Threads", systemPackage]),
@@ -181,14 +192,14 @@ let package = Package(
             name: "parser-fuzz",
             dependencies: [
                 "Checkpointing", "DataParallel", "DenseTasks", "Files", "ImagePipeline", "PixelLearning", "TensorCore",
-                "Training", systemPackage,
+                "TestSupport", "Training", systemPackage,
             ],
             path: "Tests/ParserFuzz", swiftSettings: swiftSettings),
         // A task that no file of Sources names; tests train, kill, resume, score and export it.
         .executableTarget(
             name: "task-check",
             dependencies: [
-                "DataParallel", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork", "Optimization",
+                "DataParallel", "Files", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork", "Optimization",
                 "Settings", "TensorCore", "Training", systemPackage,
             ],
             path: "Tests/TaskCheck", swiftSettings: swiftSettings,
@@ -229,7 +240,8 @@ let package = Package(
         tests(
             "ExportingTests",
             [
-                "Checkpointing", "DenseTasks", "Exporting", "Files", "Inpainting", "NeuralNetwork", "TensorCore",
+                "Checkpointing", "DenseTasks", "Exporting", "Files", "ImagePipeline", "Inpainting", "NeuralNetwork",
+                "TensorCore",
             ]),
         tests(
             "LaunchingTests",

@@ -92,7 +92,7 @@ static void read_pixels(void *task) {
     read_header(reader);
     if (reader->form == cpng_rgb) {
         png_set_expand(png);
-        png_set_strip_16(png);
+        png_set_scale_16(png);
         png_set_gray_to_rgb(png);
         png_set_strip_alpha(png);
     } else {

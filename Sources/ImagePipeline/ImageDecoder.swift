@@ -8,24 +8,28 @@ package enum ImageDecoder {
         /// The upright size.
         package let width: Int
         package let height: Int
-        /// Whether EXIF says that the stored pixels lie on their side.
+        /// Whether the stored pixels are said to lie on their side.
         package var isTurned: Bool { orientation.transposes }
-        /// What EXIF says of the stored pixels; 1 where it says nothing.
-        package var orientation: Orientation { jpeg?.orientation ?? Orientation(value: 1) }
-        private let bytes: UnsafeBufferPointer<UInt8>
-        /// nil for a PNG.
-        private let jpeg: JPEG.Reader?
+        /// What EXIF or TIFF's tag says of the stored pixels; 1 where it says nothing.
+        package var orientation: Orientation { reader.orientation }
+        private let reader: any PictureReader
 
         fileprivate init(_ bytes: UnsafeBufferPointer<UInt8>) throws {
-            let reader = try format(of: bytes) == .jpeg ? JPEG.Reader(bytes) : nil
-            let size = try reader.map { $0.orientation.upright($0.width, $0.height) } ?? PNG.size(of: bytes)
-            (self.bytes, jpeg, width, height) = (bytes, reader, size.width, size.height)
+            reader =
+                switch try format(of: bytes) {
+                case .jpeg: try JPEG.Reader(bytes)
+                case .png: try PNG.Reader(bytes)
+                case .tiff: try TIFF.reader(bytes)
+                }
+            (width, height) = reader.orientation.upright(reader.width, reader.height)
         }
+
+        /// Whether pixels say how opaque they are.
+        var hasTransparency: Bool { reader.hasTransparency }
 
         /// A part of the picture; see `ImageDecoder.decode`.
         package consuming func decode(region: PixelRegion, minimumScale: Double) throws -> DecodedRegion {
-            if let jpeg { return try jpeg.decode(region: region, minimumScale: minimumScale) }
-            return DecodedRegion(image: try PNG.decode(bytes), originX: 0, originY: 0, scaleX: 1, scaleY: 1)
+            try reader.decode(region: region, minimumScale: minimumScale)
         }
     }
 
@@ -50,7 +54,7 @@ package enum ImageDecoder {
     }
 
     /// A part of a picture that contains `region` (in upright pixels), at the coarsest of 1, 1/2, 1/4 and 1/8 of its
-    /// size that is at least `minimumScale`; PNGs are decoded whole.
+    /// size that is at least `minimumScale`. PNGs are decoded whole, TIFFs at full size.
     ///
     /// At full size the region's pixels are exactly those of decoding everything. A fraction is made by the JPEG's own
     /// transform, which averages blocks of pixels; over the pictures of the tests it differs from such averages of the
@@ -61,16 +65,35 @@ package enum ImageDecoder {
 
     /// Whether pixels say how opaque they are.
     static func hasTransparency(_ bytes: [UInt8]) throws -> Bool {
-        try bytes.withUnsafeBufferPointer { try format(of: $0) == .png && PNG.hasTransparency($0) }
+        try open(bytes) { $0.hasTransparency }
     }
 
-    enum Format { case jpeg, png }
+    enum Format: String {
+        case jpeg = "JPEG"
+        case png = "PNG"
+        case tiff = "TIFF"
+
+        /// What names of such files end in.
+        var ending: String {
+            switch self {
+            case .jpeg: ".jpg"
+            case .png: ".png"
+            case .tiff: ".tif"
+            }
+        }
+    }
 
     /// By the first bytes; names lie.
     static func format(of bytes: UnsafeBufferPointer<UInt8>) throws -> Format {
         func starts(_ magic: [UInt8], at offset: Int = 0) -> Bool { bytes.dropFirst(offset).starts(with: magic) }
         if starts([0xFF, 0xD8, 0xFF]) { return .jpeg }
         if starts([0x89, 0x50, 0x4E, 0x47]) { return .png }
+        // Of either order of bytes, with offsets of 32 or 64 bits.
+        if [[0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42], [0x49, 0x49, 43, 0], [0x4D, 0x4D, 0, 43]].contains(where: {
+            starts($0)
+        }) {
+            return .tiff
+        }
         let other: String
         if bytes.isEmpty {
             throw ImageError("is empty")
@@ -84,12 +107,10 @@ package enum ImageDecoder {
             other = "a web page"
         } else if starts(Array("version https://git-lfs".utf8)) {
             throw ImageError("is a Git LFS pointer, not a picture: fetch the pictures with `git lfs pull`")
-        } else if starts([0x49, 0x49, 0x2A, 0]) || starts([0x4D, 0x4D, 0, 0x2A]) {
-            other = "a TIFF"
         } else {
             other = "something else"
         }
-        throw ImageError("is \(other), not a JPEG or PNG")
+        throw ImageError("is \(other), not a JPEG, PNG or TIFF")
     }
 
     static func check(width: Int, height: Int) throws {
@@ -98,6 +119,17 @@ package enum ImageDecoder {
             throw ImageError("its header says \(width)×\(height) pixels, more than the \(maximumPixels) allowed")
         }
     }
+}
+
+/// A picture whose header has been read, whatever its format.
+protocol PictureReader {
+    /// As the pixels are stored.
+    var width: Int { get }
+    var height: Int { get }
+    var orientation: Orientation { get }
+    var hasTransparency: Bool { get }
+    /// See `ImageDecoder.decode`. Once.
+    func decode(region: PixelRegion, minimumScale: Double) throws -> DecodedRegion
 }
 
 extension PixelRegion {

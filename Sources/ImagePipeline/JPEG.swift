@@ -4,10 +4,11 @@ import Glibc
 /// JPEG files through libjpeg-turbo.
 enum JPEG {
     /// A file whose header has been read.
-    final class Reader {
+    final class Reader: PictureReader {
         let width: Int
         let height: Int
         let orientation: Orientation
+        var hasTransparency: Bool { false }
         private let reader: OpaquePointer
 
         /// Reads the header, and makes sure that the file ends as a JPEG does: one that lacks its end is refused whichever

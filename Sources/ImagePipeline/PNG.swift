@@ -3,27 +3,36 @@ import Glibc
 
 /// PNG files through libpng.
 enum PNG {
+    /// A file whose header has been read.
+    struct Reader: PictureReader {
+        let width: Int
+        let height: Int
+        let orientation = Orientation(value: 1)
+        let hasTransparency: Bool
+        private let bytes: UnsafeBufferPointer<UInt8>
+
+        /// The bytes must outlive the reader.
+        init(_ bytes: UnsafeBufferPointer<UInt8>) throws {
+            let header = try PNG.header(of: bytes)
+            (width, height, hasTransparency) = (Int(header.width), Int(header.height), header.has_alpha != 0)
+            self.bytes = bytes
+        }
+
+        /// Everything, whatever is wanted.
+        func decode(region: PixelRegion, minimumScale: Double) throws -> DecodedRegion {
+            var pixels = [UInt8](repeating: 0, count: width * height * 3)
+            try PNG.call { cpng_decode(bytes.baseAddress, bytes.count, Int32(cpng_rgb.rawValue), &pixels, $0) }
+            return DecodedRegion(
+                image: RGBImage(width: width, height: height, pixels: pixels), originX: 0, originY: 0, scaleX: 1,
+                scaleY: 1)
+        }
+    }
+
     private static func header(of bytes: UnsafeBufferPointer<UInt8>) throws -> cpng_header {
         var header = cpng_header()
         try call { cpng_read_header(bytes.baseAddress, bytes.count, &header, $0) }
         try ImageDecoder.check(width: Int(header.width), height: Int(header.height))
         return header
-    }
-
-    static func size(of bytes: UnsafeBufferPointer<UInt8>) throws -> (width: Int, height: Int) {
-        let header = try header(of: bytes)
-        return (Int(header.width), Int(header.height))
-    }
-
-    static func hasTransparency(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool {
-        try header(of: bytes).has_alpha != 0
-    }
-
-    static func decode(_ bytes: UnsafeBufferPointer<UInt8>) throws -> RGBImage {
-        let (width, height) = try size(of: bytes)
-        var pixels = [UInt8](repeating: 0, count: width * height * 3)
-        try call { cpng_decode(bytes.baseAddress, bytes.count, Int32(cpng_rgb.rawValue), &pixels, $0) }
-        return RGBImage(width: width, height: height, pixels: pixels)
     }
 
     /// The gray value or palette index of every pixel; 16-bit values are ids too, if they are ids that exist.
@@ -87,7 +96,8 @@ package func encodePNG(gray: [UInt8], width: Int, height: Int) throws -> [UInt8]
 /// Throws an `ImageError` for a picture with colours or transparency and for ids above 255.
 package func decodeLabelMap(_ bytes: [UInt8]) throws -> (width: Int, height: Int, ids: [UInt8]) {
     try bytes.withUnsafeBufferPointer { bytes in
-        guard try ImageDecoder.format(of: bytes) == .png else { throw ImageError("is a JPEG; label maps must be PNGs") }
+        let format = try ImageDecoder.format(of: bytes)
+        guard format == .png else { throw ImageError("is a \(format.rawValue); label maps must be PNGs") }
         return try PNG.classIDs(bytes)
     }
 }

@@ -14,7 +14,7 @@ struct Train: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Argument(help: "Folders of JPEGs, PNGs or tar shards; replaces data.roots.")
+    @Argument(help: "Folders of JPEGs, PNGs, TIFFs or tar shards; replaces data.roots.")
     var images: [String] = []
 
     @Option(

@@ -5,6 +5,7 @@ import ImagePipeline
 import PixelLearning
 import SystemPackage
 import TensorCore
+import TestSupport
 import Training
 
 /// A parser of outside data and sound inputs for it.
@@ -31,6 +32,7 @@ struct Corpus {
             Self.safetensors(scratch), Self.manifest(), Self.jpeg(), Self.png(), Self.tar(scratch), Self.yaml(),
         ]
         parsers += try DenseParsers.all(scratch)
+        if ImageDecoder.readsTIFF { parsers.append(try Self.tiff()) }
         if let folder { try add(folder) }
     }
 
@@ -41,7 +43,7 @@ struct Corpus {
     private mutating func add(_ folder: String) throws {
         let parts = [
             "safetensors": 0, "json": 1, "jpg": 2, "jpeg": 2, "png": 3, "tar": 4, "yaml": 5, "xml": 7, "txt": 8,
-        ]
+        ].merging(ImageDecoder.readsTIFF ? ["tif": parsers.count - 1, "tiff": parsers.count - 1] : [:]) { $1 }
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder).sorted() {
             guard let parser = parts[(name as NSString).pathExtension.lowercased()] else { continue }
             parsers[parser].samples.append(Array(try Data(contentsOf: URL(fileURLWithPath: folder + "/" + name))))
@@ -107,12 +109,30 @@ struct Corpus {
         let samples = try [
             encodePNG(rgb: picture(24), width: 24, height: 24),
             encodePNG(gray: Array(picture(24).prefix(576)), width: 24, height: 24),
+            wide(.rgbAlpha).bytes, wide(.gray).bytes,
         ]
         return Parser(name: "PNG", samples: samples) { bytes in
             // Every other input gets right checksums, or little would pass the first look.
             let bytes = bytes.count % 2 == 0 ? withRightChecksums(bytes) : bytes
             do { try readPicture(bytes) } catch { _ = try decodeLabelMap(bytes) }
         }
+    }
+
+    /// Of 16 bits, interlaced.
+    private static func wide(_ color: PlainPNG.ColorType) -> PlainPNG {
+        var file = PlainPNG(11, 9, color, bits: 16, (0..<99 * color.samples).map { $0 * 4099 % 65536 })
+        file.isInterlaced = true
+        return file
+    }
+
+    /// Pictures that other programs wrote; see `Tests/References/make_pictures.py`.
+    private static func tiff() throws -> Parser {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "References/Pictures")
+        let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+            .filter { $0.pathExtension == "tif" }.sorted { $0.path < $1.path }
+        return Parser(
+            name: "TIFF", samples: try files.map { Array(try Data(contentsOf: $0)) }, read: readPicture)
     }
 
     /// A PNG whose chunks (length, name, contents, CRC-32) all have the checksum that they need.

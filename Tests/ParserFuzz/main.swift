@@ -8,7 +8,7 @@ import Training
 //
 // An input may be refused with an error, and nothing else: a crash, more than 20 seconds or more than 2 GiB of memory
 // end the program with the parser, the seed and the number of the input, which repeat it. Files of FOLDER (.jpg, .png,
-// .safetensors, .yaml, manifest.json, .tar, .xml, .txt) join the inputs that are mutated.
+// .tif, .safetensors, .yaml, manifest.json, .tar, .xml, .txt) join the inputs that are mutated.
 
 let memoryLimit = 2 << 30
 let secondsPerInput: UInt32 = 20

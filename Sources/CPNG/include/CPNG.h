@@ -18,7 +18,7 @@ typedef struct {
 /// 0, or 1 with a message.
 int cpng_read_header(const uint8_t *bytes, size_t size, cpng_header *header, char *message);
 
-/// `cpng_rgb` gives interleaved RGB bytes: gray and palettes are expanded, alpha is dropped, 16 bits are cut to 8.
+/// `cpng_rgb` gives interleaved RGB bytes: gray and palettes are expanded, alpha is dropped, 16 bits are scaled to 8.
 /// `cpng_stored`, for one sample a pixel, gives gray values or palette indices as they are stored: in a byte, also of
 /// fewer bits, or in two where there are 16, the upper one first.
 enum cpng_form { cpng_rgb, cpng_stored };

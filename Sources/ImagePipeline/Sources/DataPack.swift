@@ -64,8 +64,8 @@ package struct DataPack {
             writer = try TarWriter(path: path(of: shards).appending(suffix: Self.partial))
             shards += 1
         }
-        let key = padded(pictures, 9), isPNG = bytes.starts(with: [0x89, 0x50])
-        let name = key + (isPNG ? ".png" : ".jpg")
+        let format = try bytes.withUnsafeBufferPointer { try ImageDecoder.format(of: $0) }
+        let key = padded(pictures, 9), name = key + format.ending
         let className = index.label(of: picture).map { index.classNames[$0] }
         let range = try writer!.add(name, bytes)
         if let className { _ = try writer!.add(key + ".cls", FilePath.bytes(ofText: className)) }

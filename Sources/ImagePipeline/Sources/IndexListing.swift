@@ -5,7 +5,7 @@ import SystemPackage
 ///
 /// The walk through folders is in `IndexListing+Folders.swift`, tar shards are in `IndexListing+Archives.swift`.
 struct IndexListing {
-    static let extensions = [".jpg", ".jpeg", ".jpe", ".jfif", ".png"]
+    static let extensions = [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff"]
     private static let endings = Set(extensions.map { String($0.dropFirst()) })
 
     var leftOut = LeftOut()

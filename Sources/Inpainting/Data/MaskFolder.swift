@@ -19,7 +19,7 @@ package struct MaskFolder {
             return
         }
         let masks = try FolderTree.files(below: path).filter { ImageIndex.isPicture($0.lastComponent!) }
-        guard !masks.isEmpty else { throw FileError(path: path, reason: "has no mask: no PNG or JPEG is in it") }
+        guard !masks.isEmpty else { throw FileError(path: path, reason: "has no mask: no PNG, JPEG or TIFF is in it") }
         files = Dictionary(masks.map { ($0.withoutEnding, $0) }) { first, _ in first }
     }
 
