@@ -1,6 +1,7 @@
 import Checkpointing
 import Files
 import ImagePipeline
+import Learning
 import SystemPackage
 
 extension ExportedNetwork {
@@ -30,6 +31,7 @@ extension ExportedNetwork {
         let size = card["trained_image_size"].flatMap { Int($0) } ?? 224
         let channels = tensors.filter { $0.name.hasPrefix("layer4.") }.compactMap(\.shape.first).max() ?? 0
         let stride = card["output_stride"] ?? "32"
+        let pixels = PixelNormalization(card) ?? .imageNet
         func list(_ values: SIMD3<Float>) -> String { "[\(values.x), \(values.y), \(values.z)]" }
         return """
             {
@@ -46,8 +48,8 @@ extension ExportedNetwork {
                 "interpolation": "bilinear",
                 "crop_pct": 0.875,
                 "crop_mode": "center",
-                "mean": \(list(PixelNormalization.imageNet.mean)),
-                "std": \(list(PixelNormalization.imageNet.deviation)),
+                "mean": \(list(pixels.mean)),
+                "std": \(list(pixels.deviation)),
                 "num_classes": 0,
                 "first_conv": "conv1",
                 "classifier": "fc"

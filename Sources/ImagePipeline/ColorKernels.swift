@@ -97,7 +97,7 @@ package struct ColorRuns {
 
 /// Writes runs as interleaved normalised pixels, (x / 255 − mean) / deviation: NHWC's [..., 3].
 func interleave(
-    _ colors: ColorRuns, into target: UnsafeMutablePointer<Float>, _ normalization: PixelNormalization = .imageNet
+    _ colors: ColorRuns, into target: UnsafeMutablePointer<Float>, _ normalization: PixelNormalization
 ) {
     let (red, green, blue) = (colors.red, colors.green, colors.blue)
     let (mean, deviation) = (normalization.mean, normalization.deviation)
@@ -112,6 +112,8 @@ func interleave(
 /// What is taken from RGB in 0…1, and what the rest is divided by.
 package struct PixelNormalization: Sendable, Equatable {
     package let mean, deviation: SIMD3<Float>
+
+    package init(mean: SIMD3<Float>, deviation: SIMD3<Float>) { (self.mean, self.deviation) = (mean, deviation) }
 
     /// ImageNet's statistics, as backbones are trained with.
     package static let imageNet = PixelNormalization(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])

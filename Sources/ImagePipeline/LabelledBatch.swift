@@ -26,6 +26,9 @@ package final class LabelledBatch {
     /// Image by image.
     package var ids: [UInt8] { labels.all.flatMap { $0 } }
 
+    /// Of one image.
+    func labels(_ position: Int) -> [UInt8] { labels[position] }
+
     /// The labels of a place that is filled.
     func set(_ position: Int, labels ids: [UInt8]) { labels[position] = ids }
 }

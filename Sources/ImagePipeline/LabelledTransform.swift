@@ -10,6 +10,7 @@ package struct LabelledTransform: SampleLoading {
     private let void: Int?
     private let side: Int
     private let augmentation: LabelledAugmentation
+    private let normalization: PixelNormalization
 
     /// What labels of pixels say that count nowhere, and of those beyond the picture.
     package var ignored: UInt8 { UInt8(void ?? 255) }
@@ -19,10 +20,10 @@ package struct LabelledTransform: SampleLoading {
     ///   - side: of the crops in pixels.
     package init(
         _ folder: SegmentationFolder, classes: Int, void: Int?, side: Int, _ augmentation: LabelledAugmentation,
-        seed: UInt64
+        _ normalization: PixelNormalization = .imageNet, seed: UInt64
     ) {
         (self.folder, self.classes, self.void, self.side) = (folder, classes, void, side)
-        (self.augmentation, self.seed) = (augmentation, seed)
+        (self.augmentation, self.normalization, self.seed) = (augmentation, normalization, seed)
     }
 
     package func makeWorkspace() -> CropRenderer { CropRenderer(side: side) }
@@ -41,7 +42,7 @@ package struct LabelledTransform: SampleLoading {
             draw.move(&generator)
             ids = draw.labels(map.ids, side: side, void: ignored)
         }
-        try workspace.render(bytes, draw, into: batch.images.pointer + position * side * side * 3)
+        try workspace.render(bytes, draw, into: batch.images.pointer + position * side * side * 3, normalization)
         batch.set(position, labels: ids)
     }
 
@@ -71,7 +72,10 @@ package final class CropRenderer {
     }
 
     /// Writes the crop [side, side, 3], normalised, zero beyond the picture, to `target`.
-    func render(_ bytes: [UInt8], _ draw: LabelledDraw, into target: UnsafeMutablePointer<Float>) throws {
+    func render(
+        _ bytes: [UInt8], _ draw: LabelledDraw, into target: UnsafeMutablePointer<Float>,
+        _ normalization: PixelNormalization
+    ) throws {
         let (width, height) = (draw.width, draw.height)
         let decoded = try ImageDecoder.decode(
             bytes, region: draw.region, minimumScale: draw.region.decodingScale(width: width, height: height))
@@ -83,7 +87,7 @@ package final class CropRenderer {
             for y in 0..<height { colors(row: y, width).apply(step, meanGray: meanGray) }
         }
         target.update(repeating: 0, count: side * side * 3)
-        for y in 0..<height { interleave(colors(row: y, width), into: target + y * side * 3) }
+        for y in 0..<height { interleave(colors(row: y, width), into: target + y * side * 3, normalization) }
     }
 
     /// The runs of a row lie one behind the other.

@@ -11,7 +11,7 @@ package final class RegionRenderer {
     /// A part of a picture, in its upright pixels, as [height, width, 3], normalised.
     package func render(
         _ bytes: [UInt8], _ region: PixelRegion, height: Int, width: Int, mirrored: Bool = false,
-        _ normalization: PixelNormalization = .imageNet
+        _ normalization: PixelNormalization
     ) throws -> Tensor {
         let decoded = try ImageDecoder.decode(
             bytes, region: region, minimumScale: region.decodingScale(width: width, height: height))

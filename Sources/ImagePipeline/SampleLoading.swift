@@ -10,7 +10,7 @@ package struct SampleKey: Sendable, Equatable {
 /// How pictures become samples, and samples a batch: a task's part of a loader.
 package protocol SampleLoading: Sendable {
     /// What a step eats. Its places are filled by several threads at once, each place by one.
-    associatedtype Batch: AnyObject
+    associatedtype Batch: SampleBatch
     /// The working memory of one thread.
     associatedtype Workspace
 

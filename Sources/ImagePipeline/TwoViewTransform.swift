@@ -7,13 +7,16 @@ package struct TwoViewTransform: Sendable {
     package let imageSize: Int
     package let seed: UInt64
     private let augmentation: Augmentation
+    private let normalization: PixelNormalization
     private let sampler: CropSampler
 
     /// - Parameter minimumCrop: least area of a crop as a share of the image.
-    package init(imageSize: Int, minimumCrop: Double, augmentation: Augmentation = Augmentation(), seed: UInt64) {
-        self.imageSize = imageSize
-        self.seed = seed
-        self.augmentation = augmentation
+    package init(
+        imageSize: Int, minimumCrop: Double, augmentation: Augmentation = Augmentation(),
+        _ normalization: PixelNormalization = .imageNet, seed: UInt64
+    ) {
+        (self.imageSize, self.seed) = (imageSize, seed)
+        (self.augmentation, self.normalization) = (augmentation, normalization)
         sampler = CropSampler(
             scale: minimumCrop...augmentation.maximumCrop,
             aspect: augmentation.minimumAspect...augmentation.maximumAspect)
@@ -32,7 +35,7 @@ package struct TwoViewTransform: Sendable {
             for (view, draw) in draws.enumerated() {
                 let (pixels, box) = view == 0 ? (batch.view1, batch.box1) : (batch.view2, batch.box2)
                 let area = imageSize * imageSize * 3
-                renderer.render(draw, from: decoded, into: pixels.pointer + position * area)
+                renderer.render(draw, from: decoded, into: pixels.pointer + position * area, normalization)
                 write(draw.box(width: width, height: height), to: box, position)
             }
         }

@@ -18,7 +18,10 @@ package final class ViewRenderer {
     deinit { rows.deallocate() }
 
     /// Writes a view, normalised [size, size, 3], to `target`.
-    func render(_ draw: ViewDraw, from decoded: DecodedRegion, into target: UnsafeMutablePointer<Float>) {
+    func render(
+        _ draw: ViewDraw, from decoded: DecodedRegion, into target: UnsafeMutablePointer<Float>,
+        _ normalization: PixelNormalization
+    ) {
         resizer.set(
             decoded, crop: draw.crop, width: size, height: size, mirrored: draw.flips, upsideDown: draw.flipsVertically)
         let steps = draw.colorSteps, contrast = steps.firstIndex(where: \.needsMean) ?? steps.endIndex
@@ -41,7 +44,7 @@ package final class ViewRenderer {
             if draw.blur != nil { blur.blurRow(y, of: rows, into: row(size)) }
             let colors = ColorRuns(row(draw.blur == nil ? y : size), count: size)
             if draw.solarizes { colors.solarize() }
-            interleave(colors, into: target + y * size * 3)
+            interleave(colors, into: target + y * size * 3, normalization)
         }
     }
 

@@ -46,7 +46,7 @@ extension InpaintingSettings: TaskDefinition {
         try InpaintingPictures(data, roots)
     }
 
-    package func makeTask(seed: Int, elementType: ElementType, pictures: InpaintingPictures) -> InpaintingTask {
+    package func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) -> InpaintingTask {
         var settings = self
         settings.model.elementType = elementType
         return InpaintingTask(settings, seed: UInt64(seed))

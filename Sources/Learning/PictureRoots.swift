@@ -28,6 +28,12 @@ package protocol TrainingPictures {
     var index: ImageIndex { get }
     /// What a user must know of them, a sentence each.
     var notes: [String] { get }
+    /// What networks are made by, as checkpoints keep it: the classes of objects, say.
+    var facts: [String: String] { get }
+}
+
+extension TrainingPictures {
+    package var facts: [String: String] { [:] }
 }
 
 extension ImageIndex: TrainingPictures {

@@ -1,5 +1,6 @@
 import Checkpointing
 import Files
+package import ImagePipeline
 package import NeuralNetwork
 package import SystemPackage
 
@@ -52,6 +53,8 @@ package struct StartingWeights {
         package let misfits: [String]
         /// Names in the file, and what else it holds.
         package let left: [String]
+        /// How pixels were scaled for these weights, where the file says so.
+        package let pixels: PixelNormalization?
     }
 
     /// Fills a network: all of its encoder must be in the file, in the same shapes; of the rest what is there.
@@ -89,7 +92,7 @@ package struct StartingWeights {
         return Report(
             taken: taken.map(\.name), missing: rest.filter { shape($0) != $0.shape }.map(\.name),
             misfits: unfit.map { "'\($0.name)' is \(shape($0)!) there and \($0.shape) here" },
-            left: left + file.skipped)
+            left: left + file.skipped, pixels: PixelNormalization((file as? SafetensorsFile)?.metadata ?? [:]))
     }
 
     fileprivate static func listed(_ names: [String]) -> String {
@@ -114,7 +117,9 @@ extension StartingWeights.Report {
     }
 
     /// For the log.
-    package func lines(_ path: FilePath) -> [String] {
+    ///
+    /// - Parameter pixels: how they are scaled now.
+    package func lines(_ path: FilePath, _ pixels: PixelNormalization) -> [String] {
         var lines = ["begins with \(taken.count) tensors of \(path.shown): \(parts)"]
         if !misfits.isEmpty {
             lines.append(
@@ -126,6 +131,13 @@ extension StartingWeights.Report {
             lines.append("not in it, and random: " + StartingWeights.listed(absent))
         }
         if !left.isEmpty { lines.append("left in it: " + StartingWeights.listed(left)) }
+        if let before = self.pixels?.facts, before != pixels.facts {
+            let (mean, deviation) = (before["mean"]!, before["std"]!)
+            lines.append(
+                "its weights are of pixels of the mean \(mean) and the deviation \(deviation), which here are "
+                    + "\(pixels.facts["mean"]!) and \(pixels.facts["std"]!): set data.mean to [\(mean)] and data.deviation to "
+                    + "[\(deviation)] to see as they did")
+        }
         return lines
     }
 }

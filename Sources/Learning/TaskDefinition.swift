@@ -1,4 +1,5 @@
 package import ImagePipeline
+package import MessagePassing
 package import Settings
 package import TensorCore
 
@@ -8,8 +9,13 @@ package protocol TaskDefinition<Task>: TaskSettings {
 
     /// The pictures of a run. Collective; throws the same error on all ranks.
     func findPictures(_ roots: PictureRoots) throws -> Task.Pictures
-    /// For a run of this seed on these pictures, with maps of the given type in training.
-    func makeTask(seed: Int, elementType: ElementType, pictures: Task.Pictures) throws -> Task
+    /// For a run of this seed, with maps of the given type in training.
+    ///
+    /// - Parameter facts: what is known of its pictures (`facts(of:)`), or what a checkpoint says.
+    func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) throws -> Task
+
+    /// How pixels become numbers; nil for a task that has a scale of its own.
+    var pixelSettings: PixelSettings? { get }
 
     /// The networks of a checkpoint that can be exported, the usual one first.
     var exportMaps: [ExportMap] { get }
@@ -29,9 +35,32 @@ extension TaskDefinition {
     ) throws -> (any TaskPredictor)? { nil }
 
     package var takesMasks: Bool { false }
+    package var pixelSettings: PixelSettings? { nil }
 
     package var exportMaps: [ExportMap] { [] }
     package var exportCard: [String: String] { [:] }
+}
+
+extension TaskDefinition {
+    /// What is known of the pictures of a run: of one that goes on what its checkpoint says, but for what they say today; of a
+    /// new one the statistics of their pixels where they are wanted, with a sentence for the log. Collective.
+    package func facts(
+        of pictures: Task.Pictures, checkpoint: [String: String]?, _ communicator: any Collective,
+        advance: () throws -> Void = {}
+    ) throws -> (facts: [String: String], notes: [String]) {
+        if let checkpoint { return (checkpoint.merging(pictures.facts) { $1 }, []) }
+        guard let pixels = pixelSettings, pixels.isMeasured else { return (pictures.facts, []) }
+        let statistics = try PixelStatistics(of: pictures.index, communicator, advance: advance)
+        let facts = pictures.facts.merging(statistics.normalization.facts) { $1 }
+        let used = try pixels.resolved(facts).normalization.facts
+        return (
+            facts,
+            [
+                "measured in \(statistics.pictures) pictures; pixels in 0…1 have the mean \(used["mean"]!) taken from them, and "
+                    + "are divided by the deviation \(used["std"]!)"
+            ]
+        )
+    }
 }
 
 extension TaskDefinition where Task.Pictures == ImageIndex {

@@ -17,6 +17,8 @@ package final class Pass {
     package let elementType: ElementType
     /// To be shared by passes between which the weights do not change.
     package let convolutions: Convolutions
+    /// Looks at what operations give; nil but while a step is replayed.
+    private let watch = OperationWatch.current
 
     package init(
         mode: Mode, tape: Tape? = nil, statistics: any StatisticsReducing = LocalStatistics(),
@@ -39,11 +41,24 @@ package final class Pass {
     /// A gradient is wanted if an input or a parameter wants one; otherwise nothing is recorded, and what `backward`
     /// holds is freed at once.
     ///
-    /// - Parameter backward: given the output's gradient, which it owns, gives each input and parameter its contribution.
+    /// - Parameters:
+    ///   - file: names the operation, with `function`.
+    ///   - backward: given the output's gradient, which it owns, gives each input and parameter its contribution.
     package func output(
-        _ value: Tensor, of inputs: [Variable], _ parameters: [Parameter] = [],
-        backward: @escaping (_ outputGradient: Tensor) throws -> Void
+        _ value: Tensor, of inputs: [Variable], _ parameters: [Parameter] = [], file: StaticString = #fileID,
+        function: StaticString = #function, backward: @escaping (_ outputGradient: Tensor) throws -> Void
     ) -> Variable {
+        var backward = backward
+        if let watch {
+            let operation = OperationWatch.Operation(
+                file: file, function: function, inputs: inputs, parameters: parameters)
+            watch.lookAtOutput(value, of: operation)
+            backward = { [inner = backward] gradient in
+                let extent = gradient.extent
+                try inner(gradient)
+                watch.lookAtGradients(of: operation, outputGradient: extent)
+            }
+        }
         guard let tape, records(inputs, parameters) else { return Variable(value) }
         let output = Variable(value, needsGradient: true)
         tape.record(output, parameters.filter(\.needsGradient), backward: backward)

@@ -16,12 +16,15 @@ struct FeatureMaps {
     private static let longestSide = 1792.0
 
     /// Throws `ImageError` where the bytes are no picture.
-    init(_ bytes: [UInt8], _ encoder: ResNet, _ convolutions: Convolutions) throws {
+    init(
+        _ bytes: [UInt8], _ normalization: PixelNormalization, _ encoder: ResNet, _ convolutions: Convolutions
+    ) throws {
         (width, height) = try ImageDecoder.size(of: bytes)
         let scale = min(
             Self.shortSide / Double(min(width, height)), Self.longestSide / Double(max(width, height)))
         let image = try EvaluationTransform.plainView(
-            bytes, height: max(Int(Double(height) * scale), 1), width: max(Int(Double(width) * scale), 1))
+            bytes, height: max(Int(Double(height) * scale), 1), width: max(Int(Double(width) * scale), 1),
+            normalization)
         let features = try encoder(
             Variable(image.reshaped([1] + image.shape)), Pass(mode: .evaluation, convolutions: convolutions)
         ).value

@@ -1,4 +1,5 @@
 import Evaluation
+package import ImagePipeline
 package import Learning
 package import NeuralNetwork
 import TensorCore
@@ -8,18 +9,21 @@ import TensorCore
 package final class FeaturePredictor: TaskPredictor {
     private let state = ModelState(seed: nil)
     private let encoder: ResNet
+    private let normalization: PixelNormalization
     private let mark: (x: Double, y: Double)
     private let convolutions = Convolutions()
 
-    package init(_ settings: PretrainingSettings, _ options: PredictionOptions) {
-        encoder = ResNet(settings.model.architecture, Scope(state).child("encoder"))
-        mark = options.mark
+    package init(
+        _ architecture: ResNetArchitecture, _ normalization: PixelNormalization, _ options: PredictionOptions
+    ) {
+        encoder = ResNet(architecture, Scope(state).child("encoder"))
+        (self.normalization, mark) = (normalization, options.mark)
     }
 
     package var states: [ModelState] { [state] }
 
     package func predict(_ picture: PredictedPicture) throws -> Prediction {
-        let maps = try FeatureMaps(picture.bytes, encoder, convolutions)
+        let maps = try FeatureMaps(picture.bytes, normalization, encoder, convolutions)
         let basis = PrincipalComponents(fitting: maps.cells, count: 3)
         return Prediction(files: [
             (".features.png", try maps.png(maps.components(basis))),

@@ -27,8 +27,7 @@ final class PretrainingEvaluator: TaskEvaluator {
     ) throws {
         (self.encoder, self.settings) = (encoder, settings)
         self.communicator = communicator
-        let size = settings.views.imageSize
-        calibration = Self.pictures(index, size)
+        calibration = Self.pictures(index, settings)
         var heldOut: ImageIndex?
         plan = try communicator.agree(on: "preparing the evaluation") {
             try Self.plan(settings, index: index, isRoot: communicator.isRoot, heldOut: &heldOut)
@@ -42,25 +41,26 @@ final class PretrainingEvaluator: TaskEvaluator {
     ) throws -> EvaluationPlan {
         var plan = EvaluationPlan()
         plan.seed = settings.seed
-        let size = settings.views.imageSize
         if let sets = settings.evaluation.classification {
-            plan.classification = try classification(sets, size, &plan.unlisted, &heldOut)
+            plan.classification = try classification(sets, settings, &plan.unlisted, &heldOut)
         }
         if let sets = settings.evaluation.segmentation {
-            plan.segmentation = try segmentation(sets, verify: isRoot, &plan.unlisted)
+            plan.segmentation = try segmentation(
+                sets, settings.pixels.normalization, verify: isRoot, &plan.unlisted)
         }
         if settings.evaluation.correspondence { plan.correspondence = pairs(index, settings) }
         return plan
     }
 
-    private static func pictures(_ index: ImageIndex, _ size: Int) -> PictureSource {
+    private static func pictures(_ index: ImageIndex, _ settings: PretrainingSettings) -> PictureSource {
         PictureSource(count: index.count, name: index.description(of:)) {
-            try EvaluationTransform.centerView(try index.bytes(of: $0), imageSize: size)
+            try EvaluationTransform.centerView(
+                try index.bytes(of: $0), imageSize: settings.views.imageSize, settings.pixels.normalization)
         }
     }
 
     private static func classification(
-        _ sets: PretrainingSettings.Classification, _ size: Int, _ unlisted: inout [SkippedPicture],
+        _ sets: PretrainingSettings.Classification, _ settings: PretrainingSettings, _ unlisted: inout [SkippedPicture],
         _ heldOut: inout ImageIndex?
     ) throws -> EvaluationPlan.Classification {
         let train = try ImageIndex(roots: [sets.train])
@@ -87,13 +87,14 @@ final class PretrainingEvaluator: TaskEvaluator {
             }
         }
         return EvaluationPlan.Classification(
-            training: pictures(train, size), trainingLabels: try labels(train, sets.train),
-            validation: pictures(validation, size), validationLabels: try labels(validation, sets.validation),
+            training: pictures(train, settings), trainingLabels: try labels(train, sets.train),
+            validation: pictures(validation, settings), validationLabels: try labels(validation, sets.validation),
             classes: classes.count)
     }
 
     private static func segmentation(
-        _ sets: PretrainingSettings.Segmentation, verify: Bool, _ unlisted: inout [SkippedPicture]
+        _ sets: PretrainingSettings.Segmentation, _ normalization: PixelNormalization, verify: Bool,
+        _ unlisted: inout [SkippedPicture]
     ) throws -> EvaluationPlan.Segmentation {
         let scheme = LabelScheme(classes: sets.classes, void: sets.void)
         func source(_ set: PretrainingSettings.LabelledImages, _ part: String) throws -> LabelledPictureSource {
@@ -109,7 +110,7 @@ final class PretrainingEvaluator: TaskEvaluator {
             return LabelledPictureSource(count: folder.count, name: folder.description(of:)) { picture in
                 let map = try folder.labels(of: picture, classes: sets.classes, void: sets.void)
                 let image = try EvaluationTransform.plainView(
-                    try folder.imageBytes(of: picture), height: map.height, width: map.width)
+                    try folder.imageBytes(of: picture), height: map.height, width: map.width, normalization)
                 return (image, PixelLabels(width: map.width, height: map.height, ids: map.ids))
             }
         }
@@ -120,7 +121,7 @@ final class PretrainingEvaluator: TaskEvaluator {
 
     /// The two views that training sees, of an epoch that training never reaches.
     private static func pairs(_ index: ImageIndex, _ settings: PretrainingSettings) -> ViewPairSource {
-        let transform = settings.views.transform(seed: settings.seed)
+        let transform = settings.transform
         return ViewPairSource(count: index.count, name: index.description(of:)) { picture in
             let views = try transform.views(of: try index.bytes(of: picture), epoch: 1 << 40, sample: picture)
             let shape = Array(views.view1.shape.dropFirst())
@@ -154,7 +155,7 @@ final class PretrainingEvaluator: TaskEvaluator {
         try communicator.agree(on: "drawing features") {
             guard communicator.isRoot else { return [] }
             let places = shown.spread(limit: Self.shownPictures)
-            let (before, now) = (Convolutions(), Convolutions())
+            let (before, now) = (Convolutions(), Convolutions()), pixels = settings.pixels.normalization
             return try places.enumerated().compactMap { number, place in
                 try progress("drawing features", number, places.count)
                 do {
@@ -162,8 +163,8 @@ final class PretrainingEvaluator: TaskEvaluator {
                     return try EvaluationPicture(
                         name: shown.name(of: place).withoutEnding.text,
                         try FeaturePanel.image(
-                            bytes, random: try FeatureMaps(bytes, random, before),
-                            learned: try FeatureMaps(bytes, encoder, now)))
+                            bytes, random: try FeatureMaps(bytes, pixels, random, before),
+                            learned: try FeatureMaps(bytes, pixels, encoder, now)))
                 } catch is ImageError {
                     // The scores name it as skipped.
                     return nil

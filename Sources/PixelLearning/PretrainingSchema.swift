@@ -24,7 +24,10 @@ extension PretrainingSettings: TaskSettings {
             Section("evaluation.segmentation.train", "What the segmentation probe is trained on."),
             Section("evaluation.segmentation.validation", "What the segmentation probe is scored on."),
         ],
-        settings: views + augmentation + modelAndMethod + optimization + scores)
+        settings: views + pixelScale + augmentation + modelAndMethod + optimization
+            + scores)
+
+    private static let pixelScale: [Setting<PretrainingSettings>] = Setting.pixels(\.pixels.mean, \.pixels.deviation)
 
     private static let views: [Setting<PretrainingSettings>] = [
         Setting(

@@ -1,10 +1,11 @@
 package import Exporting
+package import ImagePipeline
 
 extension PretrainingSettings: GraphDescribing {
     /// Of a backbone with pyramid and towers the pyramid's maps `P3`, …, and where there are towers what they make of each:
     /// `P3.cls`, `P3.bbox`.
-    package func describe(_ network: String, in graph: GraphBuilder, normalizes: Bool) throws {
-        let images = graph.images(normalizes: normalizes)
+    package func describe(_ network: String, in graph: GraphBuilder, _ normalization: PixelNormalization?) throws {
+        let images = graph.images(normalization)
         let stages = try graph.resNet(images, model.architecture, outputStride: 32, prefix: "encoder.")
         let maps = model.pyramid.levels.numbers.map { (number: $0, map: stages[$0 - 2]) }
         let channels = model.pyramid.channels

@@ -1,4 +1,5 @@
 package import ImagePipeline
+package import Learning
 package import SystemPackage
 package import TensorCore
 
@@ -8,6 +9,7 @@ package struct PretrainingSettings: Sendable, Equatable {
     package var model = PixelModelSettings()
     /// A file of weights that a new run begins with.
     package var start: FilePath?
+    package var pixels = PixelSettings()
     package var views = Views()
     package var optimizer = Optimizer()
     /// Momentum of the momentum encoder at the start.
@@ -16,9 +18,12 @@ package struct PretrainingSettings: Sendable, Equatable {
 
     package init() {}
 
-    /// For a run of this seed whose maps are of this type.
-    package func prepared(seed: Int, elementType: ElementType = .float32) -> PretrainingSettings {
+    /// For a run of this seed whose maps are of this type, with what is known of its pictures.
+    package func prepared(
+        seed: Int, elementType: ElementType = .float32, facts: [String: String] = [:]
+    ) throws -> PretrainingSettings {
         var settings = self
+        settings.pixels = try pixels.resolved(facts)
         settings.seed = UInt64(seed)
         settings.model.elementType = elementType
         return settings
@@ -34,10 +39,16 @@ package struct PretrainingSettings: Sendable, Equatable {
 
         package init() {}
 
-        package func transform(seed: UInt64) -> TwoViewTransform {
-            TwoViewTransform(imageSize: imageSize, minimumCrop: minimumCrop, augmentation: augmentation, seed: seed)
+        package func transform(
+            seed: UInt64, _ normalization: PixelNormalization = .imageNet
+        ) -> TwoViewTransform {
+            TwoViewTransform(
+                imageSize: imageSize, minimumCrop: minimumCrop, augmentation: augmentation, normalization, seed: seed)
         }
     }
+
+    /// How a run makes views.
+    var transform: TwoViewTransform { views.transform(seed: seed, pixels.normalization) }
 
     package enum OptimizerName: String, Sendable, CaseIterable {
         case lars, sgd

@@ -8,8 +8,8 @@ import SystemPackage
 package import TensorCore
 
 extension PretrainingSettings: TaskDefinition {
-    package func makeTask(seed: Int, elementType: ElementType, pictures: ImageIndex) -> PretrainingTask {
-        PretrainingTask(prepared(seed: seed, elementType: elementType))
+    package func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) throws -> PretrainingTask {
+        PretrainingTask(try prepared(seed: seed, elementType: elementType, facts: facts))
     }
 
     /// The backbone that was trained, which the published results use, and its moving average; with a pyramid all of the
@@ -27,7 +27,11 @@ extension PretrainingSettings: TaskDefinition {
 
     package func makePredictor(
         _ architecture: [String: String], _ options: PredictionOptions
-    ) throws -> (any TaskPredictor)? { FeaturePredictor(self, options) }
+    ) throws -> (any TaskPredictor)? {
+        FeaturePredictor(model.architecture, try pixels.resolved(architecture).normalization, options)
+    }
+
+    package var pixelSettings: PixelSettings? { pixels }
 
     package var exportCard: [String: String] {
         [
@@ -66,7 +70,7 @@ package final class PretrainingTask: TrainingTask {
     }
 
     package func samples(of pictures: ImageIndex) -> TwoViewTransform {
-        settings.views.transform(seed: settings.seed)
+        settings.transform
     }
 
     package func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
@@ -81,7 +85,7 @@ package final class PretrainingTask: TrainingTask {
         guard let start = settings.start else { return [] }
         let report = try StartingWeights(path: start).fill(model.online)
         model.restartMomentum()
-        return report.lines(start)
+        return report.lines(start, settings.pixels.normalization)
     }
 
     // MARK: Networks and loss
@@ -217,7 +221,7 @@ package final class PretrainingTask: TrainingTask {
             "architecture": model.architecture.rawValue, "projectorWidth": "\(model.projectorWidth)",
             "transformLayers": "\(model.transformLayers)", "method": settings.model.method.rawValue,
             "dialect": model.dialect.rawValue,
-        ].merging(pyramidFacts) { $1 }
+        ].merging(pyramidFacts) { $1 }.merging(settings.pixels.normalization.facts) { $1 }
     }
 
     /// Nothing without a pyramid, as checkpoints of older versions have it.

@@ -81,6 +81,10 @@ package struct ValueRange<Value: SettingValue>: Sendable {
     package let text: String
     package let contains: @Sendable (Value) -> Bool
 
+    package init(text: String, contains: @escaping @Sendable (Value) -> Bool) {
+        (self.text, self.contains) = (text, contains)
+    }
+
     package static var any: Self { Self(text: "") { _ in true } }
 }
 

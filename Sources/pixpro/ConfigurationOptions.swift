@@ -25,10 +25,3 @@ struct ConfigurationOptions: ParsableArguments {
         }
     }
 }
-
-extension RunConfiguration {
-    /// What pretraining by this configuration is, with maps of the given type.
-    func pretraining(_ elementType: ElementType = .float32) -> PretrainingSettings {
-        settings(PretrainingSettings.self).prepared(seed: run.seed, elementType: elementType)
-    }
-}

@@ -49,7 +49,7 @@ struct NetworkExport {
             let network = ExportedNetwork(
                 name: map.name, tensors: tensors, isBackbone: map.backbone != nil,
                 architecture: reader.manifest.facts.architecture, card: card)
-            let graph = format == .onnx ? try graph(tensors, normalizes: normalizes) : nil
+            let graph = format == .onnx ? try graph(tensors, normalizes ? normalization : nil) : nil
             try network.write(format, to: path, graph: graph)
             if let picture { try writeExample(picture, tensors, to: path) }
         }
@@ -62,16 +62,15 @@ struct NetworkExport {
     }
 
     /// What the network computes, with its weights; nil where its task does not say.
-    private func graph(_ tensors: [NamedTensor], normalizes: Bool) throws -> GraphBuilder? {
+    private func graph(_ tensors: [NamedTensor], _ normalization: PixelNormalization?) throws -> GraphBuilder? {
         // Counts of batches are no part of what is computed.
         let graph = GraphBuilder(weights: tensors.filter { $0.elementType == .float32 })
         if let backbone = map.backbone {
-            try graph.describeBackbone(
-                backbone.architecture, outputStride: backbone.outputStride, normalizes: normalizes)
+            try graph.describeBackbone(backbone.architecture, outputStride: backbone.outputStride, normalization)
             return graph
         }
         guard let task = definition as? any GraphDescribing else { return nil }
-        try task.describe(map.name, in: graph, normalizes: normalizes)
+        try task.describe(map.name, in: graph, normalization)
         return graph
     }
 
@@ -87,7 +86,9 @@ struct NetworkExport {
         let size = 224
         let bytes = try WholeFile.bytes(of: picture)
         let image: Tensor
-        do { image = try EvaluationTransform.centerView(bytes, imageSize: size) } catch let error as ImageError {
+        do {
+            image = try EvaluationTransform.centerView(bytes, imageSize: size, normalization)
+        } catch let error as ImageError {
             throw TrainingError("\(picture.shown) \(error.reason)")
         }
         let features = try network(Variable(image.reshaped([1, size, size, 3])), Pass(mode: .evaluation)).value
@@ -124,19 +125,22 @@ struct NetworkExport {
                 "output_stride": "\(top.stride)",
             ]
         }
-        let pixels = PixelNormalization.imageNet
         let common = [
             "network": map.name, "task": run.taskName.name, "color": "RGB in 0…1, then (x - mean) / std",
-            "mean": Self.listed(pixels.mean), "std": Self.listed(pixels.deviation),
             "epochs": "\(facts.counters["epoch"] ?? 0) of \(run.schedule.epochs)",
             "global_batch": run.batch.global.map(String.init) ?? "\(run.batch.perRank ?? 0) per rank",
             "configuration": run.portableYAML,
         ]
         // What a task says of its own goes before what holds for most: other pixels, say.
-        return [facts.architecture, common, definition.exportCard, backbone].reduce(weights.facts) {
+        return [facts.architecture, normalization.facts, common, definition.exportCard, backbone].reduce(weights.facts)
+        {
             $0.merging($1) { $1 }
         }
     }
 
-    private static func listed(_ values: SIMD3<Float>) -> String { "\(values.x),\(values.y),\(values.z)" }
+    /// The task's own, or what the checkpoint says; of those that were made before it could be chosen ImageNet's.
+    private var normalization: PixelNormalization {
+        let facts = reader.manifest.facts.architecture.merging(definition.exportCard) { $1 }
+        return PixelNormalization(facts) ?? .imageNet
+    }
 }

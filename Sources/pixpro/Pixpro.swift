@@ -20,7 +20,7 @@ struct Pixpro: ParsableCommand {
         subcommands: [
             Train.self, Evaluate.self, Predict.self, Report.self, Export.self, Verify.self, Checkpoint.self,
             DataCommand.self,
-            DoctorCommand.self,
+            DoctorCommand.self, Replay.self,
             LaunchCommand.self, StudyCommand.self, PlanCommand.self, HostReportCommand.self,
         ])
 

@@ -151,4 +151,17 @@ import Testing
             }
         }
     }
+
+    /// Samples of unequal size with their objects, and one without.
+    @Test func batchesAreKeptSampleBySample() throws {
+        let batch = DetectionBatch(count: 2, sideMultiple: 32)
+        (batch.images[0], batch.images[1]) = (randomTensor([3, 5, 3], key: 1), randomTensor([4, 2, 3], key: 2))
+        batch.objects[1] = [TargetObject(box: Box(x: 0.1, y: 0.2, width: 1.3, height: 2.7), category: 4)]
+        let again = try DetectionBatch(packed: batch.packed.reversed())
+        #expect(again.images.all.map { $0!.shape } == [[4, 2, 3], [3, 5, 3]])
+        #expect(again.images[1]!.array == batch.images[0]!.array && again.images[0]!.array == batch.images[1]!.array)
+        #expect(again.objects.all == [batch.objects[1], []])
+        #expect(again.padded(height: 4, width: 5).shape == [2, 32, 32, 3])
+        #expect(throws: (any Error).self) { try DetectionBatch(packed: [Array(batch.packed[0].dropLast(3))]) }
+    }
 }

@@ -3,6 +3,7 @@ import DenseTasks
 import Exporting
 import Files
 import Foundation
+import ImagePipeline
 import NeuralNetwork
 import SystemPackage
 import TestSupport
@@ -76,7 +77,7 @@ import Testing
                     architecture: whole.architecture, card: whole.card)
                 let path = FilePath(folder + "/weights")
                 let graph = GraphBuilder(weights: network.tensors.filter { $0.elementType == .float32 })
-                try graph.describeBackbone(.resnet18, outputStride: 32, normalizes: true)
+                try graph.describeBackbone(.resnet18, outputStride: 32, .imageNet)
                 try network.write(format, to: path, graph: graph)
                 guard format == .timm else { return [try WholeFile.bytes(of: path)] }
                 return try FileSystem.names(in: path).map { try WholeFile.bytes(of: path.appending($0)) }

@@ -2,6 +2,7 @@ import Checkpointing
 import DenseTasks
 import Exporting
 import Foundation
+import ImagePipeline
 import Inpainting
 import NeuralNetwork
 import SystemPackage
@@ -163,7 +164,7 @@ import Testing
     ) throws {
         let (model, network) = ExportedModel.backbone(architecture, outputStride: stride)
         try checkGraph(model, ["C2", "C3", "C4", "C5"], within: 1e-4) {
-            try $0.describeBackbone(architecture, outputStride: stride, normalizes: normalizes)
+            try $0.describeBackbone(architecture, outputStride: stride, normalizes ? .imageNet : nil)
         } _: { images in
             let (mean, deviation): ([Float], [Float]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
             let normal = images.array.enumerated().map { ($1 - mean[$0 % 3]) / deviation[$0 % 3] }
@@ -205,7 +206,7 @@ import Testing
             return Tensor([n, h, w], best)
         }
         try checkGraph(model, ["logits", "labels"], within: 1e-4) {
-            try settings.describe("segmenter", in: $0, normalizes: false)
+            try settings.describe("segmenter", in: $0, nil)
         } _: {
             [("logits", try logits($0))]
         } counts: {
@@ -227,7 +228,7 @@ import Testing
         try checkGraph(
             model, levels.flatMap { ["boxes.P\($0)", "scores.P\($0)", "classes.P\($0)"] }, within: 1e-4
         ) {
-            try settings.describe("detector", in: $0, normalizes: false)
+            try settings.describe("detector", in: $0, nil)
         } _: { images in
             let maps = try detector(images, Pass(mode: .evaluation))
             return zip(levels, maps.levels).flatMap { level, output in
@@ -260,7 +261,7 @@ import Testing
             return masks
         }
         try checkGraph(model, ["filled", "coarse"], within: 1e-4, sizes: [(96, 72), (136, 88), (72, 200)]) {
-            try settings.describe("generator", in: $0, normalizes: false)
+            try settings.describe("generator", in: $0, nil)
         } _: { images in
             let holes = masks(images), pass = Pass(mode: .evaluation)
             let output = generator(images, masks: holes, .free, pass)

@@ -1,3 +1,4 @@
+import Files
 import ImagePipeline
 import Learning
 import MessagePassing
@@ -7,11 +8,29 @@ import Settings
 import TensorCore
 
 /// Pictures of unequal size, and for those that have one the brightness that is wanted.
-final class UnequalPictures {
+final class UnequalPictures: SampleBatch {
     let images: BatchPlaces<Tensor?>
     let goals: BatchPlaces<Float?>
 
     init(count: Int) { (images, goals) = (BatchPlaces(count: count, nil), BatchPlaces(count: count, nil)) }
+
+    var packed: [[UInt8]] {
+        zip(images.all, goals.all).map { image, goal in
+            var writer = PackedWriter()
+            writer.add(image!)
+            writer.add(goal.map { [$0] } ?? []) { $0.add(Double($1)) }
+            return writer.bytes
+        }
+    }
+
+    convenience init(packed: [[UInt8]]) throws {
+        self.init(count: packed.count)
+        for (place, bytes) in packed.enumerated() {
+            var reader = PackedReader(bytes)
+            images[place] = try reader.tensor()
+            goals[place] = try reader.list { Float(try $0.double()) }.first
+        }
+    }
 }
 
 /// Every picture at a size of its own; one in three has a goal.
@@ -42,7 +61,7 @@ struct PlayerSettings: TaskDefinition {
     let parameterCount = 112, activationBytesPerImage = 1000
     var exportMaps: [ExportMap] { [ExportMap(name: "painter", withoutPrefix: "painter.")] }
 
-    func makeTask(seed: Int, elementType: ElementType, pictures: ImageIndex) -> TwoPlayers { TwoPlayers(self) }
+    func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) -> TwoPlayers { TwoPlayers(self) }
 }
 
 /// A painter changes pictures, a judge tells painted ones from others; in turn, the judge twice for each of the other's.

@@ -1,3 +1,4 @@
+import Files
 package import ImagePipeline
 import MessagePassing
 package import TensorCore
@@ -43,5 +44,42 @@ package final class DetectionBatch {
             }
         }
         return batch
+    }
+}
+
+extension DetectionBatch: SampleBatch {
+    package var packed: [[UInt8]] {
+        zip(images.all, objects.all).map { image, objects in
+            var writer = PackedWriter()
+            writer.add(sideMultiple)
+            writer.add(image!)
+            writer.add(objects) { writer, object in
+                for side in [object.box.x, object.box.y, object.box.width, object.box.height] { writer.add(side) }
+                writer.add(object.category)
+            }
+            return writer.bytes
+        }
+    }
+
+    package convenience init(packed: [[UInt8]]) throws {
+        let samples = try packed.map { bytes in
+            var reader = PackedReader(bytes)
+            return (
+                multiple: try reader.number(), image: try reader.tensor(),
+                objects: try reader.list { reader in
+                    let box = Box(
+                        x: try reader.double(), y: try reader.double(), width: try reader.double(),
+                        height: try reader.double())
+                    return TargetObject(box: box, category: try reader.number())
+                }
+            )
+        }
+        guard let multiple = samples.first?.multiple, (1...1024).contains(multiple),
+            samples.allSatisfy({ $0.multiple == multiple && $0.image.shape.count == 3 && $0.image.shape[2] == 3 })
+        else { throw PackedReader.Damaged() }
+        self.init(count: samples.count, sideMultiple: multiple)
+        for (place, sample) in samples.enumerated() {
+            (images[place], self.objects[place]) = (sample.image, sample.objects)
+        }
     }
 }

@@ -16,6 +16,7 @@ package struct DetectionPictures: TrainingPictures {
     package let images: [AnnotatedImage]
     package let index: ImageIndex
     package let notes: [String]
+    package var facts: [String: String] { annotated.categories.facts }
 
     /// Collective; throws the same error on all ranks.
     package init(_ settings: DetectionSettings, _ roots: PictureRoots) throws {

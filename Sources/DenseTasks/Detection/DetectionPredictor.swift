@@ -76,8 +76,19 @@ extension [AnnotatedCategory] {
         let name: String
     }
 
+    /// What a checkpoint says of them.
+    var facts: [String: String] { ["categories": json] }
+
+    /// Throws where facts do not say them.
+    init(facts: [String: String]) throws {
+        guard let json = facts["categories"] else {
+            throw AnnotationError("the checkpoint does not say what it was trained to find")
+        }
+        try self.init(json: json)
+    }
+
     /// `[{"id":7,"name":"raccoon"}]`.
-    var json: String {
+    private var json: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
@@ -88,7 +99,7 @@ extension [AnnotatedCategory] {
     }
 
     /// Throws for what `json` does not write.
-    init(json: String) throws {
+    private init(json: String) throws {
         do {
             self = try JSONDecoder().decode([Entry].self, from: Data(json.utf8)).map {
                 AnnotatedCategory(id: $0.id, name: $0.name)

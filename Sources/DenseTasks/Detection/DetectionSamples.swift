@@ -8,10 +8,14 @@ package struct DetectionSamples: SampleLoading {
     /// In the order in which a run lists the pictures.
     private let pictures: [AnnotatedImage]
     private let views: DetectionViews
+    private let normalization: PixelNormalization
     private let sideMultiple: Int
 
-    package init(_ pictures: [AnnotatedImage], _ views: DetectionViews, levels: DetectorLevels, seed: UInt64) {
-        (self.pictures, self.views, self.seed) = (pictures, views, seed)
+    package init(
+        _ pictures: [AnnotatedImage], _ views: DetectionViews, _ normalization: PixelNormalization = .imageNet,
+        levels: DetectorLevels, seed: UInt64
+    ) {
+        (self.pictures, self.views, self.normalization, self.seed) = (pictures, views, normalization, seed)
         sideMultiple = levels.largestStride
     }
 
@@ -28,7 +32,7 @@ package struct DetectionSamples: SampleLoading {
         let draw = DetectionDraw(
             width: picture.width, height: picture.height, views, seed: seed, epoch: key.epoch, sample: key.sample)
         batch.images[position] = try workspace.render(
-            bytes, draw.region, height: draw.height, width: draw.width, mirrored: draw.flips)
+            bytes, draw.region, height: draw.height, width: draw.width, mirrored: draw.flips, normalization)
         batch.objects[position] = picture.objects.filter { !$0.isCrowd }.compactMap { object in
             draw.box(object.box).map { TargetObject(box: $0, category: object.category) }
         }

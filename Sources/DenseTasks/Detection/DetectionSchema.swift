@@ -18,9 +18,11 @@ extension DetectionSettings: TaskSettings {
                     "evaluation.validation", optional: \.validation, { .init() },
                     "Annotated pictures that are scored, or null."),
             ],
-            settings: data + network)
+            settings: data + pixelScale + network)
         + FineTuningOptimizer.schema.mounted(Mount(get: { $0.optimizer }, change: { $1(&$0.optimizer) }))
         + Schema(sections: [], settings: scores)
+
+    private static let pixelScale: [Setting<DetectionSettings>] = Setting.pixels(\.pixels.mean, \.pixels.deviation)
 
     private static let data: [Setting<DetectionSettings>] = [
         Setting(

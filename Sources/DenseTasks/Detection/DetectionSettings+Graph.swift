@@ -1,10 +1,11 @@
 package import Exporting
+package import ImagePipeline
 
 extension DetectionSettings: GraphDescribing {
     /// Of a detector, for each level P3, P4, …, before suppression: `boxes` [N, cells, 4] (left, top, right, bottom in pixels,
     /// inside the images), `scores` [N, cells, classes] and `classes` [N, cells], the likeliest.
-    package func describe(_ network: String, in graph: GraphBuilder, normalizes: Bool) throws {
-        let images = graph.images(normalizes: normalizes)
+    package func describe(_ network: String, in graph: GraphBuilder, _ normalization: PixelNormalization?) throws {
+        let images = graph.images(normalization)
         let stages = try graph.resNet(images, model.architecture, outputStride: 32, prefix: "encoder.")
         let levels = try graph.featurePyramid([(3, stages[1]), (4, stages[2]), (5, stages[3])])
         for (index, level) in levels.enumerated() {

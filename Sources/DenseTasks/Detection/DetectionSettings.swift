@@ -1,3 +1,4 @@
+package import Learning
 package import SystemPackage
 
 /// Everything that decides what a detector learns from annotated pictures.
@@ -7,6 +8,7 @@ package struct DetectionSettings: Sendable, Equatable {
     /// A file of weights that a new run begins with.
     package var start: FilePath?
     package var data = Data()
+    package var pixels = PixelSettings()
     package var views = DetectionViews()
     package var optimizer = FineTuningOptimizer()
     package var rule = DetectionRule(.fcos)

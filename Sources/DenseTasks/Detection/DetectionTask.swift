@@ -10,11 +10,11 @@ extension DetectionSettings: TaskDefinition {
     package func findPictures(_ roots: PictureRoots) throws -> DetectionPictures { try DetectionPictures(self, roots) }
 
     /// With as many classes as the annotations have.
-    package func makeTask(seed: Int, elementType: ElementType, pictures: DetectionPictures) -> DetectionTask {
+    package func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) throws -> DetectionTask {
         var settings = self
         settings.model.elementType = elementType
-        return DetectionTask(
-            settings, categories: pictures.annotated.categories, seed: UInt64(seed))
+        settings.pixels = try pixels.resolved(facts)
+        return DetectionTask(settings, categories: try [AnnotatedCategory](facts: facts), seed: UInt64(seed))
     }
 
     package var exportMaps: [ExportMap] {
@@ -27,11 +27,12 @@ extension DetectionSettings: TaskDefinition {
     package func makePredictor(
         _ architecture: [String: String], _ options: PredictionOptions
     ) throws -> (any TaskPredictor)? {
-        guard let categories = architecture["categories"] else {
-            throw AnnotationError("the checkpoint does not say what it was trained to find")
-        }
-        return DetectionPredictor(self, categories: try [AnnotatedCategory](json: categories))
+        var settings = self
+        settings.pixels = try pixels.resolved(architecture)
+        return DetectionPredictor(settings, categories: try [AnnotatedCategory](facts: architecture))
     }
+
+    package var pixelSettings: PixelSettings? { pixels }
 
     package var exportCard: [String: String] {
         [
@@ -67,7 +68,8 @@ package final class DetectionTask: TrainingTask {
     }
 
     package func samples(of pictures: DetectionPictures) -> DetectionSamples {
-        DetectionSamples(pictures.images, settings.views, levels: settings.model.levels, seed: seed)
+        DetectionSamples(
+            pictures.images, settings.views, settings.pixels.normalization, levels: settings.model.levels, seed: seed)
     }
 
     package func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
@@ -78,7 +80,7 @@ package final class DetectionTask: TrainingTask {
         guard let start = settings.start else { return [] }
         let report = try StartingWeights(path: start).fill(detector.state)
         let hasOther = report.left.contains { $0.hasPrefix("pyramid.") && $0.contains(".bn.") }
-        return report.lines(start)
+        return report.lines(start, settings.pixels.normalization)
             + (hasOther
                 ? [
                     "the file's pyramid has normalisation, which is left: set detection.pyramidNormalization to true to go on "
@@ -136,10 +138,9 @@ package final class DetectionTask: TrainingTask {
         let model = settings.model
         return [
             "architecture": model.architecture.rawValue, "classes": "\(model.classes)",
-            "categories": categories.json,
             "convention": model.convention.rawValue, "levels": model.levels.yaml, "channels": "\(model.channels)",
             "towerDepth": "\(model.towerDepth)", "pyramidNormalization": "\(model.normalizesPyramid)",
-        ]
+        ].merging(categories.facts) { $1 }.merging(settings.pixels.normalization.facts) { $1 }
     }
 
     package var summary: String {

@@ -1,4 +1,5 @@
 import ImagePipeline
+import Learning
 import NeuralNetwork
 import TensorCore
 
@@ -6,18 +7,20 @@ import TensorCore
 struct PictureDetection {
     let detector: Detector
     private let views: DetectionViews
+    private let normalization: PixelNormalization
     private let rule: DetectionRule
     private let convolutions = Convolutions()
 
     init(_ detector: Detector, _ settings: DetectionSettings) {
         (self.detector, views, rule) = (detector, settings.views, settings.rule)
+        normalization = settings.pixels.normalization
     }
 
     /// A picture as it is looked at: at the largest size of training.
     func load(_ bytes: [UInt8], height: Int, width: Int) throws -> Tensor {
         let whole = PixelRegion(x: 0, y: 0, width: width, height: height)
         let size = views.size(of: whole, shortSide: views.maximumSize)
-        return try RegionRenderer().render(bytes, whole, height: size.height, width: size.width)
+        return try RegionRenderer().render(bytes, whole, height: size.height, width: size.width, normalization)
     }
 
     /// What is found in an image that was loaded of a picture of this size, the surest first.

@@ -30,9 +30,7 @@ package struct LabelledPictures: TrainingPictures {
                     + "\(roots.paths.count)")
         }
         (self.root, advance) = (root, roots.advance)
-        guard let names = data.classNames else {
-            throw LabelError("set data.classes to the number of classes, or to their names")
-        }
+        let names = try data.knownClassNames
         classNames = names
         let scheme = LabelScheme(classes: names.count, void: data.void)
         self.scheme = scheme
@@ -63,6 +61,18 @@ package struct LabelledPictures: TrainingPictures {
 package struct LabelError: SharedError, CustomStringConvertible {
     package let description: String
     init(_ description: String) { self.description = description }
+}
+
+extension LabelledData {
+    /// Throws where neither layout nor user say them.
+    var knownClassNames: [String] {
+        get throws {
+            guard let classNames else {
+                throw LabelError("set data.classes to the number of classes, or to their names")
+            }
+            return classNames
+        }
+    }
 }
 
 extension SegmentationFolder {

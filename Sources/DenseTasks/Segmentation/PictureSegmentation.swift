@@ -1,4 +1,5 @@
 import ImagePipeline
+import Learning
 import NeuralNetwork
 import TensorCore
 
@@ -6,10 +7,12 @@ import TensorCore
 struct PictureSegmentation {
     let segmenter: Segmenter
     private let windows: WindowPlan
+    private let normalization: PixelNormalization
     private let convolutions = Convolutions()
 
-    init(_ segmenter: Segmenter, _ evaluation: SegmentationSettings.Evaluation) {
-        self.segmenter = segmenter
+    init(_ segmenter: Segmenter, _ settings: SegmentationSettings) {
+        let evaluation = settings.evaluation
+        (self.segmenter, normalization) = (segmenter, settings.pixels.normalization)
         windows = WindowPlan(scale: evaluation.scale, side: evaluation.window, step: evaluation.windowStep)
     }
 
@@ -18,7 +21,7 @@ struct PictureSegmentation {
         let renderer = RegionRenderer(), sums = LogitSums(height: height, width: width, classes: segmenter.classes)
         for region in windows.regions(height: height, width: width) {
             let size = windows.size(of: region)
-            let image = try renderer.render(bytes, region, height: size.height, width: size.width)
+            let image = try renderer.render(bytes, region, height: size.height, width: size.width, normalization)
             let logits = try segmenter(
                 image.reshaped([1, size.height, size.width, 3]),
                 Pass(mode: .evaluation, convolutions: convolutions)

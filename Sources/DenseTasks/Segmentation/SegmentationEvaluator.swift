@@ -9,7 +9,8 @@ import TensorCore
 /// confusion matrix.
 package final class SegmentationEvaluator: TaskEvaluator {
     private let segmenter: Segmenter
-    private let evaluation: SegmentationSettings.Evaluation
+    private let settings: SegmentationSettings
+    private var evaluation: SegmentationSettings.Evaluation { settings.evaluation }
     /// Nil where nothing is to be scored.
     private let folder: SegmentationFolder?
     private let trained: Int
@@ -23,7 +24,7 @@ package final class SegmentationEvaluator: TaskEvaluator {
         communicator: any Collective
     ) throws {
         self.communicator = communicator
-        (self.segmenter, evaluation) = (segmenter, settings.evaluation)
+        (self.segmenter, self.settings) = (segmenter, settings)
         (scheme, classNames, trained) = (pictures.scheme, pictures.classNames, pictures.labelled)
         folder = try settings.evaluation.validation.map { set in
             try SegmentationFolder.shared(communicator) {
@@ -41,7 +42,7 @@ package final class SegmentationEvaluator: TaskEvaluator {
     package func evaluate(progress: @escaping EvaluationProgress) throws -> EvaluationReport {
         guard let folder else { return EvaluationReport(scores: [], notes: ["evaluation.validation is not set"]) }
         // Of this evaluation alone: what it makes of the weights is freed with it.
-        let segmentation = PictureSegmentation(segmenter, evaluation)
+        let segmentation = PictureSegmentation(segmenter, settings)
         // One for each picture only where they are drawn again: of many classes they are large.
         var own: [ConfusionMatrix] = [], count = 0
         let skipped = try communicator.agree(on: "segmenting pictures") {

@@ -9,7 +9,7 @@ package final class SegmentationPredictor: TaskPredictor {
 
     package init(_ settings: SegmentationSettings, classes: Int) {
         segmentation = PictureSegmentation(
-            Segmenter(settings.model, classes: classes, seed: nil), settings.evaluation)
+            Segmenter(settings.model, classes: classes, seed: nil), settings)
     }
 
     package var states: [ModelState] { [segmentation.segmenter.state] }

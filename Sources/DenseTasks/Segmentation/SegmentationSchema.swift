@@ -18,9 +18,11 @@ extension SegmentationSettings: TaskSettings {
                     "evaluation.validation", optional: \.evaluation.validation, { .init() },
                     "Labelled pictures that are scored, or null."),
             ],
-            settings: data + augmentation + model)
+            settings: data + pixelScale + augmentation + model)
         + FineTuningOptimizer.schema.mounted(Mount(get: { $0.optimizer }, change: { $1(&$0.optimizer) }))
         + Schema(sections: [], settings: scores)
+
+    private static let pixelScale: [Setting<SegmentationSettings>] = Setting.pixels(\.pixels.mean, \.pixels.deviation)
 
     private static let data: [Setting<SegmentationSettings>] = [
         Setting(

@@ -1,10 +1,11 @@
 package import Exporting
+package import ImagePipeline
 
 extension SegmentationSettings: GraphDescribing {
     /// Of a segmenter `logits` [N, classes, H, W] and `labels` [N, H, W], the likeliest class (the lowest of equal ones), at
     /// the size of the images.
-    package func describe(_ network: String, in graph: GraphBuilder, normalizes: Bool) throws {
-        let images = graph.images(normalizes: normalizes)
+    package func describe(_ network: String, in graph: GraphBuilder, _ normalization: PixelNormalization?) throws {
+        let images = graph.images(normalization)
         let stages = try graph.resNet(
             images, model.architecture, outputStride: model.outputStride.pixels, prefix: "encoder.")
         let cells = try graph.fcnHead(stages[3], dilation: model.headDilation)

@@ -1,4 +1,5 @@
 package import ImagePipeline
+package import Learning
 package import NeuralNetwork
 package import SystemPackage
 package import TensorCore
@@ -9,6 +10,7 @@ package struct SegmentationSettings: Sendable, Equatable {
     /// A file of weights that a new run begins with.
     package var start: FilePath?
     package var data = LabelledData()
+    package var pixels = PixelSettings()
     /// Side of the crops in pixels.
     package var cropSize = 512
     package var augmentation = LabelledAugmentation()

@@ -9,10 +9,11 @@ package import TensorCore
 extension SegmentationSettings: TaskDefinition {
     package func findPictures(_ roots: PictureRoots) throws -> LabelledPictures { try LabelledPictures(self, roots) }
 
-    package func makeTask(seed: Int, elementType: ElementType, pictures: LabelledPictures) -> SegmentationTask {
+    package func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) throws -> SegmentationTask {
         var settings = self
         settings.model.elementType = elementType
-        return SegmentationTask(settings, classNames: pictures.classNames, seed: UInt64(seed))
+        settings.pixels = try pixels.resolved(facts)
+        return SegmentationTask(settings, classNames: try data.knownClassNames, seed: UInt64(seed))
     }
 
     package var exportMaps: [ExportMap] {
@@ -26,8 +27,12 @@ extension SegmentationSettings: TaskDefinition {
     package func makePredictor(
         _ architecture: [String: String], _ options: PredictionOptions
     ) throws -> (any TaskPredictor)? {
-        data.classNames.map { SegmentationPredictor(self, classes: $0.count) }
+        var settings = self
+        settings.pixels = try pixels.resolved(architecture)
+        return SegmentationPredictor(settings, classes: try data.knownClassNames.count)
     }
+
+    package var pixelSettings: PixelSettings? { pixels }
 
     package var exportCard: [String: String] {
         ["class_names": (data.classNames ?? []).joined(separator: ","), "trained_image_size": "\(cropSize)"]
@@ -61,7 +66,7 @@ package final class SegmentationTask: TrainingTask {
     package func samples(of pictures: LabelledPictures) -> LabelledTransform {
         LabelledTransform(
             pictures.folder, classes: pictures.scheme.classes, void: pictures.scheme.void, side: settings.cropSize,
-            settings.augmentation, seed: seed)
+            settings.augmentation, settings.pixels.normalization, seed: seed)
     }
 
     package func learningRates(_ length: RunLength) -> [LearningRateSchedule] {
@@ -70,7 +75,8 @@ package final class SegmentationTask: TrainingTask {
 
     package func beginWithWeights() throws -> [String] {
         guard let start = settings.start else { return [] }
-        return try StartingWeights(path: start).fill(segmenter.state).lines(start)
+        return try StartingWeights(path: start).fill(segmenter.state)
+            .lines(start, settings.pixels.normalization)
     }
 
     // MARK: Networks and loss
@@ -110,7 +116,7 @@ package final class SegmentationTask: TrainingTask {
             "architecture": settings.model.architecture.rawValue, "outputStride": settings.model.outputStride.rawValue,
             "headChannels": "\(settings.model.headChannels)", "headDilation": "\(settings.model.headDilation)",
             "classes": "\(classNames.count)",
-        ]
+        ].merging(settings.pixels.normalization.facts) { $1 }
     }
 
     package var summary: String {

@@ -7,17 +7,17 @@ package protocol GraphDescribing {
     ///
     /// A backbone alone is described without the task.
     ///
-    /// - Parameter normalizes: whether pixels are in 0…1 and are normalised by the graph; else they are normalised.
-    func describe(_ network: String, in graph: GraphBuilder, normalizes: Bool) throws
+    /// - Parameter normalization: of pixels in 0…1 by the graph; nil where they come normalised.
+    func describe(_ network: String, in graph: GraphBuilder, _ normalization: PixelNormalization?) throws
 }
 
 extension GraphBuilder {
     /// The input `images` of what sees pixels as backbones do: float32 [batch, 3, height, width], RGB.
     ///
-    /// - Parameter normalizes: whether they are in 0…1 and are normalised by the graph; else they are normalised.
-    package func images(normalizes: Bool, _ normalization: PixelNormalization = .imageNet) -> GraphValue {
+    /// - Parameter normalization: of pixels in 0…1 by the graph; nil where they come normalised.
+    package func images(_ normalization: PixelNormalization?) -> GraphValue {
         let images = input("images", .float32, ["batch", 3, "height", "width"])
-        guard normalizes else { return images }
+        guard let normalization else { return images }
         func byChannel(_ values: SIMD3<Float>) -> GraphValue {
             floats([values.x, values.y, values.z], shape: [1, 3, 1, 1])
         }
@@ -26,9 +26,9 @@ extension GraphBuilder {
 
     /// A backbone alone, with the outputs C2 to C5.
     package func describeBackbone(
-        _ architecture: ResNetArchitecture, outputStride: Int, normalizes: Bool
+        _ architecture: ResNetArchitecture, outputStride: Int, _ normalization: PixelNormalization?
     ) throws {
-        let maps = try resNet(images(normalizes: normalizes), architecture, outputStride: outputStride, prefix: "")
+        let maps = try resNet(images(normalization), architecture, outputStride: outputStride, prefix: "")
         for (level, map) in zip(architecture.levels(outputStride: outputStride), maps) {
             outputMap(map, as: level.name, channels: level.channels)
         }

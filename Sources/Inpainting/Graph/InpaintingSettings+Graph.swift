@@ -1,18 +1,18 @@
 package import Exporting
-import ImagePipeline
+package import ImagePipeline
 import TensorCore
 
 extension InpaintingSettings: GraphDescribing {
     /// Of a generator with a further input `masks` [N, 1, H, W], hole from 0.5 on: `filled` [N, 3, H, W], the images with the
     /// result in their holes, and `coarse`, all of the first stage's proposal, both like the images that are given. Sides
     /// are multiples of 8.
-    package func describe(_ network: String, in graph: GraphBuilder, normalizes: Bool) throws {
-        let images = graph.images(normalizes: normalizes, .symmetric)
+    package func describe(_ network: String, in graph: GraphBuilder, _ normalization: PixelNormalization?) throws {
+        let images = graph.images(normalization)
         let given = graph.input("masks", .float32, ["batch", 1, "height", "width"])
         let holes = graph.atLeast(given, 0.5)
         let (coarse, fine) = try GeneratorGraph(graph, model).describe(images, holes)
         for (name, picture) in [("filled", graph.paste(fine, into: holes, of: images)), ("coarse", coarse)] {
-            let shown = normalizes ? graph.scale(picture, by: 0.5, plus: 0.5) : picture
+            let shown = normalization == nil ? picture : graph.scale(picture, by: 0.5, plus: 0.5)
             graph.output(shown, as: name, .float32, ["batch", 3, "height", "width"])
         }
     }

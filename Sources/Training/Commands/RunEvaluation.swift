@@ -53,7 +53,9 @@ package final class RunEvaluation {
         _ definition: some TaskDefinition, seed: Int, _ reader: CheckpointReader, _ roots: PictureRoots
     ) throws -> any TaskEvaluator {
         let pictures = try definition.findPictures(roots)
-        let task = try definition.makeTask(seed: seed, elementType: .float32, pictures: pictures)
+        let known = try definition.facts(
+            of: pictures, checkpoint: reader.manifest.facts.architecture, reader.communicator)
+        let task = try definition.makeTask(seed: seed, elementType: .float32, facts: known.facts)
         try TrainingState(task, withOptimizers: false).load(reader)
         return try task.makeEvaluator(pictures: pictures, communicator: reader.communicator)
     }

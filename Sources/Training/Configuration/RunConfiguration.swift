@@ -119,6 +119,7 @@ package struct RunConfiguration: Sendable, Equatable {
         package var nonFinite = NonFiniteRule.skip
         package var skipLimit = 5
         package var replicaSteps = AutomaticCount.auto
+        package var savedSteps = 2
     }
 
     package enum NonFiniteRule: String, Sendable, CaseIterable {

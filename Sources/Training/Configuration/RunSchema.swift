@@ -57,7 +57,7 @@ extension RunConfiguration {
         Setting(
             "data.roots", \.data.roots, in: .notEmpty, onResume: .changesTraining,
             synonyms: ["data", "dataset", "path", "images", "root"],
-            "Folders searched for images (JPEG, PNG, tar shards), class folders or not; also single files, or lists of paths."
+            "Folders searched for images (JPEG, PNG, TIFF, tar shards), class folders or not; also single files, or lists of paths."
         ),
         Setting(
             "data.workers", \.data.workers, in: .within(0...256), synonyms: ["numWorkers", "loaderThreads"],
@@ -123,6 +123,9 @@ extension RunConfiguration {
             "Updates between comparisons of what the ranks hold, by hashes; where they differ (a flipped bit), all go back "
                 + "to the newest checkpoint. auto compares as often as 0.1 % of the time pays for, 0 before saves alone."
         ),
+        Setting(
+            "numbers.savedSteps", \.numbers.savedSteps, in: .within(0...1000),
+            "Steps with such numbers that are saved in nonfinite/ of the run for pixpro replay, the first ones."),
         Setting(
             "watchdog.startSeconds", \.watchdog.startSeconds, in: .within(0...year), synonyms: ["timeout"],
             "From the start to the first update: listing images, loading a checkpoint."),

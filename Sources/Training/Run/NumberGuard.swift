@@ -1,6 +1,8 @@
 import DataParallel
+import Files
 package import MessagePassing
 package import NeuralNetwork
+package import SystemPackage
 package import TensorCore
 
 /// Finds numbers that are not finite before they reach the weights, on all ranks together.
@@ -54,8 +56,9 @@ package final class NumberGuard {
     /// - Parameters:
     ///   - losses: of this rank's micro-batches.
     ///   - pictures: names of the pictures in each of them.
+    ///   - saved: the folder of the step, where it was saved.
     package func report(
-        step: Int, losses: [Double], pictures: [[String]]
+        step: Int, losses: [Double], pictures: [[String]], saved: FilePath? = nil
     ) throws -> (message: String, pictures: [String]) {
         let suspects = zip(losses, pictures).filter { !$0.0.isFinite }.flatMap(\.1)
         let areThere = try communicator.sum([suspects.isEmpty ? 0.0 : 1.0])[0] > 0
@@ -64,7 +67,9 @@ package final class NumberGuard {
         let names = all.flatMap { $0.split(separator: "\n").map(String.init) }
         let shown = names.prefix(4).joined(separator: ", ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
         let what = areThere ? "the loss" : "a gradient"
-        let message = "\(what) of step \(step) is not finite; its \(names.count) images: \(shown)"
+        let message =
+            "\(what) of step \(step) is not finite; its \(names.count) images: \(shown)"
+            + (saved.map { "; `pixpro replay \($0.shown)` names the first operation that is not" } ?? "")
         let limit = settings.skipLimit
         guard settings.nonFinite == .skip, skippedInARow <= limit else {
             throw TrainingError(

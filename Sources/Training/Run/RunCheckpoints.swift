@@ -69,19 +69,33 @@ final class RunCheckpoints {
         let microBatches: Int?
     }
 
-    /// Fills the state from the newest sound checkpoint, or makes all ranks begin with rank zero's; nil where it begins.
-    func restore(_ task: some TrainingTask, globalBatch: Int) throws -> Restored? {
-        let reader = try openNewest()
-        if let reader, configuration.checkpoint.resume == .never {
+    /// Opens the newest sound checkpoint, where the run goes on. Collective.
+    static func newest(
+        _ configuration: RunConfiguration, _ history: RunHistory, _ communicator: any Collective,
+        _ reporter: RunReporter
+    ) throws -> CheckpointReader? {
+        let directory = configuration.run.directory, settings = configuration.checkpoint
+        let memory =
+            settings.memorySeconds == 0
+            ? nil : MemoryStore(folder: settings.memoryDirectory, identity: history.identity)
+        let reader = try CheckpointReader.openNewest(
+            runDirectory: directory, memory: memory, course: history.course, communicator: communicator,
+            report: reporter.warn)
+        if let reader, settings.resume == .never {
             throw TrainingError(
-                "\(directory.path.shown) holds checkpoints (the newest is \(reader.place)), but checkpoint.resume is "
+                "\(directory.shown) holds checkpoints (the newest is \(reader.place)), but checkpoint.resume is "
                     + "never: choose another run.directory, or set checkpoint.resume=auto to go on")
         }
-        if reader == nil, configuration.checkpoint.resume == .required {
+        if reader == nil, settings.resume == .required {
             throw TrainingError(
-                "\(directory.path.shown) holds no checkpoint, but checkpoint.resume is required: bring its checkpoints "
+                "\(directory.shown) holds no checkpoint, but checkpoint.resume is required: bring its checkpoints "
                     + "back (is its file system mounted?), or set checkpoint.resume=auto to begin anew")
         }
+        return reader
+    }
+
+    /// Fills the state from a checkpoint, or makes all ranks begin with rank zero's; nil where it begins.
+    func restore(_ task: some TrainingTask, from reader: CheckpointReader?, globalBatch: Int) throws -> Restored? {
         var restored: Restored?
         if let reader {
             restored = try take(reader, task, globalBatch)
@@ -102,15 +116,12 @@ final class RunCheckpoints {
         watchdog.begin(.start, "going back to the newest checkpoint")
         _ = try finishSave()
         try memory?.finish()
-        guard let reader = try openNewest() else { return nil }
-        replicas.forget()
-        return try take(reader, task, globalBatch)
-    }
-
-    private func openNewest() throws -> CheckpointReader? {
-        try CheckpointReader.openNewest(
+        let newest = try CheckpointReader.openNewest(
             runDirectory: directory.path, memory: memory?.store, course: history.course, communicator: communicator,
             report: reporter.warn)
+        guard let reader = newest else { return nil }
+        replicas.forget()
+        return try take(reader, task, globalBatch)
     }
 
     private func take(_ reader: CheckpointReader, _ task: some TrainingTask, _ globalBatch: Int) throws -> Restored {
@@ -212,7 +223,8 @@ final class RunCheckpoints {
         saver.beginSave(state.saved, facts: facts(position, modules))
     }
 
-    private func facts(
+    /// Of the state at a position.
+    func facts(
         _ position: RunPosition, _ modules: [(name: String, counts: ModuleCounts)]
     ) -> CheckpointFacts {
         let counters = [
@@ -224,6 +236,14 @@ final class RunCheckpoints {
             configuration: configuration.yaml(), architecture: architectureFacts,
             counters: (counters + modules.map { $0.counts.counters($0.name) }).reduce([:]) { $0.merging($1) { $1 } },
             bestScores: reporter.bestScores.facts)
+    }
+
+    /// Saves the state as it is in a folder of its own, not as a checkpoint of the run, and waits for that.
+    func keep(_ facts: CheckpointFacts, in folder: FilePath) throws -> SaveOutcome {
+        watchdog.begin(.save, "step \(facts.step + 1)")
+        let saver = try CheckpointSaver(runDirectory: folder, communicator: communicator, keep: 1)
+        saver.beginSave(state.saved, facts: facts)
+        return try saver.finishSave() ?? .failed("nothing was saved")
     }
 
     /// Commits the save under way once all ranks have written their shards, and tells of it.

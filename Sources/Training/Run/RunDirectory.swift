@@ -21,6 +21,8 @@ package struct RunDirectory: Sendable {
     package var skipped: FilePath { path.appending("skipped.txt") }
     /// Steps whose numbers were not finite, with their images.
     package var nonFinite: FilePath { path.appending("nonfinite.txt") }
+    /// Such steps as `pixpro replay` does again, in a folder each.
+    package var nonFiniteSteps: FilePath { path.appending("nonfinite") }
     /// What the watchdog wrote when it ended the job.
     package var watchdog: FilePath { path.appending("watchdog") }
     package var tensorBoard: FilePath { path.appending("tensorboard") }

@@ -51,7 +51,7 @@ extension TrainingRun {
             counts[phase.module].samples += batch.global
             if !isAccepted {
                 counts[phase.module].skippedUpdates += 1
-                try reportNonFinite(outcome.losses, numbers)
+                try reportNonFinite(number, outcome.losses, numbers)
             }
             figures.add(outcome.figures)
             position = position.advanced(
@@ -65,14 +65,18 @@ extension TrainingRun {
         step.reducers.reduce(step.statistics.statistics.exposedSeconds) { $0 + $1.statistics.exposedSeconds }
     }
 
-    /// Names the batch on which loss or gradient went wrong; throws where that ends the run. Collective.
-    func reportNonFinite(_ losses: [Double], _ numbers: NumberGuard) throws {
+    /// Names the batch on which loss or gradient of a phase went wrong, and keeps it; throws where that ends the run.
+    /// Collective.
+    func reportNonFinite(_ phase: Int, _ losses: [Double], _ numbers: NumberGuard) throws {
         let pictures = (0..<batch.microBatches).map { micro in
             DataSource.samples(at: position, micro: micro, order: order, plan: batch, rank: communicator.rank)
                 .map(index.description(of:))
         }
-        let (message, names) = try numbers.report(step: position.step + 1, losses: losses, pictures: pictures)
-        reporter.nonFinite(message, step: position.step + 1, pictures: names)
+        let step = position.step + 1
+        let saved = try archive.keep(phase, at: position, order: order, batch, namedCounts)
+        runtime.watchdog.begin(.step, "step \(step)")
+        let (message, names) = try numbers.report(step: step, losses: losses, pictures: pictures, saved: saved)
+        reporter.nonFinite(message, step: step, pictures: names)
     }
 
     /// Gathers what ranks could not read, so that every file is named once whichever ranks met it. Collective.

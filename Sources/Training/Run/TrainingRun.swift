@@ -36,6 +36,7 @@ package final class TrainingRun<Task: TrainingTask> {
     let reporter: RunReporter
     let evaluator: any TaskEvaluator
     private let trace: StepTrace?
+    let archive: StepArchive<Task>
     private var batches: BatchSource<Task.Samples>?
     /// The step after which ranks last differed.
     private var differedStep = -1
@@ -65,9 +66,16 @@ package final class TrainingRun<Task: TrainingTask> {
         let index = pictures.index
         order = SampleOrder(seed: UInt64(configuration.run.seed), count: index.count)
 
+        reporter = try world.agree(on: "opening the run's files") {
+            try RunReporter(setup.directory, loaded, hosts: setup.checks.hosts, isRoot: world.isRoot)
+        }
+        history = try RunHistory(setup.directory, over: world)
+        let newest = try RunCheckpoints.newest(configuration, history, world, reporter)
+        let known = try definition.facts(
+            of: pictures, checkpoint: newest?.manifest.facts.architecture, world, advance: runtime.watchdog.advance)
+        known.notes.forEach(reporter.note)
         let elementType = try configuration.precision.elementType(on: world)
-        task = try definition.makeTask(
-            seed: configuration.run.seed, elementType: elementType, pictures: pictures)
+        task = try definition.makeTask(seed: configuration.run.seed, elementType: elementType, facts: known.facts)
         step = try TrainingStep(
             task, communicator: world, mode: threads.communication > 0 ? .overlapped : .inline,
             wire: configuration.parallel.wire)
@@ -76,18 +84,14 @@ package final class TrainingRun<Task: TrainingTask> {
                 configuration.numbers, statistics: task.states.flatMap(\.statistics), communicator: world)
         }
         evaluator = try task.makeEvaluator(pictures: pictures, communicator: world)
-        reporter = try world.agree(on: "opening the run's files") {
-            try RunReporter(setup.directory, loaded, hosts: setup.checks.hosts, isRoot: world.isRoot)
-        }
         self.trace = try trace.map { try StepTrace(path: $0, communicator: world) }
         try setup.checks.clockWarnings().forEach(reporter.warn)
         if setup.host.memoryGroup != nil { reporter.note(setup.host.memorySummary) }
 
-        history = try RunHistory(setup.directory, over: world)
         checkpoints = try RunCheckpoints(
             configuration, task, setup: setup, history: history, reporter: reporter, runtime: runtime,
             carry: step.order.carry)
-        let restored = try checkpoints.restore(task, globalBatch: setup.batch.global)
+        let restored = try checkpoints.restore(task, from: newest, globalBatch: setup.batch.global)
         position = restored?.position ?? RunPosition()
         counts = restored?.modules ?? task.modules.map { _ in ModuleCounts() }
         batch = try world.agree(on: "planning the batch") {
@@ -102,6 +106,9 @@ package final class TrainingRun<Task: TrainingTask> {
                     + "\(task.leastMicroBatch): raise batch.global or batch.microBatch")
         }
         schedule = RunSchedule(configuration, task, globalBatch: batch.global, images: index.count, from: position)
+        archive = StepArchive(
+            configuration, task, elementType, pictures: pictures, checkpoints: checkpoints, reporter: reporter,
+            communicator: world)
         try begin(setup, restored, elementType)
     }
 
@@ -204,7 +211,7 @@ package final class TrainingRun<Task: TrainingTask> {
         return try TimeAccount.shared.part(part, body)
     }
 
-    private var namedCounts: [(name: String, counts: ModuleCounts)] {
+    var namedCounts: [(name: String, counts: ModuleCounts)] {
         zip(task.modules, counts).map { (name: $0.name, counts: $1) }
     }
 
