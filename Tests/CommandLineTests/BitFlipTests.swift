@@ -36,7 +36,7 @@ import Testing
             let (result, flipped) = try whileRunning { wait in
                 try flip(run, wait)
             } _: {
-                let settings = ["checkpoint.memorySeconds=auto", "checkpoint.memoryDirectory=\(memory)"]
+                let settings = ["checkpoint.memorySeconds=1", "checkpoint.memoryDirectory=\(memory)"]
                 return try run.train(ranks: 3, Self.settings + (inMemory ? settings : []), timeLimit: 120)
             }
             #expect(flipped.places > 0 && flipped.step < 8, "\(flipped)")

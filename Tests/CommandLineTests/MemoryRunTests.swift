@@ -8,7 +8,8 @@ import Training
 @Suite(.serialized) struct MemoryRunTests {
     private func settings(_ run: SmallRun, steps: Int) -> [String] {
         [
-            "checkpoint.memorySeconds=auto", "checkpoint.memoryDirectory=\(run.directory)/memory",
+            "checkpoint.memorySeconds=1", "data.imageSize=32", "batch.global=4",
+            "checkpoint.memoryDirectory=\(run.directory)/memory",
             "checkpoint.everySteps=1000", "schedule.steps=\(steps)",
         ]
     }
@@ -35,7 +36,7 @@ import Training
                 kill(try run.process(rank: 1).id, SIGKILL)
                 return run.steps
             } _: {
-                try run.train(ranks: 2, settings(run, steps: 200) + sending)
+                try run.train(ranks: 2, settings(run, steps: 200) + sending, timeLimit: 180)
             }
             #expect(killed.status != 0 && step >= 3, "\(killed)")
             #expect(!FileManager.default.fileExists(atPath: run.run + "/checkpoints/step-00000001"))
@@ -50,7 +51,9 @@ import Training
             let page = try String(contentsOfFile: run.run + "/report.html", encoding: .utf8)
             #expect(page.contains("steps that counted"))
             let whole = SmallRun(directory: run.directory + "/whole")
-            #expect(try whole.train(ranks: 2, ["schedule.steps=\(steps)"] + sending).status == 0)
+            #expect(
+                try whole.train(ranks: 2, settings(run, steps: steps) + sending + ["checkpoint.memorySeconds=0"]).status
+                    == 0)
             #expect(try whole.losses() == run.losses() && run.losses().count == steps)
             #expect(try whole.shardChecksums(step: steps) == run.shardChecksums(step: steps))
         }
