@@ -28,7 +28,6 @@ import Training
                 })
         }
     }
-
     private struct Run {
         let directory: RunDirectory
         let screen = Screen()
