@@ -28,6 +28,7 @@ import Training
                 })
         }
     }
+
     private struct Run {
         let directory: RunDirectory
         let screen = Screen()
@@ -84,8 +85,7 @@ import Training
         /// Two epochs of four steps.
         private var schedule: RunSchedule {
             var configuration = loaded.configuration
-            configuration.schedule.epochs = 2
-            configuration.schedule.warmupEpochs = 0
+            (configuration.schedule.epochs, configuration.schedule.warmupEpochs) = (2, 0)
             var settings = PretrainingSettings()
             (settings.model.architecture, settings.model.projectorWidth) = (.tiny, 8)
             return RunSchedule(configuration, PretrainingTask(settings), globalBatch: 8, images: 33)
