@@ -91,7 +91,8 @@ import Training
 
     /// Without libtiff the remedy is said, and with it such a folder is listed like any other.
     @Test func aFolderIsScannedWithItsTIFFs() throws {
-        let result = try MPILauncher.runAlone("pixpro", ["data", "scan", Self.pictures])
+        let result = try runProcess(
+            try MPILauncher.product("pixpro"), ["data", "scan", Self.pictures], timeLimit: 60)
         #expect(result.status == 0, "\(result)")
         let count = ImageDecoder.readsTIFF ? 24 : 12
         #expect(result.output.contains("\(count) images are used, 0 skipped, 0 other files ignored"), "\(result)")
