@@ -85,7 +85,7 @@ import Training
         }
         let two = "data.roots=[\(Self.pictures)/0.png, \(Self.pictures)/1.png]"
         let scored = try MPILauncher.run(
-            "pixpro", ranks: 2, ["evaluate", run.run, "--set", two, "--json"], timeLimit: 60)
+            "pixpro", ranks: 2, ["evaluate", run.run, "--set", two, "--json"], timeLimit: 150)
         #expect(scored.status == 0 && scored.output.contains("correspondence"), "\(scored)")
     }
 
