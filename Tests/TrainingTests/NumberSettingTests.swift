@@ -99,7 +99,11 @@ private func plan(_ configuration: RunConfiguration) throws {
     @Test func allNumbersAtTheirLargestArePlanned() throws {
         let settings = Key.all.filter { $0.isNumber && $0.path != "batch.perRank" && !$0.path.contains("evaluation") }
             .compactMap { key in
-                key.largest.map { "\(key.path)=\(key.expectation.contains("<") && $0 == "1.0" ? "0.5" : $0)" }
+                key.largest.map { largest in
+                    let value = key.expectation.contains("<") && largest == "1.0" ? "0.5" : largest
+                    let isList = key.expectation.contains("list of three")
+                    return "\(key.path)=" + (isList ? "[\(value), \(value), \(value)]" : value)
+                }
             }
         for batch in [[], ["batch.global=null", "batch.perRank=1048576"]] {
             let loaded = try RunConfiguration.parse(
