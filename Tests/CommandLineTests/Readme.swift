@@ -54,13 +54,21 @@ struct ReadmeStage {
         self.folder = folder
         program = try MPILauncher.product("pixpro")
         let files = FileManager.default, data = SmallRun.data, own = SmallRun.project
-        for path in ["bin", "home", "project/launch", "project/cluster", "project/runs", "project/.build/release"] {
+        for path in [
+            "bin", "home", "project/launch", "project/cluster", "project/runs", "project/.build/release",
+            "project/data/camvid", "project/data/imagenet-like", "project/data/imagenet-1000x1",
+        ] {
             try files.createDirectory(atPath: "\(folder)/\(path)", withIntermediateDirectories: true)
         }
         for (name, target) in [
             ("home/street", data + "/images/train"), ("home/photos", data + "/images/train"),
             ("home/new-photos", data + "/images/val"), ("project/birds", data + "/images"),
-            ("project/configs", own + "/configs"), ("project/data", data),
+            ("project/configs", own + "/configs"), ("project/data/images", data + "/images"),
+            ("project/data/segmentation", data + "/segmentation"),
+            ("project/data/camvid/train", data + "/segmentation/train"),
+            ("project/data/camvid/test", data + "/segmentation/val"),
+            ("project/data/imagenet-like/train", data + "/images/train"),
+            ("project/data/imagenet-1000x1/train", data + "/images/train"),
             ("project/reference.safetensors", own + "/Tests/References/Fixtures/pixpro-official.safetensors"),
         ] { try files.createSymbolicLink(atPath: "\(folder)/\(name)", withDestinationPath: target) }
         for name in ["street", "segmenter", "detector", "inpainter"] {
