@@ -11,7 +11,7 @@ extension GraphBuilder {
             integers([0, 0]), integers([Int(Int32.max), Int(Int32.max)]), integers([2, 3]), integers([2, 2]),
         ]
         let positions = node("Slice", [map] + every2)
-        let grid = Grid(rows: dimension(positions, 2), columns: dimension(positions, 3), in: self)
+        let grid = Grid(rows: side(positions, 2), columns: side(positions, 3))
         let known = knownPatches(holes)
         let scores = self.scores(unfold(positions, channels: channels, kernel: 3, stride: 1), attention)
         let weights: GraphValue
@@ -30,11 +30,11 @@ extension GraphBuilder {
     /// Rows and columns of positions, known when the graph is run.
     private struct Grid {
         let rows, columns: GraphValue
+    }
 
-        init(rows: GraphValue, columns: GraphValue, in graph: GraphBuilder) {
-            let one = graph.integers([1])
-            (self.rows, self.columns) = (graph.node("Reshape", [rows, one]), graph.node("Reshape", [columns, one]))
-        }
+    /// One dimension of a value, as a vector of one number: a part of a shape.
+    private func side(_ x: GraphValue, _ axis: Int) -> GraphValue {
+        node("Gather", [node("Shape", [x]), integers([axis])])
     }
 
     /// 1 where a patch of 3×3 positions, cells of 8×8 pixels, holds no hole: [N, 1, positions].
@@ -95,32 +95,22 @@ extension GraphBuilder {
             "Concat", [integers([0]), grid.rows, grid.columns, grid.rows, grid.columns], [("axis", .integer(0))])
         // Rows and columns of positions, rows and columns of patches.
         let grids = node("Reshape", [scores, both])
-        let beside = alongDiagonals(grids, wraps ? nil : [0, 1, 3, 2, 4])
-        let columnsFirst = transpose(beside, [0, 2, 1, 4, 3])
-        let stacked = alongDiagonals(columnsFirst, wraps ? nil : [0, 1, 3, 2, 4])
+        let columnsFirst = transpose(alongDiagonals(grids, wraps: wraps), [0, 2, 1, 4, 3])
+        let stacked = alongDiagonals(columnsFirst, wraps: wraps)
         return node("Reshape", [transpose(stacked, [0, 2, 1, 4, 3]), node("Shape", [scores])])
     }
 
-    /// x[p, q] + x[p − 1, q − 1] + x[p + 1, q + 1] of the last places of both grids [N, a, b, c, d]: with an order that
-    /// brings b and d together, within lines; without one, over whole grids as one line each.
-    private func alongDiagonals(_ grids: GraphValue, _ order: [Int]?) -> GraphValue {
-        let whole = node("Shape", [grids])
-        func sum(_ planes: GraphValue) -> GraphValue {
-            let diagonal = floats([1, 0, 0, 0, 1, 0, 0, 0, 1], shape: [1, 1, 3, 3])
-            return node("Conv", [planes, diagonal], spatial(1, 3, 1))
-        }
-        func sizes(_ axes: Int...) -> [GraphValue] {
-            axes.map { node("Reshape", [dimension(grids, $0), integers([1])]) }
-        }
-        guard let order else {
-            let lines = node("Mul", [sizes(1)[0], sizes(2)[0]])
-            let shape = node("Concat", [integers([-1, 1]), lines, lines], [("axis", .integer(0))])
-            return node("Reshape", [sum(node("Reshape", [grids, shape])), whole])
-        }
-        let together = transpose(grids, order)
-        let shape = node("Concat", [integers([-1, 1])] + sizes(2, 4), [("axis", .integer(0))])
-        let sums = node("Reshape", [sum(node("Reshape", [together, shape])), node("Shape", [together])])
-        return transpose(sums, order)
+    /// x[p, q] + x[p − 1, q − 1] + x[p + 1, q + 1] of the last places of both grids [N, a, b, c, d]: within lines, or over
+    /// whole grids as one line each.
+    private func alongDiagonals(_ grids: GraphValue, wraps: Bool) -> GraphValue {
+        // A plane is a line of positions by a line of patches, which b and d make where they are beside each other.
+        let order = wraps ? [0, 1, 2, 3, 4] : [0, 1, 3, 2, 4], together = transpose(grids, order)
+        let (b, d) = (side(grids, 2), side(grids, 4))
+        let plane = wraps ? [node("Mul", [side(grids, 1), b]), node("Mul", [side(grids, 3), d])] : [b, d]
+        let shape = node("Concat", [integers([-1, 1])] + plane, [("axis", .integer(0))])
+        let diagonal = floats([1, 0, 0, 0, 1, 0, 0, 0, 1], shape: [1, 1, 3, 3])
+        let sums = node("Conv", [node("Reshape", [together, shape]), diagonal], spatial(1, 3, 1))
+        return transpose(node("Reshape", [sums, node("Shape", [together])]), order)
     }
 
     /// softmax(10 · scores) over the patches that are known, 0 elsewhere, and everywhere where none is.
