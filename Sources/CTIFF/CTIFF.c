@@ -1,26 +1,10 @@
-#include "CTIFF.h"
+#include "Reader.h"
 
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tiffio.h>
-
-struct ctiff_reader {
-    const uint8_t *bytes;
-    size_t size;
-    uint64_t at;
-    TIFF *tiff;
-    /// Of the call under way; empty until something is wrong.
-    char *message;
-    ctiff_header header;
-    uint16_t bits, samples, photometric, planar;
-    /// Of a palette.
-    uint16_t *reds, *greens, *blues;
-    /// How far a palette's values are shifted to be bytes.
-    int shift;
-};
 
 // MARK: Messages
 
@@ -34,7 +18,7 @@ static void note_error(thandle_t handle, const char *module, const char *format,
     put(handle, format, arguments);
 }
 
-__attribute__((format(printf, 2, 3))) static int fail(ctiff_reader *reader, const char *format, ...) {
+int ctiff_fail(ctiff_reader *reader, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     put(reader, format, arguments);
@@ -98,12 +82,12 @@ static uint16_t tag(ctiff_reader *reader, uint32_t tag) {
 static int check_samples(ctiff_reader *reader) {
     uint16_t format = tag(reader, TIFFTAG_SAMPLEFORMAT);
     if (format != SAMPLEFORMAT_UINT && format != SAMPLEFORMAT_VOID)
-        return fail(reader, "has %s samples: convert it to whole numbers of 8 or 16 bits from 0 up",
+        return ctiff_fail(reader, "has %s samples: convert it to whole numbers of 8 or 16 bits from 0 up",
                     format == SAMPLEFORMAT_IEEEFP ? "floating-point" : format == SAMPLEFORMAT_INT ? "signed" : "complex");
     int is_gray = reader->photometric == PHOTOMETRIC_MINISBLACK || reader->photometric == PHOTOMETRIC_MINISWHITE;
     int is_palette = reader->photometric == PHOTOMETRIC_PALETTE, is_ycbcr = reader->photometric == PHOTOMETRIC_YCBCR;
     if (!is_gray && !is_palette && !is_ycbcr && reader->photometric != PHOTOMETRIC_RGB)
-        return fail(reader, "is %s: convert it to RGB or gray",
+        return ctiff_fail(reader, "is %s: convert it to RGB or gray",
                     reader->photometric == PHOTOMETRIC_SEPARATED ? "of inks (CMYK)"
                     : reader->photometric == PHOTOMETRIC_CIELAB ? "of Lab colours"
                                                                 : "of unusual colours");
@@ -112,13 +96,14 @@ static int check_samples(ctiff_reader *reader) {
     reader->header.has_alpha = extra == 1 && kinds[0] != EXTRASAMPLE_UNSPECIFIED;
     uint16_t colors = is_gray || is_palette ? 1 : 3;
     if (reader->samples != colors + reader->header.has_alpha)
-        return fail(reader, "has %d channels, of which networks take three (or one, as gray): choose, for example with "
+        return ctiff_fail(
+            reader, "has %d channels, of which networks take three (or one, as gray): choose, for example with "
                     "`gdal_translate -b 1 -b 2 -b 3 IN.tif OUT.tif`", reader->samples);
     uint16_t bits = reader->bits;
     int is_whole = bits == 8 || (bits == 16 && !is_palette && !is_ycbcr);
     int is_packed = colors == 1 && (bits == 1 || bits == 2 || bits == 4);
     if (!is_whole && !is_packed)
-        return fail(reader, "has samples of %d bits: convert it to 8 or 16", bits);
+        return ctiff_fail(reader, "has samples of %d bits: convert it to 8 or 16", bits);
     return 0;
 }
 
@@ -126,12 +111,13 @@ static int check_compression(ctiff_reader *reader) {
     uint16_t compression = tag(reader, TIFFTAG_COMPRESSION);
     if (compression == COMPRESSION_OJPEG || !TIFFIsCODECConfigured(compression)) {
         const TIFFCodec *codec = TIFFFindCODEC(compression);
-        return fail(reader, "is compressed in a way (%s, %d) that libtiff does not undo here: save it anew with LZW or "
-                    "Deflate", codec ? codec->name : "unknown", compression);
+        return ctiff_fail(
+            reader, "is compressed in a way (%s, %d) that libtiff does not undo here: save it anew with LZW or Deflate",
+            codec ? codec->name : "unknown", compression);
     }
     if (reader->photometric != PHOTOMETRIC_YCBCR) return 0;
     if (compression != COMPRESSION_JPEG || reader->planar != PLANARCONFIG_CONTIG)
-        return fail(reader, "has colours as luminance and chrominance without JPEG: convert it to RGB");
+        return ctiff_fail(reader, "has colours as luminance and chrominance without JPEG: convert it to RGB");
     TIFFSetField(reader->tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     return 0;
 }
@@ -139,7 +125,7 @@ static int check_compression(ctiff_reader *reader) {
 static int check_palette(ctiff_reader *reader) {
     if (reader->photometric != PHOTOMETRIC_PALETTE) return 0;
     if (!TIFFGetField(reader->tiff, TIFFTAG_COLORMAP, &reader->reds, &reader->greens, &reader->blues))
-        return fail(reader, "has no palette for its indices");
+        return ctiff_fail(reader, "has no palette for its indices");
     // Some programs write bytes where 16 bits belong.
     for (int index = 0; index < 1 << reader->bits; index++)
         if ((reader->reds[index] | reader->greens[index] | reader->blues[index]) > 255) reader->shift = 8;
@@ -153,14 +139,15 @@ static int check_extents(ctiff_reader *reader) {
     for (uint32_t part = 0; part < count; part++) {
         uint64_t start = TIFFGetStrileOffset(reader->tiff, part), bytes = TIFFGetStrileByteCount(reader->tiff, part);
         if (bytes == 0 || start > reader->size || bytes > reader->size - start)
-            return fail(reader, "truncated: %s %u of %u is not in the file", is_tiled ? "tile" : "strip", part + 1, count);
+            return ctiff_fail(
+                reader, "truncated: %s %u of %u is not in the file", is_tiled ? "tile" : "strip", part + 1, count);
     }
     if (!is_tiled) return 0;
     uint32_t width = 0, height = 0;
     TIFFGetField(reader->tiff, TIFFTAG_TILEWIDTH, &width);
     TIFFGetField(reader->tiff, TIFFTAG_TILELENGTH, &height);
     if (width == 0 || height == 0 || (uint64_t)width * height > 1 << 26)
-        return fail(reader, "has tiles of %u×%u pixels: save it anew with smaller ones", width, height);
+        return ctiff_fail(reader, "has tiles of %u×%u pixels: save it anew with smaller ones", width, height);
     return 0;
 }
 
@@ -169,7 +156,7 @@ static int read_header(ctiff_reader *reader) {
     TIFFGetField(reader->tiff, TIFFTAG_IMAGEWIDTH, &width);
     TIFFGetField(reader->tiff, TIFFTAG_IMAGELENGTH, &height);
     if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX)
-        return fail(reader, "its header says %u×%u pixels", width, height);
+        return ctiff_fail(reader, "its header says %u×%u pixels", width, height);
     reader->header.width = (int32_t)width;
     reader->header.height = (int32_t)height;
     uint16_t orientation = tag(reader, TIFFTAG_ORIENTATION);
@@ -196,7 +183,7 @@ ctiff_reader *ctiff_open(const uint8_t *bytes, size_t size, ctiff_header *header
     reader->message = message;
     reader->tiff = TIFFClientOpen("picture", "r", reader, take, give, seek, leave, length, map, unmap);
     if (!reader->tiff || read_header(reader)) {
-        fail(reader, "cannot be read as a TIFF");
+        ctiff_fail(reader, "cannot be read as a TIFF");
         ctiff_close(reader);
         return NULL;
     }
@@ -210,118 +197,4 @@ void ctiff_close(ctiff_reader *reader) {
     reader->message = message;
     if (reader->tiff) TIFFClose(reader->tiff);
     free(reader);
-}
-
-// MARK: Pixels
-
-static unsigned sample(const ctiff_reader *reader, const uint8_t *row, size_t place) {
-    if (reader->bits == 8) return row[place];
-    if (reader->bits == 16) {
-        uint16_t value;
-        memcpy(&value, row + 2 * place, 2);
-        return value;
-    }
-    size_t bit = place * reader->bits;
-    return (unsigned)(row[bit / 8] >> (8 - reader->bits - bit % 8)) & ((1u << reader->bits) - 1);
-}
-
-// A sample's whole range becomes that of a byte, to the nearest.
-static uint8_t level(const ctiff_reader *reader, unsigned value) {
-    unsigned most = (1u << reader->bits) - 1;
-    if (reader->photometric == PHOTOMETRIC_MINISWHITE) value = most - value;
-    return (uint8_t)(reader->bits == 8 ? value : reader->bits == 16 ? (value * 255 + 32895) >> 16 : value * (255 / most));
-}
-
-// `count` pixels from `first` on of a decoded row. Of separate planes the row is `plane`'s.
-static void convert(const ctiff_reader *reader, const uint8_t *row, size_t first, size_t count, uint16_t plane,
-                    uint8_t *pixels) {
-    int is_separate = reader->planar == PLANARCONFIG_SEPARATE;
-    size_t stride = is_separate ? 1 : reader->samples;
-    int is_color = reader->photometric == PHOTOMETRIC_RGB || reader->photometric == PHOTOMETRIC_YCBCR;
-    for (size_t i = 0; i < count; i++, pixels += 3) {
-        size_t place = (first + i) * stride;
-        if (is_color && is_separate) {
-            pixels[plane] = level(reader, sample(reader, row, place));
-        } else if (is_color) {
-            for (size_t c = 0; c < 3; c++) pixels[c] = level(reader, sample(reader, row, place + c));
-        } else if (reader->photometric == PHOTOMETRIC_PALETTE) {
-            unsigned index = sample(reader, row, place);
-            pixels[0] = (uint8_t)(reader->reds[index] >> reader->shift);
-            pixels[1] = (uint8_t)(reader->greens[index] >> reader->shift);
-            pixels[2] = (uint8_t)(reader->blues[index] >> reader->shift);
-        } else {
-            memset(pixels, level(reader, sample(reader, row, place)), 3);
-        }
-    }
-}
-
-// Whether so many pixels fit into a decoded row of `size` bytes.
-static int holds(const ctiff_reader *reader, uint64_t size, uint64_t pixels) {
-    uint64_t samples = reader->planar == PLANARCONFIG_SEPARATE ? 1 : reader->samples;
-    return size >= (pixels * samples * reader->bits + 7) / 8;
-}
-
-static int read_tiles(ctiff_reader *reader, ctiff_rectangle part, uint16_t plane, uint8_t *pixels) {
-    uint32_t width = 0, height = 0, right = (uint32_t)(part.x + part.width), bottom = (uint32_t)(part.y + part.height);
-    TIFFGetField(reader->tiff, TIFFTAG_TILEWIDTH, &width);
-    TIFFGetField(reader->tiff, TIFFTAG_TILELENGTH, &height);
-    uint64_t row_size = TIFFTileRowSize64(reader->tiff), size = TIFFTileSize64(reader->tiff);
-    if (!holds(reader, row_size, width) || size < row_size * height || size > (uint64_t)1 << 30)
-        return fail(reader, "its tiles have an unknown layout");
-    uint8_t *tile = malloc((size_t)size);
-    if (!tile) return fail(reader, "no memory for a tile");
-    int status = 0;
-    for (uint32_t top = (uint32_t)part.y / height * height; top < bottom && !status; top += height) {
-        for (uint32_t left = (uint32_t)part.x / width * width; left < right && !status; left += width) {
-            if (TIFFReadTile(reader->tiff, tile, left, top, 0, plane) < 0) {
-                status = fail(reader, "a tile cannot be decoded");
-                break;
-            }
-            uint32_t x0 = left > (uint32_t)part.x ? left : (uint32_t)part.x, x1 = left + width < right ? left + width : right;
-            uint32_t y0 = top > (uint32_t)part.y ? top : (uint32_t)part.y, y1 = top + height < bottom ? top + height : bottom;
-            for (uint32_t y = y0; y < y1; y++) {
-                uint64_t pixel = (uint64_t)(y - (uint32_t)part.y) * (uint32_t)part.width + (x0 - (uint32_t)part.x);
-                convert(reader, tile + (y - top) * row_size, x0 - left, x1 - x0, plane, pixels + 3 * pixel);
-            }
-        }
-    }
-    free(tile);
-    return status;
-}
-
-// Row by row, so that a picture that is one strip needs the memory of a row; most compressions can only be undone from a
-// strip's beginning.
-static int read_strips(ctiff_reader *reader, ctiff_rectangle part, uint16_t plane, uint8_t *pixels) {
-    uint32_t rows = 0, bottom = (uint32_t)(part.y + part.height);
-    TIFFGetFieldDefaulted(reader->tiff, TIFFTAG_ROWSPERSTRIP, &rows);
-    uint64_t size = TIFFScanlineSize64(reader->tiff);
-    if (rows == 0 || !holds(reader, size, (uint32_t)reader->header.width) || size > (uint64_t)1 << 31)
-        return fail(reader, "its rows have an unknown layout");
-    uint8_t *row = malloc((size_t)size);
-    if (!row) return fail(reader, "no memory for a row");
-    int status = 0;
-    for (uint32_t y = (uint32_t)part.y / rows * rows; y < bottom && !status; y++) {
-        if (TIFFReadScanline(reader->tiff, row, y, plane) < 0) {
-            status = fail(reader, "row %u cannot be decoded", y + 1);
-        } else if (y >= (uint32_t)part.y) {
-            uint64_t pixel = (uint64_t)(y - (uint32_t)part.y) * (uint32_t)part.width;
-            convert(reader, row, (size_t)part.x, (size_t)part.width, plane, pixels + 3 * pixel);
-        }
-    }
-    free(row);
-    return status;
-}
-
-int ctiff_read(ctiff_reader *reader, ctiff_rectangle part, uint8_t *pixels, char *message) {
-    message[0] = 0;
-    reader->message = message;
-    // Of what lies in planes, the one of alpha is left.
-    uint16_t planes = reader->planar == PLANARCONFIG_SEPARATE && reader->photometric == PHOTOMETRIC_RGB ? 3 : 1;
-    for (uint16_t plane = 0; plane < planes; plane++) {
-        int status = TIFFIsTiled(reader->tiff) ? read_tiles(reader, part, plane, pixels)
-                                               : read_strips(reader, part, plane, pixels);
-        if (status) return status;
-    }
-    // What a codec repairs by itself, it tells as an error all the same.
-    return message[0] != 0;
 }
