@@ -14,6 +14,8 @@ package final class InpaintingTask: TrainingTask {
     package let generator: Generator
     /// Nil where nothing judges beside L1.
     package let critics: Critics?
+    /// Its updates number what the penalty draws.
+    private let criticsOptimizer: Adam?
     package let modules: [TrainedModule]
     package let phases: [TrainingPhase]
     private let seed: UInt64
@@ -40,9 +42,15 @@ package final class InpaintingTask: TrainingTask {
         critics =
             model.loss.hasCritics
             ? Critics(channels: model.channels, side: settings.data.imageSize, seed: seed) : nil
-        modules = ([("generator", generator.state)] + (critics.map { [("critics", $0.state)] } ?? [])).map {
-            TrainedModule(name: $0.0, state: $0.1, optimizer: Adam($0.1.parameters, beta1: 0.5, beta2: 0.9))
+        func optimizer(of state: ModelState) -> Adam { Adam(state.parameters, beta1: 0.5, beta2: 0.9) }
+        var modules = [
+            TrainedModule(name: "generator", state: generator.state, optimizer: optimizer(of: generator.state))
+        ]
+        criticsOptimizer = critics.map { optimizer(of: $0.state) }
+        if let critics, let criticsOptimizer {
+            modules.append(TrainedModule(name: "critics", state: critics.state, optimizer: criticsOptimizer))
         }
+        self.modules = modules
         phases =
             Array(
                 repeating: TrainingPhase(name: "critics", module: 1),
@@ -118,7 +126,7 @@ package final class InpaintingTask: TrainingTask {
     private func criticTerms(
         _ batch: MaskedBatch, _ part: BatchPart, _ pass: Pass, _ figures: inout Figures
     ) -> LossTerms {
-        let weight = 1 / Double(part.globalImages), update = modules[1].optimizer.counters.values.first ?? 0
+        let weight = 1 / Double(part.globalImages), update = criticsOptimizer!.updates
         let complete = Trace.span("generator", counts: .forward) {
             let there = Pass(
                 mode: .training, statistics: part.statistics, elementType: model.elementType,
