@@ -20,11 +20,11 @@ struct DataCommand: ParsableCommand {
         @Option(help: "Pictures of each class to train on.", transform: pictures)
         var trainPerClass = 100
         @Option(help: "Pictures of each class to score on.", transform: pictures)
-        var validationPerClass = 20
+        var validationPerClass = 40
         @Option(help: "Labelled pictures to train a segmentation head on.", transform: pictures)
-        var segmentationTrain = 80
+        var segmentationTrain = 300
         @Option(help: "Labelled pictures to score segmentation on.", transform: pictures)
-        var segmentationValidation = 40
+        var segmentationValidation = 100
         @Option(help: "Classes, at most 10.", transform: wholeNumber(in: 2...10))
         var classes = 10
         @Option(help: "Side of the pictures in pixels.", transform: wholeNumber(in: 16...4096))

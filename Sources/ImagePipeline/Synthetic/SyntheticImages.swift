@@ -30,7 +30,7 @@ package enum SyntheticImages {
                     var generator = KeyedGenerator(seed, split, UInt64(number), UInt64(picture))
                     var scene = SyntheticScene(size: imageSize, &generator)
                     scene.draw(
-                        SyntheticTexture.allCases[number], label: UInt8(number + 1), scale: 0.34...0.5, &generator)
+                        SyntheticTexture.allCases[number], label: UInt8(number + 1), scale: 0.45...0.65, &generator)
                     try write(try scene.jpeg(&generator), to: place.appending("\(fourDigits(picture)).jpg"))
                     done += 1
                     progress(done, total)
@@ -47,7 +47,7 @@ package enum SyntheticImages {
                 for _ in 0..<2 + generator.integer(below: 3) {
                     let number = generator.integer(below: classes)
                     scene.draw(
-                        SyntheticTexture.allCases[number], label: UInt8(number + 1), scale: 0.2...0.36, &generator)
+                        SyntheticTexture.allCases[number], label: UInt8(number + 1), scale: 0.24...0.42, &generator)
                 }
                 try write(try scene.jpeg(&generator), to: images.appending("\(fourDigits(picture)).jpg"))
                 try write(

@@ -41,7 +41,7 @@ struct SyntheticScene {
             let share = 0.5 + along + depth * sin(frequency * across + phase) * sin(0.7 * frequency * along)
             return a + (b - a) * min(max(share, 0), 1)
         }
-        for _ in 0..<3 + generator.integer(below: 8) { drawLine(&generator) }
+        for _ in 0..<2 + generator.integer(below: 4) { drawLine(&generator) }
     }
 
     static func color(_ generator: inout KeyedGenerator) -> SIMD3<Double> {
