@@ -119,11 +119,15 @@ final class PretrainingEvaluator: TaskEvaluator {
             scheme: scheme)
     }
 
-    /// The two views that training sees, of an epoch that training never reaches.
+    /// An epoch that training never reaches.
+    private static let heldOutEpoch = 1 << 40
+
+    /// The two views that training sees.
     private static func pairs(_ index: ImageIndex, _ settings: PretrainingSettings) -> ViewPairSource {
         let transform = settings.transform
         return ViewPairSource(count: index.count, name: index.description(of:)) { picture in
-            let views = try transform.views(of: try index.bytes(of: picture), epoch: 1 << 40, sample: picture)
+            let views = try transform.views(
+                of: try index.bytes(of: picture), epoch: heldOutEpoch, sample: picture)
             let shape = Array(views.view1.shape.dropFirst())
             return ViewPairSource.Pair(
                 view1: views.view1.reshaped(shape), view2: views.view2.reshaped(shape), box1: views.box1.array,
@@ -150,24 +154,29 @@ final class PretrainingEvaluator: TaskEvaluator {
         return (random, report)
     }
 
-    /// What random and learned weights see in a few pictures, drawn by rank zero; none of one that cannot be read.
+    /// What random and learned weights see in a few pictures, and two views of each, drawn by rank zero; nothing of one that
+    /// cannot be read.
     private func panels(beside random: ResNet, _ progress: EvaluationProgress) throws -> [EvaluationPicture] {
         try communicator.agree(on: "drawing features") {
             guard communicator.isRoot else { return [] }
             let places = shown.spread(limit: Self.shownPictures)
             let (before, now) = (Convolutions(), Convolutions()), pixels = settings.pixels.normalization
-            return try places.enumerated().compactMap { number, place in
+            return try places.enumerated().flatMap { number, place in
                 try progress("drawing features", number, places.count)
                 do {
-                    let bytes = try shown.bytes(of: place)
-                    return try EvaluationPicture(
-                        name: shown.name(of: place).withoutEnding.text,
-                        try FeaturePanel.image(
-                            bytes, random: try FeatureMaps(bytes, pixels, random, before),
-                            learned: try FeatureMaps(bytes, pixels, encoder, now)))
+                    let bytes = try shown.bytes(of: place), name = shown.name(of: place).withoutEnding.text
+                    let features = try FeaturePanel.image(
+                        bytes, random: try FeatureMaps(bytes, pixels, random, before),
+                        learned: try FeatureMaps(bytes, pixels, encoder, now))
+                    let views = try settings.transform.views(of: bytes, epoch: Self.heldOutEpoch, sample: place)
+                    return [
+                        try EvaluationPicture(name: name, features),
+                        try EvaluationPicture(
+                            name: name + " as two views", ViewPanel(views, pixels, settings.model).image),
+                    ]
                 } catch is ImageError {
                     // The scores name it as skipped.
-                    return nil
+                    return []
                 }
             }
         }

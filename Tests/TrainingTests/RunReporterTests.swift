@@ -55,7 +55,7 @@ import Training
                 RunDescription(
                     task: "pixpro at 224 px", parameters: 12, images: 33, elementType: .float32,
                     batch: BatchPlan(configuration: configuration, ranks: 2), peakLearningRate: 0.1,
-                    communication: "inline",
+                    communication: "inline", machine: MachineSummary(hosts: ["a"], processors: ["B"], library: ""),
                     cores: CorePlan(
                         masks: [CoreMask(cores: [0]), CoreMask(cores: [1])], ranksInJob: 2,
                         configuration: configuration)), position, resumedFrom: checkpoint)

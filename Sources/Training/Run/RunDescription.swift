@@ -11,6 +11,8 @@ package struct RunDescription: Sendable {
     package var elementType: ElementType
     package var batch: BatchPlan
     package var peakLearningRate: Double
+    /// What it is trained on.
+    package var machine: MachineSummary
     /// How gradients are summed.
     package var communication: String
     package var cores: CorePlan
@@ -19,17 +21,20 @@ package struct RunDescription: Sendable {
 
     package init(
         task: String, parameters: Int, images: Int, elementType: ElementType, batch: BatchPlan,
-        peakLearningRate: Double, communication: String, cores: CorePlan, forecasts: [String] = []
+        peakLearningRate: Double, communication: String, machine: MachineSummary, cores: CorePlan,
+        forecasts: [String] = []
     ) {
         (self.task, self.parameters, self.images) = (task, parameters, images)
         (self.elementType, self.batch, self.peakLearningRate) = (elementType, batch, peakLearningRate)
-        (self.communication, self.cores, self.forecasts) = (communication, cores, forecasts)
+        (self.communication, self.machine, self.cores) = (communication, machine, cores)
+        self.forecasts = forecasts
     }
 
     var lines: [String] {
         [
             "\(task), \(parameters) trained parameters, \(images) images, \(elementType.rawValue)",
             "\(batch.summary), peak learning rate \(significant(peakLearningRate)), gradients \(communication)",
+            machine.text,
             cores.summary,
         ]
     }

@@ -52,13 +52,16 @@ package final class RunHistory {
     /// The number of the start that goes on now, from one.
     package var start: Int { course.starts.count }
 
-    /// Training goes on from a step, in a program that began at `began`, in seconds since 1970; nil where it has gone on
-    /// before. Returns when the disk has it: states that the run leaves behind must be known as such. Collective.
-    package func begin(step: Int, began: Double? = nil, over communicator: any Collective) throws {
+    /// Training goes on from a step, in a program that began at `began`, in seconds since 1970, on some machine; both nil
+    /// where it has gone on before. Returns when the disk has it: states that the run leaves behind must be known as such. Collective.
+    package func begin(
+        step: Int, began: Double? = nil, machine: MachineSummary? = nil, over communicator: any Collective
+    ) throws {
         course.starts.append(step)
         (spent, ready, lastBeat) = ([:], clock.wall, clock.wall)
         try communicator.agree(on: "writing the run's history") {
-            try file?.append(RunEvent(.start, time: ready, step: step, began: began).line)
+            try file?.append(
+                RunEvent(.start, time: ready, step: step, began: began, machine: machine?.text).line)
             try file?.synchronize()
         }
     }
@@ -111,16 +114,18 @@ package struct RunEvent: Codable, Sendable, Equatable {
     package var step: Int?
     /// When the program began that goes on; none where it has gone on before.
     package var began: Double?
+    /// What it goes on upon, as far as that is said anew.
+    package var machine: String?
     /// Seconds since the start.
     package var spent: [String: Double]?
     package var status: Int32?
 
     package init(
         _ kind: Kind, time: Double, identity: String? = nil, step: Int? = nil, began: Double? = nil,
-        spent: [String: Double]? = nil, status: Int32? = nil
+        machine: String? = nil, spent: [String: Double]? = nil, status: Int32? = nil
     ) {
         (self.kind, self.time, self.identity, self.step) = (kind, time, identity, step)
-        (self.began, self.spent, self.status) = (began, spent, status)
+        (self.began, self.machine, self.spent, self.status) = (began, machine, spent, status)
     }
 
     /// With the line's end.

@@ -120,16 +120,17 @@ package final class TrainingRun<Task: TrainingTask> {
         let memory = configuration.memory(
             parameters: parameters, imagesAtOnce: batch.mostImagesAtOnce, elementType: elementType)
         if let warning = setup.host.memoryWarning(memory) { reporter.warn(warning) }
+        let machine = try MachineSummary(communicator)
         let description = RunDescription(
             task: task.summary, parameters: parameters, images: index.count, elementType: elementType, batch: batch,
             peakLearningRate: schedule.peakLearningRate, communication: step.reducers[0].mode.rawValue,
-            cores: setup.cores, forecasts: communicator.isRoot ? task.forecasts() : [])
+            machine: machine, cores: setup.cores, forecasts: communicator.isRoot ? task.forecasts() : [])
         try reporter.begin(
             description, position, resumedFrom: restored?.place,
             bestScores: restored?.bestScores ?? BestScores())
         pictures.notes.forEach(reporter.note)
         reporter.leftOut(index.leftOut)
-        try history.begin(step: position.step, began: setup.began, over: communicator)
+        try history.begin(step: position.step, began: setup.began, machine: machine, over: communicator)
     }
 
     /// Trains to the end of the schedule, or until a signal asks to stop. Collective.

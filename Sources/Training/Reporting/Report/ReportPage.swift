@@ -112,9 +112,16 @@ package struct ReportPage {
 
     private var details: String {
         runs.map { run in
-            "<details><summary>Configuration of \(run.name.escaped)</summary><pre>\(run.configuration.escaped)</pre></details>"
+            machine(of: run)
+                + "<details><summary>Configuration of \(run.name.escaped)</summary><pre>\(run.configuration.escaped)</pre></details>"
                 + "<details><summary>Log of \(run.name.escaped), its last lines</summary><pre>\(run.log.escaped)</pre></details>"
         }.joined()
+    }
+
+    private func machine(of run: RunRecord) -> String {
+        guard !run.machines.isEmpty else { return "" }
+        let name = runs.count > 1 ? run.name + ": " : ""
+        return "<p>\((name + run.machines.joined(separator: "; then ")).escaped)</p>"
     }
 
     // MARK: Text

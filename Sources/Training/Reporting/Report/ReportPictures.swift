@@ -19,6 +19,8 @@ struct ReportPictures {
             for (step, files) in moments {
                 for file in files {
                     let data = Data(try WholeFile.bytes(of: run.directory.pictures.pushing(file))).base64EncodedString()
+                    // Some do not change.
+                    if shown[name(file)]?.contains(where: { $0.data == data }) == true { continue }
                     left -= data.utf8.count + 200
                     guard left > 0 else { continue }
                     shown[name(file), default: []].append((step, data))

@@ -9,6 +9,8 @@ package struct RunRecord: Sendable {
     let configuration: String
     /// How much of the time brought it further, up to its last sign of life; nil where it has no history.
     let goodput: Goodput?
+    /// What it was trained on, in order, each once.
+    let machines: [String]
     /// The log's last lines.
     let log: String
     /// What was drawn while scoring, by the step's number.
@@ -32,6 +34,7 @@ package struct RunRecord: Sendable {
             FileSystem.exists(directory.configuration) ? try WholeFile.text(of: directory.configuration) : ""
         let events = try RunEvent.read(directory.history)
         goodput = events.last.flatMap { Goodput(events, now: $0.time) }
+        machines = events.compactMap(\.machine).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         let lines =
             FileSystem.exists(directory.log)
             ? try WholeFile.text(of: directory.log).split(separator: "\n", omittingEmptySubsequences: false) : []
