@@ -241,7 +241,7 @@ let package = Package(
             "ExportingTests",
             [
                 "Checkpointing", "DenseTasks", "Exporting", "Files", "ImagePipeline", "Inpainting", "NeuralNetwork",
-                "TensorCore",
+                "PixelLearning", "TensorCore",
             ]),
         tests(
             "LaunchingTests",

@@ -81,6 +81,9 @@ enum FeaturePanel {
     /// Of the longer side in the panel, in pixels.
     private static let side = 256.0
 
+    /// What it shows, for its name.
+    static let parts = "picture, random features, learned features, likeness to the middle"
+
     /// The picture, the components of random features and of learned ones along the learned ones' directions, and how alike
     /// each place is to the middle. Throws `ImageError` where the bytes are no picture.
     static func image(_ bytes: [UInt8], random: FeatureMaps, learned: FeatureMaps) throws -> RGBImage {

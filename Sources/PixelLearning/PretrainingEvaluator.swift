@@ -170,9 +170,10 @@ final class PretrainingEvaluator: TaskEvaluator {
                         learned: try FeatureMaps(bytes, pixels, encoder, now))
                     let views = try settings.transform.views(of: bytes, epoch: Self.heldOutEpoch, sample: place)
                     return [
-                        try EvaluationPicture(name: name, features),
+                        try EvaluationPicture(name: "\(name)/\(FeaturePanel.parts)", features),
                         try EvaluationPicture(
-                            name: name + " as two views", ViewPanel(views, pixels, settings.model).image),
+                            name: "\(name)/two views and cells that match",
+                            ViewPanel(views, pixels, settings.model).image),
                     ]
                 } catch is ImageError {
                     // The scores name it as skipped.

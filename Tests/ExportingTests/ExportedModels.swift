@@ -62,14 +62,30 @@ struct ExportedModel {
         return (ExportedModel("generator", generator.state, isBackbone: false, architecture: [:]), generator)
     }
 
-    /// Of resnet50, with a normalised pyramid on C3 to C5 and towers of two convolutions.
-    static var pyramid: ExportedModel {
-        let state = ModelState(seed: nil), root = Scope(state)
-        let encoder = ResNet(.resnet50, root.child("encoder"))
-        _ = FeaturePyramid(
-            root.child("pyramid"), inputs: Array(encoder.levels.dropFirst()), channels: 256, normalizes: true)
-        for tower in ["tower_cls", "tower_bbox"] { _ = DetectorTower(root.child(tower), channels: 256, depth: 2) }
-        return ExportedModel("pyramid", state, isBackbone: false, architecture: [:])
+    /// With a normalised pyramid on C3 to C5 and towers of two convolutions; and what they make of images, by the names of
+    /// a graph's outputs.
+    static func pyramid(
+        _ architecture: ResNetArchitecture, channels: Int = 256, seed: UInt64? = nil
+    ) -> (ExportedModel, maps: (Tensor) throws -> [(String, Tensor)]) {
+        let state = ModelState(seed: seed), root = Scope(state)
+        let encoder = ResNet(architecture, root.child("encoder"))
+        let pyramid = FeaturePyramid(
+            root.child("pyramid"), inputs: Array(encoder.levels.dropFirst()), channels: channels, normalizes: true)
+        let towers = ["cls", "bbox"].map {
+            (name: $0, tower: DetectorTower(root.child("tower_\($0)"), channels: channels, depth: 2))
+        }
+        let model = ExportedModel("pyramid", state, isBackbone: false, architecture: [:])
+        return (
+            model,
+            { images in
+                let pass = Pass(mode: .evaluation)
+                let levels = try pyramid(Array(try encoder.maps(Variable(images), pass).dropFirst()), pass)
+                return zip(["P3", "P4", "P5"], levels).flatMap { name, map in
+                    [(name, channelsFirst(map.value))]
+                        + towers.map { ("\(name).\($0.name)", channelsFirst($0.tower(map, pass).value)) }
+                }
+            }
+        )
     }
 }
 

@@ -29,7 +29,7 @@ import Testing
         switch kind {
         case "backbone": return ExportedModel.backbone(.resnet50, seed: nil).0
         case "segmenter": return ExportedModel.segmenter(SegmenterSettings(), classes: 21, seed: nil).0
-        case "pyramid": return ExportedModel.pyramid
+        case "pyramid": return ExportedModel.pyramid(.resnet50).0
         default:
             var settings = DetectorSettings()
             settings.convention = format == .torchvision ? .torchvision : .fcos

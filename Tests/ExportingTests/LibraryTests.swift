@@ -5,6 +5,7 @@ import Foundation
 import ImagePipeline
 import Inpainting
 import NeuralNetwork
+import PixelLearning
 import SystemPackage
 import TensorCore
 import TestSupport
@@ -170,6 +171,18 @@ import Testing
             let normal = images.array.enumerated().map { ($1 - mean[$0 % 3]) / deviation[$0 % 3] }
             return try maps(network, normalizes ? Tensor(images.shape, normal) : images)
         }
+    }
+
+    @Test(.enabled(if: isThere, "needs torch, torchvision, timm, onnx, onnxruntime and safetensors (PIXPRO_PYTHON)"))
+    func aRuntimeComputesTheSameOfAPyramid() throws {
+        var settings = PretrainingSettings()
+        settings.model.architecture = .resnet18
+        (settings.model.pyramid.levels, settings.model.pyramid.channels) = ([3, 4, 5], 64)
+        settings.model.pyramid.towerDepth = 2
+        let (model, maps) = ExportedModel.pyramid(.resnet18, channels: 64, seed: 6)
+        try checkGraph(
+            model, ["P3", "P4", "P5"].flatMap { [$0, "\($0).cls", "\($0).bbox"] }, within: 1e-4,
+            { try settings.describe("pyramid", in: $0, nil) }, maps)
     }
 
     @Test(.enabled(if: isThere, "needs torch, torchvision, timm, onnx, onnxruntime and safetensors (PIXPRO_PYTHON)"))
