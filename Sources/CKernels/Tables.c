@@ -15,6 +15,7 @@ static const struct kernels portable_tables[] = {PORTABLE(kernels_float32), PORT
 static const struct kernels model_table = {.tiles = &model_tiles};
 
 #if defined(__x86_64__)
+#include "avx2/Tables.h"
 #include "avx512/Tables.h"
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@ static bool may_use_tiles(void) {
     const int request = 0x1023, tile_data = 18;
     return syscall(SYS_arch_prctl, request, tile_data) == 0;
 }
+
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 static bool has_avx512(enum kernels_element element) {
     if (!__builtin_cpu_supports("avx512f")) return false;
@@ -35,17 +38,11 @@ static bool has_amx(enum kernels_element element) {
         && __builtin_cpu_supports("amx-bf16") && may_use_tiles();
 }
 
-#define TABLE(set, element)                                                                                           \
-    {                                                                                                                  \
-        .products = &set##_products[element], .panels = &set##_panels[element], .winograd = &set##_winograd[element],  \
-        .normalization = &set##_normalization[element], .pooling = &set##_pooling[element],                            \
-    }
-
-static const struct kernels avx512_tables[] = {TABLE(avx512, kernels_float32), TABLE(avx512, kernels_bfloat16)};
 static const struct kernels amx_table = {.tiles = &amx_tiles};
 
 static const struct kernels *find_in_processor(enum kernels_set set, enum kernels_element element) {
-    if (set == kernels_avx512) return has_avx512(element) ? &avx512_tables[element] : NULL;
+    if (set == kernels_avx2) return has_avx2() ? avx2_tables[element] : NULL;
+    if (set == kernels_avx512) return has_avx512(element) ? avx512_tables[element] : NULL;
     return has_amx(element) ? &amx_table : NULL;
 }
 #else

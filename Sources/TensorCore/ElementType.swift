@@ -31,8 +31,8 @@ public struct BFloat16: BitwiseCopyable, Sendable, Equatable {
 /// An element that kernels load as float32 and store from it, eight at a time or singly.
 protocol KernelElement: BitwiseCopyable {
     static var elementType: ElementType { get }
-    /// The processor's kernels with AVX-512, if it has them.
-    static var avx512: UnsafePointer<kernels>? { get }
+    /// The kernels of the widest vectors that the processor has for this type, if any.
+    static var vectors: UnsafePointer<kernels>? { get }
     /// Their twins in plain C.
     static var portable: UnsafePointer<kernels> { get }
     /// How many neighbours along the depth a word of a panel holds.

@@ -26,6 +26,7 @@ struct KernelBenchmark: ParsableCommand {
 
     func run() throws {
         try ComputeThreads.start(threads: threads)
+        if !output.json { print("own kernels: \(precision.vectorInstructions?.rawValue ?? "none")") }
         for (index, candidate) in EngineList.fastest.candidates(precision).enumerated() where !output.json {
             print("engine \(index + 1): \(candidate.engine.name), for \(candidate.rule)")
         }

@@ -31,6 +31,23 @@ import Testing
         }
     }
 
+    @Test(
+        .enabled(if: ElementType.float32.vectorInstructions != nil, "needs a processor with AVX2 or AVX-512"),
+        arguments: ConvolutionDirection.allCases)
+    func vectorsComputeWhatFillsPanels(_ direction: ConvolutionDirection) {
+        var strided = geometry, pointwise = geometry, first = geometry
+        strided.stride = 2
+        (pointwise.kernel, pointwise.padding) = (1, 0)
+        first.inputChannels = 3
+        func engine(_ geometry: ConvolutionGeometry) -> any ConvolutionEngine {
+            EngineList.fastest.engine(for: geometry, direction, .float32)
+        }
+        #expect(engine(geometry) is WinogradConvolution)
+        #expect(engine(strided) is ProductConvolution)
+        #expect(!(engine(first) is ProductConvolution))
+        if direction == .weights { #expect(engine(pointwise) is ProductConvolution) }
+    }
+
     @Test(arguments: ElementType.allCases) func weightsThatChangedArePackedAnew(_ type: ElementType) {
         let x = randomTensor(geometry.inputShape, key: 1).cast(to: type), w = randomTensor(geometry.weightShape, key: 2)
         let gradient = randomTensor(geometry.weightShape, key: 3), other = randomTensor(geometry.weightShape, key: 4)

@@ -5,22 +5,16 @@ import Testing
 
 /// The tables of kernels: each entry has a twin in plain C, with which those of the processor agree.
 ///
-/// The twins themselves are held against plain convolutions by `ConvolutionTests`; those of normalisation and pooling, in
-/// Swift, against double precision by `MapKernelTests`, with columns that fill registers and with others.
+/// Convolutions with the table that this processor takes (a twin, where it has none) are held against plain loops by
+/// `ConvolutionTests`; normalisation and pooling, whose twins are in Swift, against double precision by `MapKernelTests`,
+/// with columns that fill registers and with others.
 @Suite struct KernelTableTests {
-    private static let hasAVX512 = kernels_find(kernels_avx512, kernels_float32) != nil
-    private static let needsAVX512: Comment = "needs a processor with AVX-512"
-
-    private static func element(_ type: ElementType) -> kernels_element {
-        type == .float32 ? kernels_float32 : kernels_bfloat16
-    }
-
     @Test(arguments: ElementType.allCases) func everyEntryHasATwin(_ type: ElementType) throws {
         func isFull<Table>(_ table: UnsafePointer<Table>?) -> Bool {
             guard let table else { return false }
             return withUnsafeBytes(of: table.pointee) { $0.bindMemory(to: UInt.self).allSatisfy { $0 != 0 } }
         }
-        let portable = try #require(kernels_find(kernels_portable, Self.element(type))).pointee
+        let portable = try #require(kernels_find(kernels_portable, element(type))).pointee
         #expect(isFull(portable.products) && isFull(portable.panels) && isFull(portable.winograd))
         let model = try #require(kernels_find(kernels_tile_model, kernels_bfloat16)).pointee
         #expect(isFull(model.tiles))
@@ -28,17 +22,34 @@ import Testing
         #expect(MemoryLayout<kernels>.size == (4 + 2) * MemoryLayout<UnsafeRawPointer>.size)
     }
 
-    @Test(.enabled(if: hasAVX512, needsAVX512), arguments: ElementType.allCases)
-    func theProcessorsAgreeWithTheirTwins(_ type: ElementType) throws {
-        // Not every processor with AVX-512 multiplies bfloat16.
-        guard let table = kernels_find(kernels_avx512, Self.element(type)) else { return }
-        let twins = try #require(kernels_find(kernels_portable, Self.element(type)))
+    @Test(.enabled(if: !FoundTable.all.isEmpty, "needs a processor with AVX2 or AVX-512"), arguments: FoundTable.all)
+    fileprivate func theProcessorsAgreeWithTheirTwins(_ test: FoundTable) throws {
+        let type = test.type
+        let table = try #require(kernels_find(test.set, element(type)))
+        let twins = try #require(kernels_find(kernels_portable, element(type)))
         let found = Entries(table.pointee, type).results(), expected = Entries(twins.pointee, type).results()
         for ((name, values), (_, twin)) in zip(found, expected) {
             // Packing moves numbers; what sums, and rounds to bfloat16, may round otherwise.
             let tolerance = name.hasPrefix("panels") ? 0 : type == .float32 ? 1e-6 : 4e-3
-            #expect(relativeError(values, twin) <= tolerance, "\(name) in \(type)")
+            #expect(relativeError(values, twin) <= tolerance, "\(name) of \(test)")
         }
+    }
+}
+
+private func element(_ type: ElementType) -> kernels_element {
+    type == .float32 ? kernels_float32 : kernels_bfloat16
+}
+
+/// A table that this processor has: of the vectors that convolutions are computed in, and of narrower ones.
+private struct FoundTable: Sendable, CustomStringConvertible {
+    let name: String
+    let set: kernels_set
+    let type: ElementType
+    var description: String { "\(name), \(type)" }
+
+    static let all = [("AVX2", kernels_avx2), ("AVX-512", kernels_avx512)].flatMap { name, set in
+        ElementType.allCases.filter { kernels_find(set, element($0)) != nil }
+            .map { FoundTable(name: name, set: set, type: $0) }
     }
 }
 
@@ -69,7 +80,8 @@ private struct Entries {
 
     private var products: [(name: String, values: [Float])] {
         let kernels = table.products.pointee, depth = 5, columns = 64
-        return [1, 13, 31].flatMap { rows in
+        // Blocks of every height, and several of them.
+        return (Array(1...14) + [31]).flatMap { rows in
             [false, true].flatMap { accumulate in
                 let a = random(rows * depth, key: 1), b = random(columns * depth, key: 2)
                 var shape = kernels_product()

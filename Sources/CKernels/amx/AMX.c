@@ -52,7 +52,7 @@ FUNCTION void pack_transposed(const float *weights, intptr_t depth, intptr_t col
     float *target = panels;
     for (intptr_t column = 0; column < columns; column += 16, weights += 16 * depth) {
         for (intptr_t row = 0; row < depth; row += DEPTH, target += BLOCK_BYTES / sizeof *target) {
-            __m512i pairs[16];
+            word_vector pairs[16];
             UNROLL for (int i = 0; i < 16; i++) {
                 const float *source = weights + i * depth + row;
                 pairs[i] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(source + 16), _mm512_loadu_ps(source));
@@ -76,7 +76,7 @@ FUNCTION void transpose(const struct kernels_rows *rows, uint16_t *target, intpt
         const char *next = start_of(rows, first + most);
         for (intptr_t column = 0; column < rows->columns; column += 16) {
             for (intptr_t row = first; row < first + most && row < rows->count; row += DEPTH) {
-                __m512i pairs[16];
+                word_vector pairs[16];
                 UNROLL for (int i = 0; i < 16; i++) pairs[i] = load_pair(rows, row + 2 * i, column);
                 store_columns((float *)(target + column * stride + row), stride / 2, pairs);
                 if (!next) continue;

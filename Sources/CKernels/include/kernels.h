@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// The last two are plain C, for any machine: what is compared with the other two, and computed by tests where the processor
+// The last two are plain C, for any machine: what is compared with the others, and computed by tests where the processor
 // lacks those. One has products, panels and Winograd's transforms, the other AMX's tiles, bit for bit. Normalisation and
-// pooling have their twins in Swift, beside the calls of these.
-enum kernels_set { kernels_avx512, kernels_amx, kernels_portable, kernels_tile_model };
+// pooling have their twins in Swift, beside the calls of these. AVX2 (with FMA) has float32 alone.
+enum kernels_set { kernels_avx2, kernels_avx512, kernels_amx, kernels_portable, kernels_tile_model };
 enum kernels_element { kernels_float32, kernels_bfloat16 };
 
 struct kernels {

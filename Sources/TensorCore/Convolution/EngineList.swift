@@ -61,7 +61,7 @@ extension EngineList {
     /// Whether bfloat16 maps are multiplied as they are. Elsewhere they are widened chunk by chunk: Intel's processors
     /// without AMX multiply bfloat16 at half the rate of float32.
     public static let multipliesBFloat16 =
-        TileConvolution.unit != nil || (Processor.isAMD && BFloat16.avx512 != nil)
+        TileConvolution.unit != nil || (Processor.isAMD && BFloat16.vectors != nil)
 
     private static var winograd: Candidate {
         Candidate(WinogradConvolution(), "3×3, stride 1, channels in 32s") { geometry, _ in
@@ -93,7 +93,18 @@ extension EngineList {
 
     /// Portable kernels are for tests: the libraries' are faster.
     private static var fastFloat32: [Candidate] {
-        (Float.avx512 == nil ? [] : [winograd, products]) + general(.float32)
+        switch ElementType.float32.vectorInstructions {
+        case .avx512: [winograd, products] + general(.float32)
+        case .avx2: [winograd, oneDNN == nil ? products : patchProducts] + general(.float32)
+        case nil: general(.float32)
+        }
+    }
+
+    /// With AVX2 oneDNN's products of pixels as they lie are up to a third faster, those over pixels are not.
+    private static var patchProducts: Candidate {
+        Candidate(ProductConvolution(), "channels in 32s, but of 1×1 only the weights") { geometry, direction in
+            ProductConvolution.computes(geometry) && (geometry.kernel > 1 || direction == .weights)
+        }
     }
 
     /// oneDNN is no slower in the first layer's forward direction, which waits for memory.

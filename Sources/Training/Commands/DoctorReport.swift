@@ -80,9 +80,10 @@ package struct DoctorReport: Sendable {
         add(.ok, "matrices", MatrixLibrary.summary)
         for type in ElementType.allCases {
             let engines = EngineList.fastest.candidates(type).map { "\($0.engine.name) (\($0.rule))" }
+            let vectors = type.vectorInstructions.map { ", own kernels in \($0.rawValue)" } ?? ""
             add(
                 EngineList.oneDNN == nil ? .look : .ok, "convolutions",
-                "\(type): " + engines.joined(separator: ", else "),
+                "\(type)\(vectors): " + engines.joined(separator: ", else "),
                 EngineList.oneDNN == nil
                     ? "install libdnnl-dev and build again: oneDNN's convolutions are faster than matrix products" : "")
         }
