@@ -158,7 +158,7 @@ let package = Package(
             dependencies: [
                 "CAllocationCount", "CMPI", "CProcessorPeak", "DataParallel", "ImagePipeline", "Inpainting", "Learning",
                 "MessagePassing",
-                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Training", argumentParser,
+                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Threads", "Training", argumentParser,
                 systemPackage,
             ], swiftSettings: swiftSettings),
 

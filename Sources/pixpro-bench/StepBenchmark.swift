@@ -41,7 +41,8 @@ struct StepBenchmark: ParsableCommand {
             settings.model.elementType = precision
             let task = PretrainingTask(settings)
             let step = try TrainingStep(task, communicator: runtime.world, mode: .inline)
-            let views = randomViews(), plan = BatchPlan(global: batch * runtime.world.size, ranks: runtime.world.size)
+            let views = randomViews(batch: batch, imageSize: imageSize)
+            let plan = BatchPlan(global: batch * runtime.world.size, ranks: runtime.world.size)
             func run() throws {
                 step.moveAverages(ScheduleProgress(done: 0, of: 1))
                 _ = try step.run(task.phases[0], plan, learningRate: 0.1) { views }
@@ -89,14 +90,15 @@ struct StepBenchmark: ParsableCommand {
         }
         return (sum("convolution") - sum("moments")) / total
     }
+}
 
-    private func randomViews() -> TwoViewBatch {
-        var generator = KeyedGenerator(1)
-        func view() -> Tensor { normalTensor([batch, imageSize, imageSize, 3], &generator) }
-        func boxes(_ box: [Float]) -> Tensor { Tensor([batch, 4], (0..<batch).flatMap { _ in box }) }
-        return TwoViewBatch(
-            view1: view(), view2: view(), box1: boxes([0.1, 0.1, 0.8, 0.8]), box2: boxes([0.2, 0.2, 0.9, 0.9]))
-    }
+/// Two views of noise that overlap.
+func randomViews(batch: Int, imageSize: Int) -> TwoViewBatch {
+    var generator = KeyedGenerator(1)
+    func view() -> Tensor { normalTensor([batch, imageSize, imageSize, 3], &generator) }
+    func boxes(_ box: [Float]) -> Tensor { Tensor([batch, 4], (0..<batch).flatMap { _ in box }) }
+    return TwoViewBatch(
+        view1: view(), view2: view(), box1: boxes([0.1, 0.1, 0.8, 0.8]), box2: boxes([0.2, 0.2, 0.9, 0.9]))
 }
 
 extension ResNetArchitecture: ExpressibleByArgument {

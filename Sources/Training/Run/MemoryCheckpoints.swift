@@ -17,7 +17,7 @@ final class MemoryCheckpoints {
     private var failuresSaid: Set<String> = []
 
     /// Of the training time, where `checkpoint.memorySeconds` is `auto`.
-    private static let share = 0.01
+    static let share = 0.01
 
     /// - Parameters:
     ///   - history: whose run this is.

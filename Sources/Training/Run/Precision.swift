@@ -1,9 +1,9 @@
-import MessagePassing
-import TensorCore
+package import MessagePassing
+package import TensorCore
 
 extension RunConfiguration.Precision {
     /// What maps are stored as; `auto` takes bfloat16 where every rank's processor multiplies it fast. Collective.
-    func elementType(on communicator: any Collective) throws -> ElementType {
+    package func elementType(on communicator: any Collective) throws -> ElementType {
         switch self {
         case .float32: return .float32
         case .bfloat16: return .bfloat16

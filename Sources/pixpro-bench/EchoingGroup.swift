@@ -1,0 +1,74 @@
+import MessagePassing
+
+/// Two ranks of which the other always brings what this one does, at once: a step sends all its messages, and none
+/// takes time.
+final class EchoingGroup: Collective, @unchecked Sendable {
+    // @unchecked: one thread uses it and what is duplicated from it, as gradients are summed inline.
+    let name: String
+    let rank = 0, size = 2
+    let hostName = MPIRuntime.nameOfThisHost
+    private let onSum: (_ group: String, _ bytes: Int) -> Void
+    private let afterSum: () -> Void
+
+    /// - Parameters:
+    ///   - onSum: called with the group's name and the bytes when a sum begins.
+    ///   - afterSum: called when it is there.
+    init(
+        _ name: String, onSum: @escaping (_ group: String, _ bytes: Int) -> Void, afterSum: @escaping () -> Void
+    ) {
+        (self.name, self.onSum, self.afterSum) = (name, onSum, afterSum)
+    }
+
+    func reduce<Element: ReducibleElement>(
+        _ values: UnsafeMutableBufferPointer<Element>, by reduction: Reduction
+    ) throws {
+        onSum(name, values.count * MemoryLayout<Element>.stride)
+        if reduction == .sum { for index in values.indices { values[index] += values[index] } }
+        afterSum()
+    }
+
+    func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {}
+
+    func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {
+        [values, values]
+    }
+
+    func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
+        received.copyMemory(from: sent)
+    }
+
+    func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
+        for place in 0..<size {
+            UnsafeMutableRawBufferPointer(rebasing: all[(place * part.count)...]).copyMemory(from: part)
+        }
+    }
+
+    func barrier(_ purpose: String) throws {}
+
+    func duplicated(name: String) throws -> any Collective {
+        EchoingGroup(name, onSum: onSum, afterSum: afterSum)
+    }
+
+    func split(color: Int?, name: String) throws -> (any Collective)? {
+        color == nil ? nil : EchoingGroup(name, onSum: onSum, afterSum: afterSum)
+    }
+
+    func free() throws {}
+
+    func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value { try body() }
+
+    // Of what a step sends, none goes to one rank alone.
+
+    func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws { preconditionFailure("an echo receives nothing") }
+
+    func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
+        preconditionFailure("an echo sends nothing by itself")
+    }
+
+    func pass(
+        _ sent: UnsafeRawBufferPointer, to receiver: Int?,
+        receiving received: [(bytes: UnsafeMutableRawBufferPointer, sender: Int)]
+    ) throws {
+        preconditionFailure("an echo passes nothing on")
+    }
+}

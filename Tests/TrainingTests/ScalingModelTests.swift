@@ -1,0 +1,175 @@
+import DataParallel
+import Foundation
+import TensorCore
+import Testing
+import Training
+
+/// What sums, delays and steps are expected to take, against what was worked out by hand or drawn at random.
+@Suite struct ScalingModelTests {
+    private let link = NetworkLink(latency: 1e-3, bandwidth: 1e6, loadedLatency: 4e-3)
+
+    private func isNear(_ value: Double, _ expected: Double, _ tolerance: Double = 1e-9) -> Bool {
+        abs(value - expected) <= tolerance * max(abs(expected), 1e-12)
+    }
+
+    // MARK: Sums
+
+    @Test func sumsCostWhatTheirMessagesDo() {
+        let eight = HostNetwork(hosts: 8, network: link, sumBytesPerSecond: 1e7)
+        // 1000 bytes: 1 ms to send, 0.1 ms to add, 1 ms of latency.
+        #expect(isNear(AllReduce.recursiveDoubling.seconds(bytes: 1000, over: eight), 3 * 2.1e-3))
+        #expect(isNear(AllReduce.halving.seconds(bytes: 1000, over: eight), 6e-3 + 1.75e-3 + 0.0875e-3))
+        #expect(isNear(AllReduce.ring.seconds(bytes: 1000, over: eight), 14 * 1.125e-3 + 0.0875e-3))
+        // Two ranks beyond a power of two hand in before and receive behind.
+        let six = HostNetwork(hosts: 6, network: link)
+        #expect(isNear(AllReduce.recursiveDoubling.seconds(bytes: 1000, over: six), 4 * 2e-3))
+        #expect(AllReduce.rounds(1) == 0 && AllReduce.rounds(1000) == 11 && AllReduce.rounds(1024) == 10)
+        for algorithm in AllReduce.allCases {
+            #expect(algorithm.seconds(bytes: 1e6, over: HostNetwork(hosts: 1, network: link)) == 0)
+        }
+    }
+
+    @Test func ranksOfAHostShareItsLink() {
+        let near = NetworkLink(latency: 1e-5, bandwidth: 1e9)
+        let hosts = HostNetwork(hosts: 4, ranksPerHost: 2, network: link, withinHost: near)
+        // A round within, two between in which both ranks send all of it.
+        #expect(isNear(AllReduce.recursiveDoubling.seconds(bytes: 1000, over: hosts), 1.1e-5 + 2 * 3e-3))
+        // Within hosts first, one rank of each sends.
+        #expect(isNear(AllReduce.hierarchical.seconds(bytes: 1000, over: hosts), 1.1e-5 + 4e-3, 1e-2))
+        let halves = AllReduce.gradientSeconds(bytes: 1e8, wire: .bfloat16, over: HostNetwork(hosts: 4, network: link))
+        let whole = AllReduce.gradientSeconds(bytes: 1e8, wire: .float32, over: HostNetwork(hosts: 4, network: link))
+        #expect(isNear(halves, whole / 2, 1e-3))
+    }
+
+    @Test func aLinkIsFittedToItsMessages() throws {
+        let exact = [8.0, 1e3, 1e5, 4e6].map { (bytes: $0, seconds: 2e-5 + $0 / 1.25e8) }
+        let fitted = try #require(NetworkLink(fitting: exact))
+        #expect(isNear(fitted.latency, 2e-5, 1e-6) && isNear(fitted.bandwidth, 1.25e8, 1e-6))
+        // Of times that are a tenth off either way, the mean.
+        let noisy = exact.flatMap { [($0.bytes, $0.seconds * 1.1), ($0.bytes, $0.seconds * 0.9)] }
+            .map { (bytes: $0.0, seconds: $0.1) }
+        #expect(isNear(try #require(NetworkLink(fitting: noisy)).bandwidth, 1.25e8, 0.03))
+        #expect(NetworkLink(fitting: [(8, 1e-5), (8, 2e-5)]) == nil)
+        #expect(NetworkLink(fitting: [(8, 1e-3), (1e6, 1e-5)]) == nil)
+    }
+
+    // MARK: Delays
+
+    @Test func theSlowestOfManyIsAsDrawn() {
+        // Of 500 delays in 100 s, each of up to 20 ms.
+        var generator = KeyedGenerator(7)
+        let seen = (0..<500).map { _ in 0.02 * Double(generator.uniform()) }
+        let rates = DelayRates(seen, observedSeconds: 100)
+        for (ranks, seconds) in [(1, 0.05), (16, 0.05), (200, 0.01), (1000, 0.2)] {
+            var sum = 0.0
+            let draws = Int(400_000 / (10 + 5 * Double(ranks) * seconds))
+            for _ in 0..<draws {
+                // When the next comes, of all ranks together: a Poisson process.
+                var longest = 0.0, time = 0.0
+                let all = Double(ranks) * seconds
+                while true {
+                    time -= log(1 - Double(generator.uniform())) / 5
+                    guard time < all else { break }
+                    longest = max(longest, seen[Int(Double(generator.uniform()) * 500) % 500])
+                }
+                sum += longest
+            }
+            let expected = rates.expectedMaximum(ranks: ranks, seconds: seconds)
+            #expect(isNear(sum / Double(draws), expected, 0.06), "\(ranks) ranks: \(sum / Double(draws)), \(expected)")
+        }
+        #expect(rates.expectedMaximum(ranks: 1_000_000, seconds: 10) <= seen.max()!)
+        #expect(DelayRates.none.expectedMaximum(ranks: 1000, seconds: 1) == 0)
+    }
+
+    // MARK: Steps
+
+    /// 20 ms and a sum, 30 ms and a bucket, 10 ms and another; then 5 ms.
+    private let timeline = StepTimeline(
+        microBatch: [
+            .init(seconds: 0.02, message: .awaited(1000)), .init(seconds: 0.03, message: .gradients(20_000)),
+            .init(seconds: 0.01, message: .gradients(40_000)),
+        ], update: [.init(seconds: 0.005, message: .none)])
+
+    private func step(_ settings: StepSettings, _ hosts: HostNetwork, _ delays: DelayRates = .none) -> StepPrediction {
+        StepPrediction(timeline, settings, over: hosts, delays: delays)
+    }
+
+    @Test func aStepAloneIsWhatWasMeasured() {
+        let delays = DelayRates([0.001, 0.002], observedSeconds: 0.1)
+        for mode in GradientReducer.Mode.allCases {
+            let alone = step(StepSettings(communication: mode), HostNetwork(hosts: 1, network: link), delays)
+            #expect(isNear(alone.seconds, 0.065) && isNear(alone.computing, 0.065))
+        }
+        #expect(
+            isNear(step(StepSettings(microBatches: 3), HostNetwork(hosts: 1, network: link), delays).seconds, 0.185))
+    }
+
+    @Test func aNetworkWithoutCostLeavesTheSlowest() {
+        let delays = DelayRates([0.001, 0.002], observedSeconds: 0.1)
+        let many = step(StepSettings(), HostNetwork(hosts: 64, network: .ideal), delays)
+        #expect(many.awaited == 0 && many.gradients == 0 && many.stragglers > 0)
+        #expect(isNear(many.seconds, many.computing + many.stragglers))
+        #expect(isNear(step(StepSettings(), HostNetwork(hosts: 64, network: .ideal)).seconds, 0.065))
+    }
+
+    @Test func bucketsTravelOneAfterAnother() {
+        // Two ranks send all to each other: 1 ms and 20, 1 ms and 40; a sum of 1000 bytes takes 2 ms.
+        let hosts = HostNetwork(hosts: 2, network: link)
+        let inline = step(StepSettings(), hosts)
+        #expect(isNear(inline.awaited, 0.002) && isNear(inline.gradients, 0.021 + 0.041))
+        // The first is on its way from 52 to 73 ms, the second is ready at 62, leaves at 73 and is there at 114.
+        let overlapped = step(StepSettings(communication: .overlapped), hosts)
+        #expect(isNear(overlapped.gradients, 0.114 - 0.062) && isNear(overlapped.gradientsInAll, 0.062))
+        #expect(isNear(overlapped.seconds, 0.119))
+        // On one core, the 10 ms of computing take 20 beside the first bucket: the second is ready at 72.
+        let shared = step(StepSettings(communication: .overlapped, hasCommunicationCore: false), hosts)
+        #expect(isNear(shared.seconds, 0.119) && isNear(shared.computing, 0.065))
+        // Of three micro-batches the last alone sends.
+        let three = step(StepSettings(microBatches: 3), hosts)
+        #expect(isNear(three.gradients, 0.062) && isNear(three.awaited, 0.006))
+    }
+
+    @Test func awaitedMessagesQueueBehindGradients() {
+        var late = timeline
+        late.microBatch.append(.init(seconds: 0.001, message: .awaited(1000)))
+        let hosts = HostNetwork(hosts: 2, network: link)
+        // The second leaves while both buckets travel: 4 ms of latency and 1 ms.
+        let awaited = StepPrediction(late, StepSettings(communication: .overlapped), over: hosts).awaited
+        #expect(isNear(awaited, 0.002 + 0.005))
+        #expect(isNear(StepPrediction(late, StepSettings(), over: hosts).awaited, 0.004))
+    }
+
+    @Test func moreNodesAreNeverFaster() {
+        let delays = DelayRates([0.0001, 0.001, 0.002], observedSeconds: 1)
+        for mode in GradientReducer.Mode.allCases {
+            for wire in GradientReducer.Wire.allCases {
+                let settings = StepSettings(communication: mode, wire: wire)
+                let seconds = (0...12).map {
+                    step(settings, HostNetwork(hosts: 1 << $0, network: link), delays).seconds
+                }
+                #expect(zip(seconds, seconds.dropFirst()).allSatisfy { $0 < $1 }, "\(mode) \(wire): \(seconds)")
+            }
+        }
+    }
+
+    // MARK: Failures
+
+    @Test func failuresCostWhatTheyTake() {
+        func share(_ rate: Double, nodes: Int, interval: Double = 3600) -> GoodputPrediction {
+            GoodputPrediction(
+                .init(failuresPerNodeYear: rate, detection: 60, restart: 90, checkpoint: 36, interval: interval),
+                nodes: nodes)
+        }
+        #expect(isNear(share(0, nodes: 1000).share, 1 / 1.01))
+        // A failure every 8.766 hours: half an hour, a checkpoint and 150 s.
+        let many = share(1, nodes: 1000)
+        #expect(isNear(many.secondsBetweenFailures, 31_557.6))
+        #expect(isNear(many.share, 1 / (1.01 + 1986 / 31_557.6)))
+        #expect(isNear(many.bestInterval, (2 * 36 * 31_557.6).squareRoot()))
+        // Young's interval is at least as good as others.
+        let best = share(1, nodes: 1000, interval: many.bestInterval).share
+        for factor in [0.25, 0.5, 2, 4] {
+            #expect(share(1, nodes: 1000, interval: many.bestInterval * factor).share < best)
+        }
+    }
+}
