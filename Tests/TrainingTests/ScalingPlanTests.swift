@@ -57,7 +57,7 @@ import Training
         // A thousand nodes: 101 sums in at least ten rounds of 20 µs.
         #expect(rows[5].step.awaited > 101 * 10 * 20e-6 && rows[5].step.stragglers > 0)
         // Twice in a year each.
-        #expect(abs(rows[5].goodput.secondsBetweenFailures - 15_778.8) < 1e-6 && rows[5].goodput.share < 0.99)
+        #expect(abs(rows[5].goodput.secondsBetweenFailures - 15_778.8) < 1e-6 && rows[5].goodput.share < 0.995)
         let losses = rows[5].losses
         #expect(rows[5].limit == losses.max { $0.value < $1.value }?.key)
     }
@@ -80,7 +80,7 @@ import Training
         let advice = try slow.advice(nodes: 16)
         let halved = try #require(advice.first { $0.text == "parallel.wire=bfloat16" })
         #expect(halved.gain > 0.5 && halved.gain < 1)
-        let fast = try plan(["batch.perRank=8"]).advice(nodes: 16)
+        let fast = try plan(["batch.perRank=8"], network: "3Gbit:20us").advice(nodes: 16)
         #expect(fast.contains { $0.text.hasPrefix("parallel.communication=overlapped") }, "\(fast)")
         let text = slow.text(nodes: [4, 16])
         #expect(text.contains("network 100 Mbit/s, 100 µs") && text.contains("what would help 16 nodes:"), "\(text)")
