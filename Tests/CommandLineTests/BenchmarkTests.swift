@@ -58,6 +58,49 @@ import Testing
         for sum in sums { #expect(try number(sum, "ranks") == 2 && number(sum, "ms bare") > 0) }
     }
 
+    /// Two ranks of one host measure steps and their shared memory; a plan for many nodes is made from that.
+    @Test func aNodeIsMeasuredForPlans() throws {
+        try withTemporaryDirectory { folder in
+            let file = folder + "/node.json"
+            let network = [
+                "model.architecture=resnet18", "model.projectorWidth=32", "data.imageSize=32", "precision=float32",
+            ].flatMap {
+                ["--set", $0]
+            }
+            let lines = try figures(
+                ["measure", "--batch", "2", "--steps", "2", "--output", file] + network, ranks: 2)
+            #expect(lines.map { $0["name"] as? String } == ["node", "within a host"])
+            // Of 21 normalisations, forward of both views in both networks and backward in one; and two of the step itself.
+            #expect(try number(lines[0], "messages awaited") == 21 * 6 + 2)
+            #expect(try number(lines[0], "buckets") == 3 && number(lines[1], "Gbit/s") > 0)
+
+            func plan(_ arguments: String...) throws -> ProcessResult {
+                try MPILauncher.run(
+                    "pixpro", ["plan", "--measured", file, "--set", "batch.perRank=2"] + network + arguments)
+            }
+            let table = try plan("--nodes", "1,1000", "--network", "25Gbit:2us", "--failures-per-node-year", "4")
+            #expect(table.status == 0, "\(table)")
+            let rows = table.output.split(separator: "\n").map { $0.split(separator: " ") }
+            #expect(rows.contains { $0.starts(with: ["1", "1", "2"]) && $0.contains("100.0") }, "\(table)")
+            #expect(rows.contains { $0.starts(with: ["1000", "1000", "2000"]) }, "\(table)")
+
+            for (arguments, message) in [
+                (["--nodes", "4"], "was measured on one host: give --network, such as 25Gbit:2us"),
+                (["--nodes", "4,x", "--network", "1Gbit:2us"], "'x' is no number of nodes from 1 to 100000"),
+                (["--nodes", "4", "--network", "1Gbit"], "'1Gbit' is no network: write bits a second and a latency"),
+                (
+                    ["--nodes", "4", "--network", "1Gbit:2us", "--set", "data.imageSize=64"],
+                    "or pictures of another size"
+                ),
+                (["--nodes", "4", "--ranks", "4"], "give either --ranks or --nodes"),
+                ([], "give either --ranks or --nodes"),
+            ] {
+                let refused = try MPILauncher.run("pixpro", ["plan", "--measured", file] + network + arguments)
+                #expect(refused.status != 0 && refused.errorOutput.contains(message), "\(arguments): \(refused)")
+            }
+        }
+    }
+
     @Test func startIsTimedFromMpirunToTheFirstStep() throws {
         try withTemporaryDirectory { folder in
             let config = folder + "/small.yaml"

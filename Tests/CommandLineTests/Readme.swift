@@ -1,5 +1,9 @@
 import Foundation
+import PixelLearning
+import SystemPackage
+import TensorCore
 import TestSupport
+import Training
 
 /// What README.md tells people to type.
 enum Readme {
@@ -77,6 +81,24 @@ struct ReadmeStage {
         try "localhost slots=2\n".write(toFile: project + "/hosts", atomically: true, encoding: .utf8)
         try replaceScripts()
         try replacePrograms()
+        try measureNode()
+    }
+
+    /// As if the published recipe's step had been measured.
+    private func measureNode() throws {
+        let configuration = try RunConfiguration.load(
+            file: FilePath(project + "/configs/pixpro-resnet50-100ep.yaml"), tasks: [PretrainingSettings.self]
+        ).configuration
+        let timeline = StepTimeline(
+            microBatch: [
+                .init(seconds: 0.1, message: .awaited(4096)), .init(seconds: 0.2, message: .gradients(1 << 27)),
+            ],
+            update: [.init(seconds: 0.01, message: .none)])
+        try NodeMeasurement(
+            task: "resnet50", configuration, precision: .bfloat16, cores: 28, threads: 28, images: 8, fewerImages: 4,
+            steps: .init(timeline: timeline, delays: .none, fewerImagesSeconds: 0.2, deviation: 0),
+            links: .init(sumBytesPerSecond: 1e10)
+        ).write(to: FilePath(project + "/node.json"))
     }
 
     /// Those that start jobs plan them; of the others their own syntax is checked.
