@@ -10,7 +10,7 @@ struct NetworkBenchmark {
 
     init(_ world: Communicator) { self.world = world }
 
-    private static let sizes = [8, 1 << 10, 8 << 10, 64 << 10, 512 << 10, 4 << 20]
+    private static let sizes = [8, 4 << 10, 32 << 10, 256 << 10, 1 << 20, 4 << 20]
 
     /// Collective.
     func links() throws -> NodeMeasurement.Links {

@@ -99,12 +99,12 @@ struct NodeBenchmark: ParsableCommand {
         return Array(recorder.steps.dropFirst(2))
     }
 
-    /// Cores that each rank of this host may use.
+    /// Cores of this rank's own: ranks of a host that may use the same ones share them. Collective.
     private func cores(_ world: Communicator) throws -> Int {
-        let here = try world.allGather(world.hostName).count { $0 == world.hostName }
-        let mine = CoreMask.ofThisProcess().cores, masks = try world.allGather(mine)
-        let areShared = masks.count { $0 == mine } > 1
-        return max(1, areShared ? mine.count / here : mine.count)
+        let mine = CoreMask.ofThisProcess().cores
+        let names = try world.allGather(world.hostName), masks = try world.allGather(mine)
+        let sharing = zip(names, masks).count { $0 == world.hostName && $1 == mine }
+        return max(1, mine.count / sharing)
     }
 
     /// Means over ranks, and the delays of all. Collective.

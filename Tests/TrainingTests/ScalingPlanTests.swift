@@ -82,8 +82,14 @@ import Training
         #expect(halved.gain > 0.5 && halved.gain < 1)
         let fast = try plan(["batch.perRank=8"], network: "3Gbit:20us").advice(nodes: 16)
         #expect(fast.contains { $0.text.hasPrefix("parallel.communication=overlapped") }, "\(fast)")
+        // Also where all threads are said to compute.
+        let fixed = try plan(["batch.perRank=8", "parallel.threads=4"], network: "3Gbit:20us").advice(nodes: 16)
+        #expect(fixed == fast)
         let text = slow.text(nodes: [4, 16])
         #expect(text.contains("network 100 Mbit/s, 100 µs") && text.contains("what would help 16 nodes:"), "\(text)")
+        #expect(!text.contains("NOTE"), "\(text)")
+        let fewer = try plan(["batch.perRank=8", "parallel.threads=2"]).text(nodes: [4])
+        #expect(fewer.contains("NOTE: a run computes on 2 threads of such a rank, not on 4"), "\(fewer)")
     }
 
     @Test func whatIsTypedIsRead() throws {

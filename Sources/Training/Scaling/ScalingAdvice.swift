@@ -59,6 +59,7 @@ extension ScalingPlan {
             setting + ", with a thread less for computing",
             with {
                 $0.configuration.parallel.communication = .overlapped
+                $0.configuration.parallel.threads = .count(node.threads - 1)
                 $0.node.threads -= 1
                 $0.node.steps.timeline = node.steps.timeline.scaled(
                     by: Double(node.threads) / Double(node.threads - 1), withUpdate: true)

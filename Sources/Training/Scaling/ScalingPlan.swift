@@ -106,11 +106,16 @@ package struct ScalingPlan {
             sumBytesPerSecond: node.links.sumBytesPerSecond)
     }
 
-    /// Gradients travel as the core plan of such a node has it.
-    private func settings(_ batch: BatchPlan, ranks: Int) throws -> StepSettings {
+    /// The threads of the ranks of a node.
+    func corePlan(ranks: Int) throws -> CorePlan {
         let mask = CoreMask(cores: Array(0..<node.cores * request.ranksPerNode))
-        let cores = try CorePlan(
+        return try CorePlan(
             masks: Array(repeating: mask, count: request.ranksPerNode), ranksInJob: ranks, configuration: configuration)
+    }
+
+    /// Gradients travel as the core plan has it.
+    private func settings(_ batch: BatchPlan, ranks: Int) throws -> StepSettings {
+        let cores = try corePlan(ranks: ranks)
         return StepSettings(
             microBatches: batch.microBatches, communication: cores.ranks[0].communication > 0 ? .overlapped : .inline,
             wire: configuration.parallel.wire, hasCommunicationCore: !cores.isOversubscribed)

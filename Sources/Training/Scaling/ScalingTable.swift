@@ -8,7 +8,7 @@ extension ScalingPlan {
         for count in nodes {
             do { rows.append(cells(count, try row(nodes: count))) } catch { faults.append("\(count) nodes: \(error)") }
         }
-        lines += [""] + Self.aligned(rows)
+        lines += threadNote(nodes.last ?? 1) + [""] + Self.aligned(rows)
         if !faults.isEmpty { lines += [""] + faults }
         if let most = nodes.last, let advice = try? advice(nodes: most) {
             lines += [
@@ -30,6 +30,16 @@ extension ScalingPlan {
                 + ", gradients as \(configuration.parallel.wire.rawValue)",
             "\(ranks) rank\(ranks == 1 ? "" : "s") a node; \(significant(failures)) failures of a node in a year, "
                 + "\(significant(request.restartSeconds)) s for a restart; loading is taken to keep up",
+        ]
+    }
+
+    /// Where a run would compute on other threads than were measured.
+    private func threadNote(_ nodes: Int) -> [String] {
+        guard let threads = try? corePlan(ranks: nodes * request.ranksPerNode).ranks[0].compute, threads != node.threads
+        else { return [] }
+        return [
+            "NOTE: a run computes on \(threads) threads of such a rank, not on \(node.threads): measure with "
+                + "--threads \(threads), or set parallel.threads"
         ]
     }
 
