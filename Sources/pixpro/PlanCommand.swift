@@ -76,12 +76,15 @@ struct ScalingOptions: ParsableArguments {
 
     @Option(help: "What pixpro-bench measure wrote.") var measured: FilePath = "node.json"
 
-    @Option(help: "Ranks on each node; each has what was measured for itself.", transform: wholeNumber(in: 1...1024))
+    @Option(
+        help: "Ranks on each node, each with what was measured for itself (default: 1).",
+        transform: wholeNumber(in: 1...1024))
     var ranksPerNode = 1
 
-    @Option(help: "Failures of a node in a year.", transform: amount) var failuresPerNodeYear = 1.0
+    @Option(help: "Failures of a node in a year (default: 1).", transform: amount) var failuresPerNodeYear = 1.0
 
-    @Option(help: "Seconds from the end of a job to its next step.", transform: amount) var restartSeconds = 60.0
+    @Option(help: "Seconds from the end of a job to its next step (default: 60).", transform: amount)
+    var restartSeconds = 60.0
 
     @Option(help: "Memory of a node in GB, else as much as here.", transform: amount) var memory: Double?
 

@@ -24,7 +24,7 @@ extension ScalingPlan {
         }
         advice.append(
             Advice(
-                text: "sums within hosts first (Open MPI 4.1: mpirun --mca coll_han_priority 100)",
+                text: "statistics summed within hosts first, which no setting does yet",
                 gain: now.step.seconds / (now.step.seconds - now.savedByHierarchy) - 1))
         return advice.filter { $0.gain >= 0.01 }.sorted { $0.gain > $1.gain }
     }
