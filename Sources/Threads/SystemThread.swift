@@ -52,6 +52,17 @@ package struct SystemThread: @unchecked Sendable {
         precondition(code == 0, "pthread_detach: \(String(cString: strerror(code)))")
     }
 
+    /// Has the calling thread run before ordinary ones as far as the system allows it: in real time, or else by its niceness.
+    /// What it starts is ordinary again where it runs in real time.
+    package static func preferThisThread() {
+        // SCHED_RESET_ON_FORK, a macro that Swift does not see.
+        let resetsOnFork: Int32 = 0x4000_0000
+        var parameter = sched_param(sched_priority: 1)
+        if sched_setscheduler(0, SCHED_RR | resetsOnFork, &parameter) == 0 { return }
+        // Refused to ordinary users, most often; then it is one thread among many.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -10)
+    }
+
     /// What schedules the calling thread; nil for the system.
     package static var schedule: (any ThreadSchedule)? {
         guard let start = pthread_getspecific(Start.ofThisThread) else { return nil }

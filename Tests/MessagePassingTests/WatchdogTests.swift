@@ -106,10 +106,11 @@ import Testing
         var table = RankTable(hosts: ["node0", "node1"], now: now)
         table.heard(beat(0, number: 4, call: "MPI_Bcast of 8 elements", expired: true), now: now)
         table.heard(beat(1, number: 3, call: ""), now: now)
-        #expect(table.reason(WatchdogLimits(), now: now) == nil)
+        #expect(table.alarm(WatchdogLimits(), now: now) == nil)
         table.heard(beat(1, number: 3, call: "", expired: true), now: now)
         #expect(
-            table.reason(WatchdogLimits(), now: now)?.contains("no progress for 40 s in phase step (step 9)") == true)
+            table.alarm(WatchdogLimits(), now: now)?.reason.contains("no progress for 40 s in phase step (step 9)")
+                == true)
         #expect(table.report(now: now).contains("missing from it: rank 1 (node1): in no collective"))
     }
 
@@ -119,16 +120,27 @@ import Testing
         for rank in 0...1 {
             table.heard(beat(rank, number: 4, call: "MPI_Bcast of 8 elements", expired: true), now: now)
         }
-        #expect(table.reason(WatchdogLimits(), now: now) != nil)
+        #expect(table.alarm(WatchdogLimits(), now: now) != nil)
         #expect(table.report(now: now).contains("no rank is missing: the network"))
+    }
+
+    /// What a limit on silence is to be held against.
+    @Test func theLongestSilenceIsRemembered() {
+        let start = ContinuousClock.now
+        var table = RankTable(hosts: ["node0", "node1"], now: start)
+        table.heard(beat(1, number: 1, call: ""), now: start + .seconds(9))
+        #expect(table.longestSilence == 0, "before its first heartbeat a rank is not silent")
+        for seconds in [10, 13, 14] { table.heard(beat(1, number: 1, call: ""), now: start + .seconds(seconds)) }
+        #expect(table.longestSilence == 3)
     }
 
     @Test func aSuspendedJobIsForgiven() {
         let start = ContinuousClock.now, later = start + .seconds(100)
         var table = RankTable(hosts: ["node0", "node1"], now: start)
         for rank in 0...1 { table.heard(beat(rank, number: 1, call: ""), now: start) }
-        #expect(table.reason(WatchdogLimits(), now: later)?.contains("nothing was heard from rank 0 (node0)") == true)
+        #expect(
+            table.alarm(WatchdogLimits(), now: later)?.reason.contains("nothing was heard from rank 0 (node0)") == true)
         table.forgive(.seconds(95))
-        #expect(table.reason(WatchdogLimits(), now: later) == nil)
+        #expect(table.alarm(WatchdogLimits(), now: later) == nil)
     }
 }

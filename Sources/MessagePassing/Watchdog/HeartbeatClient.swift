@@ -43,7 +43,10 @@ package final class HeartbeatClient: @unchecked Sendable {
         return false
     }
 
-    /// Sends a heartbeat once a second and waits at most `seconds` for words of rank zero; returns the name of the
+    /// Seconds between heartbeats.
+    private static let pause = 0.5
+
+    /// Sends a heartbeat now and then, and waits at most `seconds` for words of rank zero; returns the name of the
     /// report once rank zero ends the job.
     package func beat(_ heartbeat: Heartbeat, seconds: Double) -> String? {
         let now = ContinuousClock.now
@@ -53,7 +56,7 @@ package final class HeartbeatClient: @unchecked Sendable {
             socket.flush()
             if now >= nextBeat, !socket.isBusy {
                 socket.send(heartbeat.line)
-                nextBeat = now + .seconds(1)
+                nextBeat = now + .seconds(Self.pause)
             }
             socket.wait(seconds: seconds)
         }
@@ -73,14 +76,16 @@ package final class HeartbeatClient: @unchecked Sendable {
     func sayFarewell() { socket.send("farewell") }
 
     /// Why this rank must end without being told, or nil.
-    func reason(_ limits: WatchdogLimits, host: String, isExpired: Bool, now: ContinuousClock.Instant) -> String? {
+    func alarm(_ limits: WatchdogLimits, host: String, isExpired: Bool, now: ContinuousClock.Instant) -> Alarm? {
         let silence = (now - lastHeard).inSeconds
         if let closedAt {
-            return (now - closedAt).inSeconds > RankTable.deathGrace ? "the process of rank 0 (\(host)) has ended" : nil
+            let isOver = (now - closedAt).inSeconds > RankTable.deathGrace
+            return isOver ? Alarm("the process of rank 0 (\(host)) has ended", isFinal: true) : nil
         }
         let limit = isExpired ? RankTable.noticeableSilence : limits.silence > 0 ? limits.silence : .infinity
         guard silence > limit else { return nil }
-        return "nothing was heard from rank 0 (\(host)) for \(Int(silence)) s: its process is stopped, or a host or "
-            + "the network is down"
+        return Alarm(
+            "nothing was heard from rank 0 (\(host)) for \(Int(silence)) s: its process is stopped, or a host or "
+                + "the network is down", isFinal: true)
     }
 }

@@ -21,7 +21,7 @@ package struct WatchdogLimits: Sendable, Equatable {
     package var save = 1800.0
     package var evaluate = 3600.0
     /// How long nothing may be heard from a rank: its process is stopped, or its host or network is down.
-    package var silence = 60.0
+    package var silence = 4.0
 
     package init() {}
 

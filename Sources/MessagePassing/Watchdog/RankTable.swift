@@ -1,3 +1,12 @@
+/// Why a job must end.
+package struct Alarm: Sendable {
+    package let reason: String
+    /// Whether nothing that is heard within the next moments could say more, or call it off.
+    let isFinal: Bool
+
+    init(_ reason: String, isFinal: Bool) { (self.reason, self.isFinal) = (reason, isFinal) }
+}
+
 /// What rank zero's watchdog knows of all ranks, and what follows from it. No clock and no network of its own.
 package struct RankTable {
     struct Row {
@@ -14,10 +23,13 @@ package struct RankTable {
     private(set) var rows: [Row]
     /// Ranks of which a heartbeat was heard, ascending.
     package var heardRanks: [Int] { rows.indices.filter { rows[$0].heartbeat != nil } }
+    /// The longest that any rank was silent and heard again, in seconds.
+    package private(set) var longestSilence = 0.0
+
     /// A rank that misses this many seconds of heartbeats is called silent once the job is ended anyway.
-    static let noticeableSilence = 3.0
+    static let noticeableSilence = 2.0
     /// How long after a rank's death the launcher may take to end the job.
-    static let deathGrace = 5.0
+    static let deathGrace = 2.0
 
     package init(hosts: [String], now: ContinuousClock.Instant) {
         rows = hosts.map { Row(host: $0, lastHeard: now) }
@@ -27,6 +39,9 @@ package struct RankTable {
 
     package mutating func heard(_ heartbeat: Heartbeat, now: ContinuousClock.Instant) {
         guard rows.indices.contains(heartbeat.rank) else { return }
+        if rows[heartbeat.rank].heartbeat != nil {
+            longestSilence = max(longestSilence, (now - rows[heartbeat.rank].lastHeard).inSeconds)
+        }
         rows[heartbeat.rank].heartbeat = heartbeat
         rows[heartbeat.rank].lastHeard = now
         rows[heartbeat.rank].isConnected = true
@@ -47,20 +62,23 @@ package struct RankTable {
     }
 
     /// Why the job must end, or nil while all is well.
-    package func reason(_ limits: WatchdogLimits, now: ContinuousClock.Instant) -> String? {
+    package func alarm(_ limits: WatchdogLimits, now: ContinuousClock.Instant) -> Alarm? {
         for (rank, row) in rows.enumerated() where row.isConnected && !row.hasFinished {
             if let closed = row.closed, (now - closed).inSeconds > Self.deathGrace {
-                return "the process of \(name(rank)) has ended"
+                return Alarm("the process of \(name(rank)) has ended", isFinal: true)
             }
             let silence = (now - row.lastHeard).inSeconds
             if row.closed == nil, limits.silence > 0, silence > limits.silence {
-                return "nothing was heard from \(name(rank)) for \(Int(silence)) s (watchdog.silenceSeconds "
-                    + "\(limits.silence.shortText))"
+                return Alarm(
+                    "nothing was heard from \(name(rank)) for \(Int(silence)) s (watchdog.silenceSeconds "
+                        + "\(limits.silence.shortText))", isFinal: true)
             }
             if let heartbeat = row.heartbeat, heartbeat.isExpired, !waitsForWorkingRank(heartbeat) {
-                return "no progress for \(Int(heartbeat.seconds)) s in phase \(heartbeat.phase.rawValue)"
-                    + (heartbeat.detail.isEmpty ? "" : " (\(heartbeat.detail))") + " on \(name(rank))"
-                    + (limits.seconds(heartbeat.phase).map { ", more than the \($0.shortText) s allowed" } ?? "")
+                return Alarm(
+                    "no progress for \(Int(heartbeat.seconds)) s in phase \(heartbeat.phase.rawValue)"
+                        + (heartbeat.detail.isEmpty ? "" : " (\(heartbeat.detail))") + " on \(name(rank))"
+                        + (limits.seconds(heartbeat.phase).map { ", more than the \($0.shortText) s allowed" } ?? ""),
+                    isFinal: false)
             }
         }
         return nil

@@ -8,7 +8,7 @@ import Threads
 /// Ends a job that no longer moves on, and says who is missing from what.
 ///
 /// A thread of its own in every rank, apart from MPI: it works while MPI waits for ever. Every rank tells rank zero over
-/// TCP each second in which phase it is, for how long without progress, and at which numbered collective. When a rank
+/// TCP twice a second in which phase it is, for how long without progress, and at which numbered collective. When a rank
 /// exceeds a phase's limit, falls silent or dies, rank zero names the missing ranks and the collective, has every rank
 /// write its latest collectives and the stacks of its threads to the report directory, and all leave with
 /// `hungExitStatus`. A rank that hears nothing from rank zero ends by itself.
@@ -24,6 +24,7 @@ package final class Watchdog: Sendable {
         var hostOfRoot = ""
         var server: HeartbeatServer?
         var client: HeartbeatClient?
+        var longestSilence = 0.0
         var isStopped = false
     }
 
@@ -32,7 +33,9 @@ package final class Watchdog: Sendable {
     private let hasEnded = Atomic(false)
 
     /// Seconds between two looks.
-    private static let tick = 0.2
+    private static let tick = 0.1
+    /// A longer time between two looks is one in which this process, or all of its host, stood still.
+    private static let standstill = 1.0
     /// What MPI may take to start, in seconds: the configuration is not known yet.
     private static let startOfMPI = 300.0
 
@@ -45,7 +48,10 @@ package final class Watchdog: Sendable {
             $0.detail = "starting MPI"
         }
         cstacks_prepare()
-        try SystemThread("watchdog") { [self] in watch() }.detach()
+        try SystemThread("watchdog") { [self] in
+            SystemThread.preferThisThread()
+            watch()
+        }.detach()
     }
 
     // MARK: What the job tells it
@@ -104,6 +110,9 @@ package final class Watchdog: Sendable {
         }
     }
 
+    /// The longest that rank zero heard nothing from any rank that it heard again, in seconds; 0 on other ranks.
+    package var longestSilence: Double { state.withLock { $0.longestSilence } }
+
     /// Leaves a note that the job is over, for launchers (see `WatchdogReports`). Waits two seconds at most.
     func noteEnd(status: Int32) {
         guard let reports = state.withLock({ $0.reports }) else { return }
@@ -134,6 +143,7 @@ package final class Watchdog: Sendable {
             var order: String?
             if let server {
                 server.hear(own, seconds: Self.tick)
+                state.withLock { $0.longestSilence = server.table.longestSilence }
             } else if let client {
                 order = client.beat(own, seconds: Self.tick)
             } else {
@@ -141,20 +151,22 @@ package final class Watchdog: Sendable {
             }
             let now = ContinuousClock.now, gap = now - last
             last = now
-            if gap.inSeconds > 10 * Self.tick { forgive(gap, server, client) }
+            if gap.inSeconds > Self.standstill { forgive(gap, server, client) }
             if own.phase == .abort {
                 if own.isExpired { _exit(errorExitStatus) }
                 continue
             }
             if let order { end(report: order) }
-            guard let reason = reason(own, server, client, now) else {
+            guard let alarm = alarm(own, server, client, now) else {
                 suspected = nil
                 continue
             }
             // Others' heartbeats shall be of the same moment, and who has fallen silent shall show.
             let since = suspected ?? now
             suspected = since
-            if (now - since).inSeconds > RankTable.noticeableSilence + 0.5 { conclude(reason, server, now) }
+            if alarm.isFinal || (now - since).inSeconds > RankTable.noticeableSilence + 1 {
+                conclude(alarm.reason, server, now)
+            }
         }
     }
 
@@ -175,19 +187,20 @@ package final class Watchdog: Sendable {
         client?.forgive(gap)
     }
 
-    private func reason(
+    private func alarm(
         _ own: Heartbeat, _ server: HeartbeatServer?, _ client: HeartbeatClient?, _ now: ContinuousClock.Instant
-    ) -> String? {
+    ) -> Alarm? {
         let (limits, root) = state.withLock { ($0.limits, $0.hostOfRoot) }
-        if let server { return server.table.reason(limits, now: now) }
+        if let server { return server.table.alarm(limits, now: now) }
         if let client {
             if own.phase == .finish && !own.isExpired { return nil }
-            return client.reason(limits, host: root, isExpired: own.isExpired, now: now)
+            return client.alarm(limits, host: root, isExpired: own.isExpired, now: now)
         }
         guard own.isExpired else { return nil }
-        return "no progress for \(Int(own.seconds)) s in phase \(own.phase.rawValue)"
-            + (own.detail.isEmpty ? "" : " (\(own.detail))") + ", more than the "
-            + "\(limits.seconds(own.phase)!.shortText) s allowed"
+        return Alarm(
+            "no progress for \(Int(own.seconds)) s in phase \(own.phase.rawValue)"
+                + (own.detail.isEmpty ? "" : " (\(own.detail))") + ", more than the "
+                + "\(limits.seconds(own.phase)!.shortText) s allowed", isFinal: false)
     }
 
     // MARK: The end
@@ -213,8 +226,9 @@ package final class Watchdog: Sendable {
     private func end(report: String, words: String? = nil) -> Never {
         let (rank, host, reports) = state.withLock { ($0.rank, $0.host, $0.reports) }
         let reason = WatchdogReports.attempt(seconds: 5) {
-            try (reports ?? .elsewhere).write(report, rank: rank, host: host, words: words)
+            // A launcher need not wait for what people read later.
             try reports?.noteEnd(status: hungExitStatus)
+            try (reports ?? .elsewhere).write(report, rank: rank, host: host, words: words)
         }
         if let reason {
             StandardError.write(

@@ -29,10 +29,13 @@ struct WatchdogReports: Sendable {
         try file.finish()
     }
 
-    /// Leaves the file `ended` with the job's exit status, for a launcher whose mpirun waits for a host that is gone.
+    /// Leaves the file `ended` with the job's exit status, for a launcher whose mpirun waits for a host that is gone, and
+    /// which removes it before a start. The first rank that leaves one knows the reason best.
     func noteEnd(status: Int32) throws {
+        let path = directory.appending("ended")
+        guard !FileSystem.exists(path) else { return }
         try FileSystem.makeDirectories(directory)
-        let file = try OutputFile(path: directory.appending("ended"))
+        let file = try OutputFile(path: path)
         try file.append(Array("\(status)\n".utf8))
         try file.finish()
     }
