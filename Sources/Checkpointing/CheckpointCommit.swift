@@ -8,6 +8,7 @@ struct CheckpointCommit: Sendable {
     let facts: CheckpointFacts
     let tensors: [CheckpointManifest.StoredTensor]
     let keep: Int
+    let sound: SoundCheckpoints
     let visibilityLimit: Double
     let files: any FileOperations
     let clock: any TimeSource
@@ -52,6 +53,7 @@ struct CheckpointCommit: Sendable {
         try files.move(directory, to: finalDirectory(step))
         observer(.renamed, 0)
         try files.synchronize(directory: parent)
+        sound.add(step)
         observer(.committed, 0)
     }
 
@@ -85,12 +87,16 @@ struct CheckpointCommit: Sendable {
         }
     }
 
-    /// Deletes all but the newest `keep` checkpoints; returns what could not be done.
+    /// Deletes all but the newest `keep` sound checkpoints; returns what could not be done.
     private func retire(upTo step: Int) -> [String] {
         var warnings: [String] = []
         do {
-            let sound = try CheckpointCatalog.list(runDirectory: runDirectory, files: files).filter(\.isValid)
-            for entry in sound.dropFirst(keep) {
+            let valid = try CheckpointCatalog.list(runDirectory: runDirectory, files: files).filter(\.isValid)
+            // While nothing is to go, nothing need be read.
+            let kept = valid.count <= keep ? valid : newestSound(of: valid) { warnings.append($0) }
+            let oldest = kept.count == keep ? kept.last!.step : 0
+            let old = valid.filter { $0.step < oldest }
+            for entry in old {
                 let trash = parent.appending(CheckpointCatalog.trashPrefix + CheckpointCatalog.name(ofStep: entry.step))
                 do {
                     try files.removeTree(trash)
@@ -101,11 +107,22 @@ struct CheckpointCommit: Sendable {
                     warnings.append("cannot remove an old checkpoint: \(error)")
                 }
             }
-            if sound.count > keep { try removeSuperseded(before: sound[keep - 1].step) }
+            if !old.isEmpty { try removeSuperseded(before: oldest) }
         } catch {
             warnings.append("cannot look for old checkpoints: \(error)")
         }
         observer(.retired, 0)
         return warnings
+    }
+
+    /// The newest `keep` checkpoints that are sound, or all.
+    private func newestSound(
+        of entries: [CheckpointCatalog.Entry], warn: (String) -> Void
+    ) -> [CheckpointCatalog.Entry] {
+        var found: [CheckpointCatalog.Entry] = []
+        for entry in entries where found.count < keep && sound.contains(entry, files, warn: warn) {
+            found.append(entry)
+        }
+        return found
     }
 }

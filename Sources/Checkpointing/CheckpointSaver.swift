@@ -26,6 +26,7 @@ package final class CheckpointSaver {
     private let parent: FilePath
     private let communicator: any Collective
     private let keep: Int
+    private let sound = SoundCheckpoints()
     private let visibilityLimit: Double
     private let files: any FileOperations
     private let clock: any TimeSource
@@ -188,7 +189,7 @@ package final class CheckpointSaver {
         current!.isCommitting = true
         guard communicator.isRoot else { return }
         let commit = CheckpointCommit(
-            runDirectory: runDirectory, facts: save.facts, tensors: save.tensors, keep: keep,
+            runDirectory: runDirectory, facts: save.facts, tensors: save.tensors, keep: keep, sound: sound,
             visibilityLimit: visibilityLimit, files: files, clock: clock, observer: observer)
         current!.commit = BackgroundJob("commit") { try commit.run(summaries) }
     }

@@ -70,6 +70,19 @@ struct CheckpointTests {
         }
     }
 
+    /// A run that goes on from the memory of its hosts has not read what is on disk.
+    @Test func aDamagedCheckpointTakesTheRoomOfNone() throws {
+        try withTemporaryDirectory { run in
+            try check("save", [run, "2", "10", "20"])
+            try change(path(run, 20, "shard-00002-of-00002.safetensors")) { $0[$0.count / 2] ^= 1 }
+            let output = try check("save", [run, "2", "30"])
+            #expect(try steps(run) == [30, 20, 10], "the sound one is kept: \(output)")
+            #expect(output.contains("an older checkpoint is kept in the place of a damaged one: "), "\(output)")
+            try check("save", [run, "2", "40"])
+            #expect(try steps(run) == [40, 30])
+        }
+    }
+
     @Test func noCheckpointIsNotAnError() throws {
         try withTemporaryDirectory { directory in
             let (empty, unfinished) = (directory + "/empty", directory + "/unfinished")
