@@ -49,13 +49,16 @@ extension ImageIndex {
     ///
     /// - Parameters:
     ///   - name: what is listed, for errors: "the images".
+    ///   - file: where the list is kept for later starts; nil for nowhere.
     ///   - advance: see `PictureRoots`.
     package static func shared(
-        _ roots: [FilePath], listing name: String, excluding excluded: [FilePath] = [], _ communicator: any Collective,
-        advance: () throws -> Void = {}
+        _ roots: [FilePath], listing name: String, excluding excluded: [FilePath] = [], keptIn file: FilePath? = nil,
+        _ communicator: any Collective, advance: () throws -> Void = {}
     ) throws -> ImageIndex {
-        let listed = try communicator.agree(on: "listing \(name)") {
-            communicator.isRoot ? try ImageIndex(roots: roots, excluding: excluded, proceed: advance) : nil
+        let listed = try communicator.agree(on: "listing \(name)") { () -> ImageIndex? in
+            guard communicator.isRoot else { return nil }
+            guard let file else { return try ImageIndex(roots: roots, excluding: excluded, proceed: advance) }
+            return try ImageIndex(roots: roots, excluding: excluded, keptIn: file, proceed: advance)
         }
         let bytes = try communicator.broadcast(listed?.serialized ?? [])
         return try communicator.agree(on: "reading the image folders") {

@@ -22,6 +22,46 @@ import Testing
         }
     }
 
+    /// A run that goes on lists nothing while nothing has changed.
+    @Test func aKeptListIsAsGoodAsANewOne() throws {
+        try withPictures(6) { folder in
+            let kept = FilePath(folder + "-kept")
+            defer { try? FileManager.default.removeItem(atPath: folder + "-kept") }
+            func age() throws {
+                let old = [FileAttributeKey.modificationDate: Date(timeIntervalSinceNow: -100)]
+                for name in ["", "/class0", "/class1"] {
+                    try FileManager.default.setAttributes(old, ofItemAtPath: folder + name)
+                }
+            }
+            /// The list, and whether anything was listed for it.
+            func list() throws -> (index: ImageIndex, isNew: Bool) {
+                var count = 0
+                let index = try ImageIndex(roots: [FilePath(folder)], excluding: [], keptIn: kept) { count += 1 }
+                return (index, count > 0)
+            }
+            #expect(try list().isNew && list().isNew, "folders that changed a moment ago may change again unseen")
+            try age()
+            #expect(try list().isNew)
+            let again = try list()
+            #expect(try !again.isNew && again.index.serialized == ImageIndex(roots: [FilePath(folder)]).serialized)
+            try FileManager.default.removeItem(atPath: again.index.description(of: 5))
+            #expect(try list().index.count == 5)
+            try age()
+            #expect(try list().isNew && !list().isNew)
+            try FileManager.default.copyItem(
+                atPath: again.index.description(of: 0), toPath: folder + "/class1/new.jpg")
+            #expect(try list().index.count == 6)
+            try age()
+            _ = try list()
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: kept.string))
+            bytes.removeLast(20)
+            try bytes.write(to: URL(fileURLWithPath: kept.string))
+            let anew = try list()
+            #expect(anew.isNew && anew.index.count == 6, "half a file")
+            #expect(try ImageIndex(roots: [FilePath(folder + "/class0")], excluding: [], keptIn: kept) {}.count < 6)
+        }
+    }
+
     @Test func survivesTheJourneyToOtherRanks() throws {
         try withPictures(6) { folder in
             let index = try ImageIndex(roots: [FilePath(folder), FilePath(folder + "/class1")])

@@ -34,20 +34,29 @@ package struct ImageIndex: Sendable {
     ///   - excluded: folders that are not looked into, such as the run's own.
     ///   - proceed: called again and again while listing; what it throws ends it.
     package init(roots: [FilePath], excluding excluded: [FilePath] = [], proceed: () throws -> Void = {}) throws {
+        self = try Self.listed(roots: roots, excluding: excluded, proceed: proceed).index
+    }
+
+    /// The same, with all folders, archives and lists that were looked into.
+    static func listed(
+        roots: [FilePath], excluding excluded: [FilePath], proceed: () throws -> Void
+    ) throws -> (index: ImageIndex, lookedInto: Set<FilePath>) {
         let listing = try withoutActuallyEscaping(proceed) { proceed in
             var listing = IndexListing(excluding: excluded, proceed: proceed)
             for root in roots { try listing.add(root: root) }
             listing.dropDuplicates()
-            return (sorted: listing.sorted, leftOut: listing.leftOut)
+            return (sorted: listing.sorted, leftOut: listing.leftOut, lookedInto: listing.lookedInto)
         }
-        (containers, entries, classNames) = listing.sorted
-        leftOut = listing.leftOut
+        let (containers, entries, classNames) = listing.sorted
         guard !entries.isEmpty else {
             throw IndexError(
                 "no images in \(roots.map(\.shown).joined(separator: ", ")): looked for "
                     + "\(IndexListing.extensions.joined(separator: ", ")) files and .tar shards, found "
-                    + leftOut.summary + "; name another folder in data.roots")
+                    + listing.leftOut.summary + "; name another folder in data.roots")
         }
+        let index = ImageIndex(
+            containers: containers, entries: entries, classNames: classNames, leftOut: listing.leftOut)
+        return (index, listing.lookedInto)
     }
 
     init(containers: [FilePath], entries: [Entry], classNames: [String], leftOut: LeftOut) {

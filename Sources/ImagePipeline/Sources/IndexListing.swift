@@ -37,6 +37,9 @@ struct IndexListing {
         return (containers, entries, classNames)
     }
 
+    /// All that the list depends on.
+    var lookedInto: Set<FilePath> { Set(claimed.values).union(containers) }
+
     // MARK: Collecting
 
     static func isPicture(_ name: FilePath.Component) -> Bool {

@@ -13,14 +13,19 @@ enum DataSource {
         let paths = configuration.data.roots
         return PictureRoots(
             paths, seed: configuration.run.seed, communicator: runtime.world, advance: runtime.watchdog.advance
-        ) { try index(paths, excluding: run, runtime) }
+        ) { try index(paths, excluding: run, keptIn: RunDirectory(run).pictureList, runtime) }
     }
 
     /// What rank zero lists below the roots, on all ranks; to the watchdog each entry is progress: a listing may take hours,
     /// but may not stand still. Collective; throws the same error on all ranks.
-    static func index(_ roots: [FilePath], excluding run: FilePath, _ runtime: MPIRuntime) throws -> ImageIndex {
+    ///
+    /// - Parameter file: where the list is kept for later starts; nil for nowhere.
+    static func index(
+        _ roots: [FilePath], excluding run: FilePath, keptIn file: FilePath? = nil, _ runtime: MPIRuntime
+    ) throws -> ImageIndex {
         try ImageIndex.shared(
-            roots, listing: "the images", excluding: [run], runtime.world, advance: runtime.watchdog.advance)
+            roots, listing: "the images", excluding: [run], keptIn: file, runtime.world,
+            advance: runtime.watchdog.advance)
     }
 
     /// The pictures of one of a rank's micro-batches of the step at `position`.

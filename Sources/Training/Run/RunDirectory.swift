@@ -15,6 +15,8 @@ package struct RunDirectory: Sendable {
     package var log: FilePath { path.appending("log.txt") }
     /// Curves, scores, pictures, where time went: one page.
     package var report: FilePath { path.appending("report.html") }
+    /// The pictures as rank zero last listed them, which later starts use as long as no folder has changed.
+    package var pictureList: FilePath { path.appending("pictures.list") }
     /// What was drawn while scoring, in a folder for each step.
     package var pictures: FilePath { path.appending("pictures") }
     /// Images that could not be read, one a line with the reason.
