@@ -246,8 +246,8 @@ let package = Package(
         tests(
             "LaunchingTests",
             [
-                "DenseTasks", "Drawing", "Launching", "Learning", "MessagePassing", "PixelLearning", "Settings",
-                "TensorCore", "Training",
+                "Checkpointing", "DenseTasks", "Drawing", "Files", "Launching", "Learning", "MessagePassing",
+                "PixelLearning", "Settings", "TensorCore", "Training",
             ]),
         tests("OptimizationTests", ["Optimization", "NeuralNetwork", "TensorCore"]),
     ]

@@ -10,11 +10,15 @@ package struct HostQuestion: Sendable {
     /// nil where nobody wants to know.
     package var runDirectory: FilePath?
     package var mark: String?
+    /// Where hosts keep checkpoints in memory.
+    package var memory: FilePath?
     /// Folders and files of pictures.
     package var roots: [FilePath]
 
-    package init(runDirectory: FilePath? = nil, mark: String? = nil, roots: [FilePath] = []) {
-        (self.runDirectory, self.mark, self.roots) = (runDirectory, mark, roots)
+    package init(
+        runDirectory: FilePath? = nil, mark: String? = nil, memory: FilePath? = nil, roots: [FilePath] = []
+    ) {
+        (self.runDirectory, self.mark, self.memory, self.roots) = (runDirectory, mark, memory, roots)
     }
 }
 
@@ -35,6 +39,8 @@ package struct HostFacts: Sendable, Equatable {
     /// What it sees of the run's directory: "" for as it should be.
     package var runProblem = ""
     package var newestStep = 0
+    /// The newest step of which it has a part in its memory; 0 without one.
+    package var memoryStep = 0
     /// Roots without pictures, each with the reason.
     package var rootProblems: [String] = []
 
@@ -47,6 +53,7 @@ package struct HostFacts: Sendable, Equatable {
             "build \(build)", "sockets \(sockets)", "cores \(cores)", "memory \(memory)", "memoryKills \(memoryKills)",
             "temporary \(temporary)", "temporarySpace \(temporarySpace)", "temporaryProblem \(temporaryProblem)",
             "clock \(clock)", "runProblem \(runProblem)", "newestStep \(newestStep)",
+            "memoryStep \(memoryStep)",
         ]
         lines += rootProblems.map { "rootProblem \($0)" }
         return lines.map { Self.prefix + $0 + "\n" }.joined() + Self.prefix + "end \n"
@@ -71,6 +78,7 @@ package struct HostFacts: Sendable, Equatable {
             case "clock": clock = Double(value) ?? 0
             case "runProblem": runProblem = value
             case "newestStep": newestStep = Int(value) ?? 0
+            case "memoryStep": memoryStep = Int(value) ?? 0
             case "rootProblem": rootProblems.append(value)
             case "end": isWhole = true
             default: break
@@ -97,7 +105,12 @@ extension HostFacts {
         facts.lookAtTemporaryFolder()
         facts.clock = SystemClock().wall
         facts.rootProblems = question.roots.compactMap(problem(ofRoot:))
-        if let directory = question.runDirectory { facts.look(at: directory, mark: question.mark) }
+        if let directory = question.runDirectory {
+            facts.look(at: directory, mark: question.mark)
+            if let memory = question.memory, let run = RunEvent.run(in: RunDirectory(directory)) {
+                facts.memoryStep = MemoryStore(folder: memory, identity: run.identity).newestStep(of: run.course)
+            }
+        }
         return facts
     }
 

@@ -18,18 +18,25 @@ struct Job: Sendable {
     let hasBegun: @Sendable () -> Bool
     let say: @Sendable (String) -> Void
 
-    /// Seconds that mpirun has after its ranks have ended, and after SIGTERM.
-    private static let patience = (ranksEnded: 15.0, terminated: 3.0)
+    /// Seconds that mpirun has after its ranks have ended, and after SIGTERM. Its daemons end by themselves once it is gone.
+    private static let patience = (ranksEnded: 1.5, terminated: 3.0)
+
+    struct Ending: Sendable {
+        /// The exit status; the program's own where mpirun was killed or lost a host.
+        let status: Int32
+        /// When the ranks were seen to have ended by themselves, in seconds since 1970; nil where they have not.
+        let noticed: Double?
+        /// Whether it saved and stopped in order to start anew.
+        let isRenewal: Bool
+    }
 
     /// Runs it to its end; signals that ask the launcher to stop are handed on meanwhile. A job that has not begun its run
     /// is ended by them: mpirun would take them before it has ranks, and lose them.
-    ///
-    /// - Returns: the exit status; the program's own where mpirun was killed or lost a host.
-    func run() async throws -> Int32 {
+    func run() async throws -> Ending {
         try FileSystem.remove(ended)
         var options = PlatformOptions()
         options.createSession = true
-        let guarding = Mutex<Task<Bool, Never>?>(nil)
+        let guarding = Mutex<Task<Watch, Never>?>(nil)
         var overrides: [Subprocess.Environment.Key: String?] = [:]
         for (name, value) in environment { overrides[Subprocess.Environment.Key(rawValue: name)!] = value }
         let result = try await Subprocess.run(
@@ -43,13 +50,17 @@ struct Job: Sendable {
         }
         let guardian = guarding.withLock { $0 }
         guardian?.cancel()
-        let isCalledOff = await guardian?.value ?? false
+        let seen = await guardian?.value ?? Watch()
         // ssh clients of a host that is gone would wait for ever, and hold the launcher's output open.
         Self.kill(session: result.closureResult)
-        let status = Command.status(result.terminationStatus)
-        if isCalledOff, status != 0 { return stoppedExitStatus }
-        guard status >= 128 || status == 1, let own = noted else { return status }
-        return own
+        var status = Command.status(result.terminationStatus)
+        if seen.isCalledOff, status != 0 {
+            status = stoppedExitStatus
+        } else if status >= 128 || status == 1, let own = noted {
+            status = own
+        }
+        return Ending(
+            status: status, noticed: seen.ranksEnded, isRenewal: seen.renews && status == stoppedExitStatus)
     }
 
     /// The program's own status, if it noted one.
@@ -59,23 +70,37 @@ struct Job: Sendable {
         return text.split(whereSeparator: \.isWhitespace).first.flatMap { Int32($0) }
     }
 
-    /// Hands signals on, and ends an mpirun that waits for a host that is gone. Whether a signal called the job off before
-    /// it had begun.
-    private func watch(_ session: pid_t) async -> Bool {
-        var hasAsked = false, isCalledOff = false, terminated: Double?, ranksEnded: Double?
+    /// What was seen and done while it ran.
+    private struct Watch {
+        /// Whether a signal ended it before it had begun.
+        var isCalledOff = false
+        var renews = false
+        /// In seconds since 1970.
+        var ranksEnded: Double?
+    }
+
+    /// Hands signals on, and ends an mpirun that waits for a host that is gone.
+    private func watch(_ session: pid_t) async -> Watch {
+        var seen = Watch(), hasAsked = false, terminated: Double?, impatience: Double?
         while await Self.sleep(0.1) {
             let now = SystemClock().monotonic
             if let signal = StopSignals.asked, !hasAsked {
                 hasAsked = true
-                isCalledOff = !hasBegun()
+                seen.isCalledOff = !hasBegun()
                 say(
-                    isCalledOff
+                    seen.isCalledOff
                         ? "\(signal): the job is ended before its first step: nothing is lost"
                         : "\(signal): the run saves and stops; once more ends it at once")
                 // mpirun hands SIGUSR1 on to all ranks; of SIGTERM it leaves them one second.
-                if !isCalledOff { Glibc.kill(session, SIGUSR1) }
+                if !seen.isCalledOff { Glibc.kill(session, SIGUSR1) }
             }
-            if isCalledOff, terminated == nil {
+            // A run that has not begun takes all hosts in by itself, or is asked once it has.
+            if StopSignals.asksForRenewal, !hasAsked, !seen.renews, hasBegun() {
+                seen.renews = true
+                say("SIGUSR2: the run saves, and starts anew on all hosts that can take part")
+                Glibc.kill(session, SIGUSR1)
+            }
+            if seen.isCalledOff, terminated == nil {
                 terminated = now
                 Glibc.kill(session, SIGTERM)
             }
@@ -83,15 +108,18 @@ struct Job: Sendable {
                 terminated = now
                 Glibc.kill(session, SIGTERM)
             }
-            if ranksEnded == nil, FileSystem.exists(ended) { ranksEnded = now }
+            if impatience == nil, FileSystem.exists(ended) {
+                impatience = now + Self.patience.ranksEnded
+                seen.ranksEnded = SystemClock().wall
+            }
             if let terminated, now - terminated > Self.patience.terminated { Self.kill(session: session) }
-            if let ranksEnded, now - ranksEnded > Self.patience.ranksEnded {
+            if let impatience, now > impatience {
                 say("the ranks have ended, but mpirun waits for a host that is gone: it is killed")
                 Self.kill(session: session)
-                return isCalledOff
+                return seen
             }
         }
-        return isCalledOff
+        return seen
     }
 
     /// Whether the time passed; not so where this task was cancelled.

@@ -12,10 +12,17 @@ package struct JobEnd: Sendable, Equatable {
     /// The newest checkpoint that was seen while it ran; 0 for none.
     package var newestStep: Int
     package var seconds: Double
+    /// Whether it stopped in order to start anew.
+    package var isRenewal: Bool
+    /// Of a job that had trained: from when on nothing more came of it.
+    package var fault: Recovery.Fault?
 
-    package init(status: Int32, began: Bool, lastStep: Int? = nil, newestStep: Int = 0, seconds: Double = 0) {
+    package init(
+        status: Int32, began: Bool, lastStep: Int? = nil, newestStep: Int = 0, seconds: Double = 0,
+        isRenewal: Bool = false
+    ) {
         (self.status, self.began, self.lastStep) = (status, began, lastStep)
-        (self.newestStep, self.seconds) = (newestStep, seconds)
+        (self.newestStep, self.seconds, self.isRenewal) = (newestStep, seconds, isRenewal)
     }
 
     /// Whether the program itself took part: a job that could not be started is not one that ran.

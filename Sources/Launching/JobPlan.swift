@@ -82,10 +82,12 @@ package struct JobPlan: Sendable, Equatable {
             words += ["--mca", "btl_tcp_if_include", network]
             words += daemons("oob_tcp_if_include", inFive: "prte_if_include", network)
         }
-        // A daemon that is gone is noticed within half a minute, not within minutes.
-        for (name, seconds) in [("time", 10), ("intvl", 5), ("probes", 3)] {
-            words += daemons("oob_tcp_keepalive_\(name)", "\(seconds)")
+        // A daemon that is gone is noticed within five seconds, not within minutes; kernels answer, however busy a host is.
+        for (name, number) in [("time", 2), ("intvl", 1), ("probes", 3)] {
+            words += daemons("oob_tcp_keepalive_\(name)", "\(number)")
         }
+        // Ranks take SIGTERM for the wish to save, which a job that lost one of them cannot.
+        words += daemons("odls_base_sigkill_timeout", "0")
         // One matrix thread for each of the program's own; its environment is that of the launcher.
         words += ["-x", "OMP_NUM_THREADS=1", "-x", "OPENBLAS_NUM_THREADS=1", "-x", "PATH"]
         if line.hasLibraryPath { words += ["-x", "LD_LIBRARY_PATH"] }

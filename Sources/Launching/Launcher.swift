@@ -1,6 +1,7 @@
 import DataParallel
 import Files
 import MessagePassing
+import Settings
 package import SystemPackage
 import Threads
 package import Training
@@ -58,7 +59,7 @@ package final class Launcher: Sendable {
     private func supervise() async throws -> Int32 {
         let starter = try await JobStarter.fitting(.ofThisProcess)
         let source = try HostSource(file: options.hosts, environment: Environment.all)
-        let hosts = try await source.hosts()
+        var hosts = try await source.hosts()
         // In cluster/run the hosts are reached by its own agent.
         let agent = options.agent == "ssh" ? Environment.agent ?? "ssh" : options.agent
         let build = try HostFacts.ofThisHost(HostQuestion()).build
@@ -67,9 +68,11 @@ package final class Launcher: Sendable {
             thisHost: Environment.hostName)
         if options.isDryRun { return try await dryRun(hosts, asking) }
         var last = Preflight([]), policy = RestartPolicy(options.restart), mark = try RunSight.mark(of: directory),
-            starts = 0
+            starts = 0, fault: Recovery.Fault?
         while true {
-            let preflight = try await look(hosts, asking, &mark, newestStep: policy.newestStep)
+            StopSignals.forgetRenewal()
+            let preflight = try await look(
+                hosts, asking, &mark, newestStep: policy.newestStep, after: last, isUrgent: fault != nil)
             if StopSignals.asked != nil { return stoppedExitStatus }
             for note in preflight.memoryNotes(since: last) { log.say(note) }
             last = preflight
@@ -82,12 +85,18 @@ package final class Launcher: Sendable {
             case .start:
                 starts += 1
                 if policy.restarts > 0 { log.say("restart \(policy.restarts) of \(options.restart.restarts)") }
-                let end = try await start(preflight, asking, question(mark), number: starts, view.run)
+                let end = try await start(preflight, asking, question(mark), number: starts, view.run, after: fault)
                 if StopSignals.asked != nil, end.status != 0 { return end.status }
+                hosts = await list(source, before: hosts)
+                fault = end.fault ?? fault
+                if end.isRenewal {
+                    policy.renewed(time: clock.monotonic)
+                    continue
+                }
                 switch policy.ended(end, RunSight(directory, mark: mark), time: clock.monotonic) {
                 case .leave(let status, let reason): return leave(status, reason)
                 case .look(let seconds, _):
-                    log.say("the hosts are looked at again in \(Int(seconds.rounded(.up))) s")
+                    if seconds > 0 { log.say("the hosts are looked at again in \(Int(seconds.rounded(.up))) s") }
                     if await pause(seconds) { return stoppedExitStatus }
                 case .start: break
                 }
@@ -97,18 +106,27 @@ package final class Launcher: Sendable {
 
     // MARK: Before a start
 
+    /// The list may have been changed since; of one that cannot be read the earlier state goes on.
+    private func list(_ source: HostSource, before: [ListedHost]) async -> [ListedHost] {
+        do { return try await source.hosts() } catch {
+            log.sayOnce("\(error); the hosts that were listed before are asked")
+            return before
+        }
+    }
+
     /// Asks all hosts. The first time the run's directory is made here, and marked for them.
+    ///
+    /// - Parameters:
+    ///   - last: what the last look found.
+    ///   - isUrgent: whether a run stands still that has trained.
     private func look(
-        _ hosts: [ListedHost], _ asking: PreflightCommand, _ mark: inout String?, newestStep: Int
+        _ hosts: [ListedHost], _ asking: PreflightCommand, _ mark: inout String?, newestStep: Int,
+        after last: Preflight, isUrgent: Bool
     ) async throws -> Preflight {
-        if mark == nil {
+        let isFirst = mark == nil
+        if isFirst {
             mark = try RunSight.marked(directory)
             try log.open(directory)
-            let newest = RunSight(directory, mark: mark).newestStep
-            log.say(
-                newest > 0
-                    ? "the run goes on from step \(newest) in \(directory.shown)"
-                    : "a new run, from step 0: \(directory.shown) holds no checkpoint")
         } else if (try? log.open(directory)) == nil {
             // The policy finds out what is wrong with the directory; until then the log is on the console alone.
             log.sayOnce("the launcher's log cannot be opened in \(directory.shown)")
@@ -116,16 +134,28 @@ package final class Launcher: Sendable {
         let sight = RunSight(directory, mark: mark)
         // Where it is not even here, the policy waits for it.
         let preflight = await asking.ask(
-            hosts, question(sight.place == .there ? mark : nil), newestStep: max(newestStep, sight.newestStep))
+            hosts, question(sight.place == .there ? mark : nil), newestStep: max(newestStep, sight.newestStep),
+            isUrgent: isUrgent, silent: Set(last.missing.map(\.host.name)))
+        if isFirst { sayWhereItBegins(sight.newestStep, preflight.memoryStep) }
         for reason in preflight.reasons { log.sayOnce(reason) }
         for note in preflight.clockNotes(now: clock.wall) { log.note(note) }
         return preflight
+    }
+
+    private func sayWhereItBegins(_ onDisk: Int, _ inMemory: Int) {
+        log.say(
+            inMemory > onDisk
+                ? "the run goes on from step \(inMemory), where all of it is left in the memory of its hosts"
+                : onDisk > 0
+                    ? "the run goes on from step \(onDisk) in \(directory.shown)"
+                    : "a new run, from step 0: \(directory.shown) holds no checkpoint")
     }
 
     /// - Parameter mark: of the run's directory; nil where nobody shall look for it.
     private func question(_ mark: String?) -> HostQuestion {
         HostQuestion(
             runDirectory: mark == nil ? nil : directory, mark: mark,
+            memory: configuration.checkpoint.memorySeconds == 0 ? nil : configuration.checkpoint.memoryDirectory,
             roots: configuration.data.roots.map(FileSystem.absolute))
     }
 
@@ -159,7 +189,7 @@ package final class Launcher: Sendable {
 
     /// Prints the line for the hosts that answer; looks at nothing but them, and makes nothing.
     private func dryRun(_ hosts: [ListedHost], _ asking: PreflightCommand) async throws -> Int32 {
-        let preflight = await asking.ask(hosts, HostQuestion(), newestStep: 0)
+        let preflight = await asking.ask(hosts, HostQuestion(), newestStep: 0, isUrgent: false)
         for reason in preflight.reasons { log.say(reason) }
         if preflight.ready.isEmpty || !preflight.missing.isEmpty && options.restart.restarts == 0 {
             return leave(
@@ -176,7 +206,8 @@ package final class Launcher: Sendable {
     // MARK: A job
 
     private func start(
-        _ preflight: Preflight, _ asking: PreflightCommand, _ question: HostQuestion, number: Int, _ before: RunSight
+        _ preflight: Preflight, _ asking: PreflightCommand, _ question: HostQuestion, number: Int, _ before: RunSight,
+        after fault: Recovery.Fault?
     ) async throws -> JobEnd {
         let plan = try plan(preflight), missing = preflight.missing.count
         // Kept with the run: temporary folders are cleared of what has aged.
@@ -184,7 +215,7 @@ package final class Launcher: Sendable {
         try WholeFile.write(plan.hostFile, to: hostFile)
         log.note(
             "start \(number) on \(plan.summary)\(plan.isBySocket ? ", one rank a socket" : ""), from step "
-                + "\(before.newestStep)")
+                + "\(max(before.newestStep, preflight.memoryStep))")
         for line in preflight.ready.compactMap(\.equipment) { log.note(line) }
         log.forget()
         if missing > 0 { log.say("going on without \(missing) of \(preflight.findings.count) hosts") }
@@ -200,17 +231,34 @@ package final class Launcher: Sendable {
         let returning = Task { [log] in await asking.sayWhoReturns(preflight.missing, question) { log.say($0) } }
         let seen = Watermark(before.newestStep), directory = directory
         let watching = Task { await seen.watch(directory, question.mark) }
-        let status = try await job.run()
+        let telling = Task { await tell(of: fault, files.history) }
+        let ending = try await job.run(), status = ending.status, ended = clock.wall
         RunEvent.noteEnd(of: files, status: status)
-        returning.cancel()
-        watching.cancel()
+        for task in [returning, watching, telling] { task.cancel() }
         let done = MetricsGlance(files.metrics).since(glance)
-        let end = JobEnd(
+        var end = JobEnd(
             status: status, began: done.start != nil, lastStep: done.lastStep, newestStep: seen.step,
-            seconds: clock.monotonic - begin)
+            seconds: clock.monotonic - begin, isRenewal: ending.isRenewal)
+        if let step = done.lastStep, let time = done.lastTime {
+            end.fault = Recovery.Fault(lastSign: time, lastStep: step, noticed: ending.noticed, ended: ended)
+        }
         if status != 0 && status != stoppedExitStatus { log.say("the job ended with status \(status): \(end.meaning)") }
         log.note(cost(end, plan, before, number))
         return end
+    }
+
+    /// Says what a fault has cost once the run is back, and does nothing where there was none; until the task is cancelled.
+    private func tell(of fault: Recovery.Fault?, _ history: FilePath) async {
+        guard let fault else { return }
+        let started = clock.wall, known = (try? RunEvent.read(history).count) ?? 0
+        while true {
+            do { try await Task.sleep(for: .milliseconds(250)) } catch { return }
+            // A history that is out of sight is looked at again.
+            guard let events = try? RunEvent.read(history),
+                let recovery = Recovery(after: fault, started: started, history: events, known: known)
+            else { continue }
+            return log.say(recovery.text)
+        }
     }
 
     /// What a start was worth.

@@ -6,18 +6,26 @@ import Training
 package struct MetricsGlance: Sendable, Equatable {
     /// When the program last began or resumed, in seconds since 1970; nil for never.
     package var start: Double?
-    /// The last step since; nil for none.
+    /// The last step since, and when it was recorded; nil for none.
     package var lastStep: Int?
+    package var lastTime: Double?
 
     package init(start: Double? = nil, lastStep: Int? = nil) { (self.start, self.lastStep) = (start, lastStep) }
 
     /// Reads from the end to the latest start. A file that is not there, or cannot be read, tells nothing.
     package init(_ path: FilePath) {
         guard let bytes = try? WholeFile.bytes(of: path) else { return }
-        for line in bytes.split(separator: UInt8(ascii: "\n")).reversed() {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let begin = rest.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.startIndex, line = rest[begin...]
+            rest = rest[..<max(begin - 1, rest.startIndex)]
+            // Of all the steps before the last nothing need be known.
+            if lastStep != nil, !line.starts(with: Self.beginningOfStart) { continue }
             guard let record = MetricRecord(json: String(decoding: line, as: UTF8.self)) else { continue }
             switch record.kind {
-            case .train: lastStep = lastStep ?? record.step
+            case .train:
+                lastTime = lastTime ?? record.time
+                lastStep = lastStep ?? record.step
             case .start:
                 start = record.time
                 return
@@ -25,8 +33,10 @@ package struct MetricsGlance: Sendable, Equatable {
             }
         }
         // Steps of no start: of a file that was cut.
-        lastStep = nil
+        (lastStep, lastTime) = (nil, nil)
     }
+
+    private static let beginningOfStart = Array(#"{"kind":"start""#.utf8)
 
     /// What of it belongs to a job before which `earlier` was seen.
     package func since(_ earlier: MetricsGlance) -> MetricsGlance { start == earlier.start ? MetricsGlance() : self }

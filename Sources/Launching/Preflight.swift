@@ -62,6 +62,9 @@ package struct Preflight: Sendable {
     package var ready: [Finding] { findings.filter(\.lacks.isEmpty) }
     package var missing: [Finding] { findings.filter { !$0.lacks.isEmpty } }
 
+    /// The newest step of which any host has a part in its memory; 0 without one.
+    package var memoryStep: Int { findings.compactMap { $0.facts?.memoryStep }.max() ?? 0 }
+
     /// A piece that every host of the list lacks, though all of them answer: nothing that a host alone has lost.
     package var lackOfAll: Lack? {
         findings.first?.lacks.first { lack in

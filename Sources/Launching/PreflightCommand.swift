@@ -1,4 +1,5 @@
 import Files
+import Glibc
 package import SystemPackage
 
 /// Asks the hosts of a list, all at once, whether they can take part.
@@ -11,8 +12,9 @@ package struct PreflightCommand: Sendable {
     }
 
     static let noDaemon = "pixpro: no daemon", noProgram = "pixpro: no program"
-    /// How long a host may take, in seconds, and how many are asked at once.
-    static let patience = 20.0, atOnce = 64
+    /// How long a host may take, in seconds; where a run waits for the answers; and there a host that gave none before. How
+    /// many are asked at once.
+    static let patience = 20.0, urgentPatience = 5.0, shortPatience = 2.0, atOnce = 64
 
     let way: Way
     let program: FilePath
@@ -43,9 +45,13 @@ package struct PreflightCommand: Sendable {
         do {
             while !hosts.isEmpty {
                 try await Task.sleep(for: .seconds(secondsBetweenLooks))
-                let back = await ask(hosts, question, newestStep: 0).ready.map(\.host)
+                let back = await ask(hosts, question, newestStep: 0, isUrgent: false).ready.map(\.host)
                 try Task.checkCancellation()
-                for host in back { say("host \(host.name) is back; it takes part from the next start on") }
+                for host in back {
+                    say(
+                        "host \(host.name) is back; it takes part from the next start on (kill -USR2 \(getpid()) has the "
+                            + "run save and start anew at once)")
+                }
                 hosts.removeAll(where: back.contains)
             }
         } catch {
@@ -53,7 +59,15 @@ package struct PreflightCommand: Sendable {
         }
     }
 
-    package func ask(_ hosts: [ListedHost], _ question: HostQuestion, newestStep: Int) async -> Preflight {
+    /// - Parameters:
+    ///   - isUrgent: whether a run waits that could go on with those who answer soon: the others come in at a later start.
+    ///   - silent: names of hosts that did not answer the last time.
+    package func ask(
+        _ hosts: [ListedHost], _ question: HostQuestion, newestStep: Int, isUrgent: Bool, silent: Set<String> = []
+    ) async -> Preflight {
+        func patience(_ host: ListedHost) -> Double {
+            isUrgent ? silent.contains(host.name) ? Self.shortPatience : Self.urgentPatience : Self.patience
+        }
         let down = if case .slurm = way { await Self.downInSlurm(hosts) } else { [String: String]() }
         let findings = await withTaskGroup(of: [(Int, Preflight.Finding)].self) { group in
             for first in 0..<min(Self.atOnce, hosts.count) {
@@ -65,7 +79,7 @@ package struct PreflightCommand: Sendable {
                             if let state = down[host.name] {
                                 Preflight.Finding(host: host, facts: nil, lacks: [.answer("Slurm says \(state)")])
                             } else {
-                                await ask(host, question, newestStep: newestStep)
+                                await ask(host, question, newestStep: newestStep, patience(host))
                             }
                         done.append((index, finding))
                     }
@@ -77,7 +91,9 @@ package struct PreflightCommand: Sendable {
         return Preflight(findings.sorted { $0.0 < $1.0 }.map(\.1))
     }
 
-    private func ask(_ host: ListedHost, _ question: HostQuestion, newestStep: Int) async -> Preflight.Finding {
+    private func ask(
+        _ host: ListedHost, _ question: HostQuestion, newestStep: Int, _ patience: Double
+    ) async -> Preflight.Finding {
         let command = shellCommand(question)
         let isHere = host.name == "localhost" || host.name == thisHost
         let words: [String] =
@@ -88,7 +104,7 @@ package struct PreflightCommand: Sendable {
             } else {
                 ["srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=\(host.name)", "sh", "-c", command]
             }
-        let answer = await Command.run(words, seconds: Self.patience)
+        let answer = await Command.run(words, seconds: patience)
         let isWhole = HostFacts(lines: answer.output) != nil
         if case .slurm = way, !isHere, !isWhole, !answer.output.contains("pixpro: ") {
             // Slurm vouches for its nodes; an old one has no steps beside others.
@@ -106,6 +122,7 @@ package struct PreflightCommand: Sendable {
         var words = [program.text, "host-report"]
         if let directory = question.runDirectory { words += ["--run-directory", directory.text] }
         if let mark = question.mark { words += ["--mark", mark] }
+        if let memory = question.memory { words += ["--memory", memory.text] }
         for root in question.roots { words += ["--root", root.text] }
         let report = words.map(Command.quoted).joined(separator: " ")
         let libraries = Environment.value("LD_LIBRARY_PATH").map {

@@ -10,14 +10,14 @@ package struct RestartPolicy: Sendable {
     package struct Limits: Sendable {
         /// Starts after a job that ran; jobs that could not be started cost none.
         package var restarts: Int
-        /// Seconds before the first restart.
+        /// Seconds before the first restart after a job that came no further.
         package var backoff: Double
         /// Seconds of waiting without progress, in all, before giving up.
         package var patience: Double
         /// Hosts without which a run is not begun or gone on with.
         package var minimumHosts: Int
 
-        package init(restarts: Int, backoff: Double = 5, patience: Double = 600, minimumHosts: Int = 1) {
+        package init(restarts: Int, backoff: Double = 1, patience: Double = 600, minimumHosts: Int = 1) {
             (self.restarts, self.backoff, self.patience) = (restarts, backoff, patience)
             self.minimumHosts = minimumHosts
         }
@@ -51,8 +51,8 @@ package struct RestartPolicy: Sendable {
         case leave(status: Int32, because: String)
     }
 
-    /// Longest pauses: for what costs only a look, and before another start, in seconds.
-    static let longestLook = 30.0, longestPause = 300.0
+    /// Pauses in seconds: the first and the longest for what costs only a look, the longest before another start.
+    static let firstLook = 0.5, longestLook = 30.0, longestPause = 300.0
     /// Jobs in a row that train without coming any further.
     static let mostBarren = 3
 
@@ -66,7 +66,7 @@ package struct RestartPolicy: Sendable {
     private var barren = 0
     private var lastEnd: JobEnd?
     private var lastHosts: [String] = []
-    private var lookPause: Double
+    private var lookPause = Self.firstLook
     private var startPause: Double
     /// Seconds of waiting since the last progress, but for the waiting that began at `waitingSince`.
     private var waited = 0.0
@@ -74,7 +74,7 @@ package struct RestartPolicy: Sendable {
 
     package init(_ limits: Limits) {
         self.limits = limits
-        (lookPause, startPause) = (limits.backoff, limits.backoff)
+        startPause = limits.backoff
     }
 
     /// What to do now.
@@ -122,7 +122,7 @@ package struct RestartPolicy: Sendable {
         }
         waited += view.time - waitingSince!
         waitingSince = nil
-        (lastHosts, lookPause) = (view.ready, limits.backoff)
+        (lastHosts, lookPause) = (view.ready, Self.firstLook)
         return .start
     }
 
@@ -146,6 +146,7 @@ package struct RestartPolicy: Sendable {
         if hasSaved || cameFurther {
             (waited, barren) = (0, 0)
             startPause = limits.backoff
+            return .look(after: 0, because: "")
         } else if end.lastStep != nil {
             barren += 1
             // An error of the program at the same place is the same error.
@@ -162,6 +163,12 @@ package struct RestartPolicy: Sendable {
         let pause = end.status == errorExitStatus && end.lastStep == nil ? 0 : startPause
         startPause = max(1, min(2 * startPause, Self.longestPause))
         return .look(after: min(pause, limits.patience - waited), because: "")
+    }
+
+    /// The job saved and stopped in order to start anew on all hosts that there are, which costs no restart.
+    package mutating func renewed(time: Double) {
+        (waitingSince, lastEnd, hasRun) = (time, nil, true)
+        (waited, barren) = (0, 0)
     }
 
     /// Why the directory cannot be trained in now; nil where it is as it was left, or further.
@@ -185,7 +192,7 @@ package struct RestartPolicy: Sendable {
         }
         let left = limits.patience - waited - (view.time - waitingSince!)
         guard left > 0 else { return gaveUp(reason) }
-        defer { lookPause = max(1, min(2 * lookPause, Self.longestLook)) }
+        defer { lookPause = min(2 * lookPause, Self.longestLook) }
         return .look(after: min(lookPause, left), because: reason)
     }
 

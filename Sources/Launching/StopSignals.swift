@@ -4,6 +4,7 @@ import Synchronization
 /// Signals that ask the launcher to stop: SIGTERM, SIGINT, SIGUSR1 (a scheduler's warning), SIGHUP (the terminal is gone).
 ///
 /// The first asks the run to save; one within a second of it is the same wish, sent twice; a later one ends the job.
+/// SIGUSR2 asks for something else: that the run saves, and starts anew on all hosts that there are by now.
 enum StopSignals {
     /// Seconds.
     static let forgiveness = 1.0
@@ -15,6 +16,7 @@ enum StopSignals {
         // Also makes them, which a handler must not.
         firstSignal.store(0, ordering: .relaxed)
         secondSignal.store(0, ordering: .relaxed)
+        renewal.store(false, ordering: .relaxed)
         var action = sigaction()
         action.__sigaction_handler.sa_handler = handle
         action.sa_flags = Int32(SA_RESTART)
@@ -25,10 +27,12 @@ enum StopSignals {
             let ignored = unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) == 1
             if signal != SIGHUP || !ignored { sigaction(signal, &action, nil) }
         }
+        action.__sigaction_handler.sa_handler = { _ in renewal.store(true, ordering: .relaxed) }
+        sigaction(SIGUSR2, &action, nil)
         // Whoever started this may have left them blocked, and the threads and jobs to come inherit that.
         var stops = sigset_t()
         sigemptyset(&stops)
-        for signal in [SIGTERM, SIGINT, SIGUSR1, SIGHUP] { sigaddset(&stops, signal) }
+        for signal in [SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGUSR2] { sigaddset(&stops, signal) }
         pthread_sigmask(SIG_UNBLOCK, &stops, nil)
         // What is printed for nobody shall not end the launcher.
         Glibc.signal(SIGPIPE, SIG_IGN)
@@ -48,6 +52,11 @@ enum StopSignals {
     /// Whether a second one wants the end at once.
     static var insists: Bool { secondSignal.load(ordering: .relaxed) != 0 }
 
+    /// Whether SIGUSR2 came since the last `forgetRenewal`.
+    static var asksForRenewal: Bool { renewal.load(ordering: .relaxed) }
+
+    static func forgetRenewal() { renewal.store(false, ordering: .relaxed) }
+
     /// Calls only what a signal handler may.
     private static let handle: @convention(c) (Int32) -> Void = { signal in
         var now = timespec()
@@ -64,3 +73,4 @@ enum StopSignals {
 
 private let firstTime = Atomic<Int64>(0)
 private let firstSignal = Atomic<Int32>(0), secondSignal = Atomic<Int32>(0)
+private let renewal = Atomic(false)

@@ -21,6 +21,9 @@ struct LaunchCommand: ParsableCommand {
             once (within a second it counts as the same). A terminal that closes sends SIGHUP: start with nohup to train \
             on without it. (nohup before a bare mpirun does not do that: mpirun takes SIGHUP for itself.)
 
+            SIGUSR2 asks for hosts that came back, or were put on the list: the run saves and starts anew at once on all \
+            that can take part. Without it they come in at the next restart.
+
             Exit status: 0 the schedule is done; 75 stopped by a signal and saved: start again to go on; 78 an error, \
             said above, that another start does not cure; 79 a rank was missing or nothing moved (the watchdog's report \
             says who); 64 wrong options or host file; 69 too few hosts, or no progress.
@@ -58,10 +61,11 @@ struct HostReportCommand: ParsableCommand {
 
     @Option var runDirectory: FilePath?
     @Option var mark: String?
+    @Option var memory: FilePath?
     @Option var root: [FilePath] = []
 
     func run() throws {
-        let question = HostQuestion(runDirectory: runDirectory, mark: mark, roots: root)
+        let question = HostQuestion(runDirectory: runDirectory, mark: mark, memory: memory, roots: root)
         print(try HostFacts.ofThisHost(question).lines, terminator: "")
     }
 }

@@ -38,9 +38,9 @@ struct LaunchOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Wait before a restart; doubles up to 300 while nothing comes further.", valueName: "seconds"),
+            "Wait before a restart after a job that came no further; doubles up to 300.", valueName: "seconds"),
         transform: wholeNumber(in: 0...86_400))
-    var backoff = 5
+    var backoff = 1
 
     @Option(
         help: ArgumentHelp(

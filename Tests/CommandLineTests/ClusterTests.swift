@@ -29,7 +29,7 @@ import Testing
     @Test(.enabled(if: isAllowed, "this system allows no network namespaces"))
     func aRunSurvivesACutCable() throws {
         let settings = [
-            "batch.global=24", "schedule.steps=8", "checkpoint.everySteps=2", "watchdog.silenceSeconds=4",
+            "batch.global=24", "schedule.steps=8", "checkpoint.everySteps=2",
         ]
         try SmallRun.with { run in
             let result = try onTwoHosts(
@@ -46,6 +46,7 @@ import Testing
             #expect(result.status == 0, "\(result)")
             #expect(result.errorOutput.contains("watchdog: nothing was heard from rank 1 (node2) for "), "\(result)")
             #expect(result.errorOutput.contains("host node2 does not answer: "), "\(result)")
+            #expect(result.errorOutput.contains("launch: back in "), "\(result)")
             #expect(result.errorOutput.contains("1 rank × 24 images"), "\(result)")
             #expect(try run.losses().count == 8)
         }

@@ -194,6 +194,25 @@ import Testing
         }
     }
 
+    /// SIGUSR2: the run saves, and starts anew on all hosts, also on one that was put on the list meanwhile.
+    @Test func hostsAreTakenInOnRequest() throws {
+        let mpirun = "((start < 2)) || { cp $2 $run/../used; exit 0; }\n" + Self.obedient
+        try stage(mpirun: mpirun) { stage in
+            let hosts = "localhost slots=1\nnode2 slots=1\n"
+            let (result, _) = try whileRunning { wait in
+                wait { FileManager.default.fileExists(atPath: stage.run + "/up") }
+                try hosts.write(toFile: stage.folder + "/hosts", atomically: true, encoding: .utf8)
+                kill(try #require(JobProcess.all(of: SmallRun(directory: stage.folder)).first).id, SIGUSR2)
+            } _: {
+                try stage.launch([])
+            }
+            #expect(result.status == 0 && stage.starts == 2, "\(result)")
+            #expect(result.errorOutput.contains("SIGUSR2: the run saves, and starts anew"), "\(result)")
+            #expect(try String(contentsOfFile: stage.folder + "/used", encoding: .utf8) == hosts)
+            #expect(FileManager.default.fileExists(atPath: stage.run + "/checkpoints/step-00000001"))
+        }
+    }
+
     /// mpirun would lose a signal that comes before it has ranks: the launcher ends it, and nothing is lost.
     @Test(arguments: ["", "trap '' USR1 TERM;"])
     func aSignalBeforeTheJobHasBegunLeavesAtOnce(_ deaf: String) throws {

@@ -31,11 +31,11 @@ import Testing
         #expect(
             four.contains(
                 " --map-by ppr:1:socket --bind-to socket --mca plm_rsh_agent ssh --mca btl_tcp_if_include eth0 "
-                    + "--mca oob_tcp_if_include eth0 --mca oob_tcp_keepalive_time 10 "))
+                    + "--mca oob_tcp_if_include eth0 --mca oob_tcp_keepalive_time 2 "))
         #expect(
             five.contains(
                 " --map-by ppr:1:package --bind-to package --prtemca plm_ssh_agent ssh --mca btl_tcp_if_include eth0 "
-                    + "--prtemca prte_if_include eth0 --prtemca oob_tcp_keepalive_time 10 "))
+                    + "--prtemca prte_if_include eth0 --prtemca oob_tcp_keepalive_time 2 "))
     }
 
     @Test func aBatchThatCannotBeSharedTakesFewerRanksOfEveryHost() {

@@ -1,3 +1,5 @@
+import Checkpointing
+import Files
 import Foundation
 import Launching
 import MessagePassing
@@ -5,6 +7,7 @@ import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
+import Training
 
 @Suite struct PreflightTests {
     private func finding(
@@ -102,6 +105,33 @@ import Testing
         }
     }
 
+    /// A run that has saved nothing to disk yet goes on from its hosts' memory, and the launcher knows.
+    @Test func aHostTellsWhatItsMemoryHas() throws {
+        try withTemporaryDirectory { directory in
+            let run = directory + "/run", memory = directory + "/memory/pixpro-abc/checkpoints/step-00000007"
+            for folder in [run + "/launcher", memory] {
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            }
+            try "mark1\n".write(toFile: run + "/launcher/mark", atomically: true, encoding: .utf8)
+            let history = try AppendedFile(path: FilePath(run + "/history.jsonl"))
+            try history.append(RunEvent(.run, time: 1, identity: "abc").line)
+            try history.append(RunEvent(.start, time: 2, step: 0).line)
+            let facts = CheckpointFacts(
+                step: 7, samplesSeen: 0, seed: 1, counters: [MemoryStore.startCounter: 1])
+            let manifest = CheckpointManifest(facts: facts, shards: [], tensors: [])
+            try Data(manifest.encoded).write(to: URL(fileURLWithPath: memory + "/manifest.json"))
+            var question = HostQuestion(
+                runDirectory: FilePath(run), mark: "mark1", memory: FilePath(directory + "/memory"))
+            let told = try HostFacts.ofThisHost(question)
+            #expect(told.memoryStep == 7 && told.newestStep == 0 && HostFacts(lines: told.lines) == told)
+            // The run has left that way since.
+            try history.append(RunEvent(.start, time: 3, step: 5).line)
+            #expect(try HostFacts.ofThisHost(question).memoryStep == 0)
+            question.memory = nil
+            #expect(try HostFacts.ofThisHost(question).memoryStep == 0)
+        }
+    }
+
     /// A host that a job is without may come back while it runs.
     @Test func aHostThatComesBackIsSaidOnce() async throws {
         let folder = FileManager.default.temporaryDirectory.path + "/pixpro-return-\(UUID().uuidString)"
@@ -141,7 +171,10 @@ import Testing
         try await wait { asked().count >= before + 3 }
         looking.cancel()
         await looking.value
-        #expect(said.withLock { $0 } == ["host n2 is back; it takes part from the next start on"])
+        let words = said.withLock { $0 }
+        #expect(
+            words.count == 1 && words[0].hasPrefix("host n2 is back; it takes part from the next start on"), "\(words)")
+        #expect(words[0].contains("kill -USR2 \(getpid()) has"))
         #expect(asked().dropFirst(before + 1).allSatisfy { $0 == "n1" }, "nobody asks it again")
     }
 }

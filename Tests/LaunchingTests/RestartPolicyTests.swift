@@ -22,7 +22,7 @@ import Testing
         var policy = RestartPolicy(.init(restarts: restarts))
         #expect(policy.decide(view(0)) == .start)
         let end = JobEnd(status: 137, began: true, lastStep: 25)
-        #expect(pause(policy.ended(end, RunSight(place: .there, newestStep: 20), time: 100)) == 5)
+        #expect(pause(policy.ended(end, RunSight(place: .there, newestStep: 20), time: 100)) == 0)
         return policy
     }
 
@@ -93,7 +93,7 @@ import Testing
         }
         #expect(policy.restarts == 0, "waiting costs no restart")
         var other = running()
-        #expect(pause(other.decide(view(105, sight))) == 5)
+        #expect(pause(other.decide(view(105, sight))) == 0.5)
         #expect(other.decide(view(110, RunSight(place: .there, newestStep: 20))) == .start, "it came back")
     }
 
@@ -111,9 +111,22 @@ import Testing
             pauses.append(after)
             time += after
         }
-        #expect(pauses.prefix(4) == [5, 10, 20, 30] && pauses.allSatisfy { $0 <= 30 } && policy.restarts == 0)
+        #expect(
+            pauses.prefix(8) == [0.5, 1, 2, 4, 8, 16, 30, 30] && pauses.allSatisfy { $0 <= 30 } && policy.restarts == 0)
         #expect(policy.decide(view(time, RunSight(place: .there, newestStep: 20))) == .start)
         #expect(policy.restarts == 1)
+    }
+
+    /// Hosts that came back are taken in on request, as often as wanted; what ended the job is forgotten.
+    @Test func aRenewalCostsNoRestart() {
+        var policy = RestartPolicy(.init(restarts: 0))
+        for time in [0.0, 100, 200] {
+            #expect(policy.decide(view(time, RunSight(place: .there, newestStep: Int(time)))) == .start)
+            policy.renewed(time: time + 50)
+        }
+        #expect(policy.restarts == 0)
+        let end = JobEnd(status: 137, began: true, lastStep: 500)
+        #expect(status(policy.ended(end, RunSight(place: .there, newestStep: 200), time: 260)) == 137)
     }
 
     @Test func patienceIsNewAfterProgressOnly() {
@@ -129,7 +142,7 @@ import Testing
             else { break }
             time += 3 + after
         }
-        #expect((5...9).contains(starts) && policy.restarts <= 1, "\(starts) starts")
+        #expect((5...11).contains(starts) && policy.restarts <= 1, "\(starts) starts")
         (policy, time) = (running(), 105)
         for round in 1...50 {
             #expect(
@@ -159,7 +172,7 @@ import Testing
         #expect(policy.decide(view(106, RunSight(place: .there, newestStep: 20))) == .start)
         #expect(pause(policy.ended(error, RunSight(place: .there, newestStep: 20), time: 110)) == 0)
         let gone = view(111, RunSight(place: .there, newestStep: 20), ready: [], lackOfAll: "does not see the pictures")
-        #expect(pause(policy.decide(gone)) == 5)
+        #expect(pause(policy.decide(gone)) == 0.5)
     }
 
     @Test func theSameEndAtTheSamePlaceIsGivenUp() {

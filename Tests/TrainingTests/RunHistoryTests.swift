@@ -32,14 +32,42 @@ import Training
             }
             #expect(Set(identities).count == 1)
             let events = try RunEvent.read(directory.history)
-            #expect(events.map(\.kind) == [.run, .start, .start, .start, .beat, .ended])
-            #expect(events[4].spent == ["training": 2] && events[4].step == 35 && events[5].status == 0)
+            // The first step of each start is noted at once.
+            #expect(events.map(\.kind) == [.run, .start, .beat, .start, .beat, .start, .beat, .beat, .ended])
+            #expect(events[7].spent == ["training": 2] && events[7].step == 35 && events[8].status == 0)
             // A crash within a line, and the next start behind it: what is whole is read.
             let file = try AppendedFile(path: directory.history)
             try file.append(Array(#"{"kind":"beat","ti"#.utf8) + RunEvent(.start, time: 9, step: 7).line)
             try file.append(RunEvent(.beat, time: 10, step: 8).line)
             #expect(try RunEvent.read(directory.history).map(\.kind) == events.map(\.kind) + [.beat])
             RunEvent.noteEnd(of: RunDirectory(FilePath(path + "/nothing")), status: 1)
+        }
+    }
+
+    /// What a start notes is known to the next, and to the launcher.
+    @Test func theCutOfAnUpdateAndComparedPicturesAreRemembered() throws {
+        try withTemporaryDirectory { path in
+            let directory = RunDirectory(FilePath(path))
+            #expect(RunEvent.run(in: directory) == nil)
+            let compared = ComparedPictures(fingerprint: 7, hosts: ["node1", "node2"])
+            try SimulatedRanks(2).run { world in
+                let history = try RunHistory(directory, over: world)
+                let cut = UpdateCut(microBatches: 3, microBatch: nil)
+                try history.begin(step: 0, preparing: [.pictures: 2], cut: cut, compared: compared, over: world)
+                try history.begin(step: 4, over: world)
+            }
+            let events = try RunEvent.read(directory.history)
+            #expect(events[1].spent == ["finding pictures": 2] && events[1].cut?.microBatches == 3)
+            #expect(RunEvent.run(in: directory)?.course == RunCourse(starts: [0, 4]))
+            #expect(compared.areKnown(from: events))
+            #expect(ComparedPictures(fingerprint: 7, hosts: ["node2"]).areKnown(from: events))
+            #expect(!ComparedPictures(fingerprint: 8, hosts: ["node2"]).areKnown(from: events), "other pictures")
+            #expect(!ComparedPictures(fingerprint: 7, hosts: ["node1", "node3"]).areKnown(from: events), "a new host")
+            var configuration = RunConfiguration()
+            configuration.run.directory = directory.path
+            #expect(try configuration.microBatchesKept() == 3, "without any checkpoint on disk")
+            configuration.batch.microBatch = 8
+            #expect(try configuration.microBatchesKept() == nil, "set anew")
         }
     }
 

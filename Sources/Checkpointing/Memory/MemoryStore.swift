@@ -25,6 +25,20 @@ package struct MemoryStore: Sendable {
 
     func partialDirectory(_ step: Int) -> FilePath { CheckpointCommit.partialDirectory(finalDirectory(step)) }
 
+    /// The newest step of which this host has a part, of the way that a run took; 0 without one.
+    package func newestStep(of course: RunCourse) -> Int { parts(of: course).map(\.step).max() ?? 0 }
+
+    /// What this host has of the way that a run took. What cannot be read is not there: another host may have it too.
+    func parts(of course: RunCourse) -> [(step: Int, manifest: CheckpointManifest, text: [UInt8])] {
+        let entries = (try? CheckpointCatalog.directories(runDirectory: directory, files: files)) ?? []
+        return entries.compactMap { step, directory in
+            guard let (manifest, text) = try? CheckpointCatalog.readManifest(directory, step: step, files: files),
+                let start = manifest.facts.counters[Self.startCounter], course.includes(step: step, ofStart: start)
+            else { return nil }
+            return (step, manifest, text)
+        }
+    }
+
     /// What a crash left half made goes.
     func clear() throws {
         let parent = CheckpointCatalog.checkpointsDirectory(directory)

@@ -34,16 +34,9 @@ struct HostMemories: CheckpointStore {
         return candidates.sorted { ($0.step, $0.checksum) > ($1.step, $1.checksum) }
     }
 
-    /// What this host has of the way that the run took. What cannot be read is not there: another host may have it too.
     private var here: [(candidate: Candidate, manifest: (value: CheckpointManifest, text: [UInt8]))] {
-        let entries = (try? CheckpointCatalog.directories(runDirectory: store.directory, files: store.files)) ?? []
-        return entries.compactMap { step, directory in
-            guard
-                let (manifest, text) = try? CheckpointCatalog.readManifest(directory, step: step, files: store.files),
-                let start = manifest.facts.counters[MemoryStore.startCounter],
-                course.includes(step: step, ofStart: start)
-            else { return nil }
-            return (Candidate(step: step, checksum: CRC32C.of(text).value), (manifest, text))
+        store.parts(of: course).map { step, manifest, text in
+            (Candidate(step: step, checksum: CRC32C.of(text).value), (manifest, text))
         }
     }
 

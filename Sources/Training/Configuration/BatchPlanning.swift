@@ -112,9 +112,13 @@ extension RunConfiguration {
         saved.batch.microBatch == batch.microBatch ? facts.counters[Self.microBatchesKey] : nil
     }
 
-    /// The same of the newest checkpoint in the run's directory; nil also where there is none to go on from.
+    /// The same of the run's latest start, or of the newest checkpoint in its directory; nil also where there is none to go
+    /// on from.
     package func microBatchesKept() throws -> Int? {
         guard checkpoint.resume != .never else { return nil }
+        if let cut = try RunEvent.read(RunDirectory(run.directory).history).compactMap(\.cut).last {
+            return cut.microBatch == batch.microBatch.count ? cut.microBatches : nil
+        }
         for entry in try CheckpointCatalog.list(runDirectory: run.directory) {
             // A damaged one is passed over here as by the run, which tells of it.
             guard case .success(let manifest) = entry.manifest else { continue }

@@ -10,6 +10,13 @@ package enum Spending: String, Sendable, CaseIterable {
     case training, saving, evaluating
 }
 
+/// What the time between a program's beginning and the first step goes on, as far as it is told apart.
+package enum StartPart: String, Sendable, CaseIterable {
+    case pictures = "finding pictures"
+    case networks = "making networks"
+    case checkpoint = "loading the checkpoint"
+}
+
 /// history.jsonl of a run's directory: the run's identity, its starts, how far each came, and what its time went on.
 ///
 /// Nothing is ever taken out of it, as is of metrics.jsonl for steps that are trained anew. Rank zero writes; all ranks
@@ -52,23 +59,33 @@ package final class RunHistory {
     /// The number of the start that goes on now, from one.
     package var start: Int { course.starts.count }
 
-    /// Training goes on from a step, in a program that began at `began`, in seconds since 1970, on some machine; both nil
-    /// where it has gone on before. Returns when the disk has it: states that the run leaves behind must be known as such. Collective.
+    /// Training goes on from a step. Returns when the disk has it: states that the run leaves behind must be known as such.
+    /// Collective.
+    ///
+    /// - Parameters:
+    ///   - began: when this program did, in seconds since 1970; nil where training goes on that had before.
+    ///   - machine: what it goes on upon; nil where that stays.
+    ///   - preparing: what the seconds since went on.
+    ///   - cut: how an update is cut from now on; nil where that stays.
+    ///   - compared: on which hosts the pictures were found to be the same; nil where that was not looked at.
     package func begin(
-        step: Int, began: Double? = nil, machine: MachineSummary? = nil, over communicator: any Collective
+        step: Int, began: Double? = nil, machine: MachineSummary? = nil, preparing: [StartPart: Double] = [:],
+        cut: UpdateCut? = nil, compared: ComparedPictures? = nil, over communicator: any Collective
     ) throws {
         course.starts.append(step)
-        (spent, ready, lastBeat) = ([:], clock.wall, clock.wall)
+        (spent, ready, lastBeat) = ([:], clock.wall, 0)
+        let parts = Dictionary(uniqueKeysWithValues: preparing.map { ($0.rawValue, $1) })
         try communicator.agree(on: "writing the run's history") {
-            try file?.append(
-                RunEvent(.start, time: ready, step: step, began: began, machine: machine?.text).line)
+            var event = RunEvent(.start, time: ready, step: step, began: began, spent: parts.isEmpty ? nil : parts)
+            (event.machine, event.cut, event.compared) = (machine?.text, cut, compared)
+            try file?.append(event.line)
             try file?.synchronize()
         }
     }
 
     package func spend(_ seconds: Double, on what: Spending) { spent[what, default: 0] += seconds }
 
-    /// A step was trained, which is noted now and then.
+    /// A step was trained, which is noted now and then, and of the first one always.
     package func stepped(_ step: Int, seconds: Double) {
         spend(seconds, on: .training)
         let now = clock.wall
@@ -93,6 +110,33 @@ package final class RunHistory {
     private func write(_ event: RunEvent) { try? file?.append(event.line) }
 }
 
+/// Into how many micro-batches an update is cut, and what `batch.microBatch` said; nil for auto.
+package struct UpdateCut: Codable, Sendable, Equatable {
+    package var microBatches: Int
+    package var microBatch: Int?
+
+    package init(microBatches: Int, microBatch: Int?) {
+        (self.microBatches, self.microBatch) = (microBatches, microBatch)
+    }
+}
+
+/// Hosts on which pictures were found to be the same.
+package struct ComparedPictures: Codable, Sendable, Equatable {
+    /// Of their names and sizes.
+    package var fingerprint: Int
+    package var hosts: [String]
+
+    package init(fingerprint: Int, hosts: [String]) { (self.fingerprint, self.hosts) = (fingerprint, hosts) }
+
+    /// Whether earlier starts have compared such pictures on all of these hosts with each other.
+    package func areKnown(from events: [RunEvent]) -> Bool {
+        events.contains { event in
+            guard let compared = event.compared, compared.fingerprint == fingerprint else { return false }
+            return Set(compared.hosts).isSuperset(of: hosts)
+        }
+    }
+}
+
 /// A line of a run's history.
 package struct RunEvent: Codable, Sendable, Equatable {
     package enum Kind: String, Codable, Sendable {
@@ -114,18 +158,20 @@ package struct RunEvent: Codable, Sendable, Equatable {
     package var step: Int?
     /// When the program began that goes on; none where it has gone on before.
     package var began: Double?
-    /// What it goes on upon, as far as that is said anew.
-    package var machine: String?
-    /// Seconds since the start.
+    /// Seconds since the start, and of a start those before it.
     package var spent: [String: Double]?
     package var status: Int32?
+    /// Of a start, as the others.
+    package var machine: String?
+    package var cut: UpdateCut?
+    package var compared: ComparedPictures?
 
     package init(
         _ kind: Kind, time: Double, identity: String? = nil, step: Int? = nil, began: Double? = nil,
-        machine: String? = nil, spent: [String: Double]? = nil, status: Int32? = nil
+        spent: [String: Double]? = nil, status: Int32? = nil
     ) {
         (self.kind, self.time, self.identity, self.step) = (kind, time, identity, step)
-        (self.began, self.machine, self.spent, self.status) = (began, machine, spent, status)
+        (self.began, self.spent, self.status) = (began, spent, status)
     }
 
     /// With the line's end.
@@ -147,6 +193,14 @@ package struct RunEvent: Codable, Sendable, Equatable {
             // The next line begins right behind one that was cut off: both are lost, and no more.
             try? decoder.decode(RunEvent.self, from: Data($0))
         }
+    }
+
+    /// The identity and the course of the run that a directory holds; nil where it holds none that can be read.
+    package static func run(in directory: RunDirectory) -> (identity: String, course: RunCourse)? {
+        guard let events = try? read(directory.history),
+            let identity = events.first(where: { $0.kind == .run })?.identity
+        else { return nil }
+        return (identity, RunCourse(starts: events.filter { $0.kind == .start }.map { $0.step ?? 0 }))
     }
 
     /// Notes in the history of a run that its job is over, for the launcher. A history that is out of sight gets no note.

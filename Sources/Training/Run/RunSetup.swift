@@ -20,6 +20,9 @@ struct RunSetup<Pictures: TrainingPictures> {
     /// Of this rank.
     let threads: CorePlan.Threads
     let pictures: Pictures
+    /// Seconds that it took to find them.
+    let secondsForPictures: Double
+    let compared: ComparedPictures
     /// What rank zero holds; nil on others.
     let lock: RunLock?
 
@@ -49,8 +52,12 @@ struct RunSetup<Pictures: TrainingPictures> {
         let threads = cores.ranks[host.rank]
         self.threads = threads
         try world.agree(on: "starting threads") { try ComputeThreads.start(threads: threads.compute) }
+        let beforePictures = SystemClock().monotonic
         pictures = try find(DataSource.roots(of: configuration, excluding: directory.path, runtime))
-        try checks.verifyPictures(pictures.index)
+        secondsForPictures = SystemClock().monotonic - beforePictures
+        compared = ComparedPictures(
+            fingerprint: pictures.index.fingerprint, hosts: Set(checks.hosts).sorted())
+        try checks.verifyPictures(pictures.index, compared, directory)
         try Self.check(pictures.index, batch, configuration)
         lock = try world.agree(on: "preparing \(directory.path.shown)") {
             guard world.isRoot else { return nil }

@@ -51,11 +51,16 @@ package struct StartChecks {
     }
 
     /// Refuses a folder of pictures whose files differ between hosts, naming the first difference. Compares the sizes
-    /// of at most 100,000 files and the bytes of 32, evenly spread. Collective.
-    func verifyPictures(_ index: ImageIndex) throws {
+    /// of at most 100,000 files and the bytes of 32, evenly spread; where an earlier start of the run has compared them on
+    /// these hosts, of at most 1,000. Collective.
+    func verifyPictures(_ index: ImageIndex, _ compared: ComparedPictures, _ directory: RunDirectory) throws {
         guard Set(hosts).count > 1 else { return }
-        let sized = index.spread(limit: 100_000), read = index.spread(limit: 32)
         let action = "comparing the pictures between hosts"
+        let areKnown = try communicator.agree(on: action) {
+            communicator.isRoot ? compared.areKnown(from: try RunEvent.read(directory.history)) : false
+        }
+        let isBrief = try communicator.broadcast([areKnown ? 1 : 0])[0] == 1
+        let sized = index.spread(limit: isBrief ? 1000 : 100_000), read = index.spread(limit: 32)
         let expectedSizes = try communicator.broadcast(
             communicator.agree(on: action) { communicator.isRoot ? try sized.map(index.fileSize) : [] })
         let expectedSums = try communicator.broadcast(

@@ -5,6 +5,7 @@ import ImagePipeline
 package import Learning
 package import MessagePassing
 import NeuralNetwork
+import Settings
 package import SystemPackage
 import TensorCore
 
@@ -70,12 +71,22 @@ package final class TrainingRun<Task: TrainingTask> {
             try RunReporter(setup.directory, loaded, hosts: setup.checks.hosts, isRoot: world.isRoot)
         }
         history = try RunHistory(setup.directory, over: world)
-        let newest = try RunCheckpoints.newest(configuration, history, world, reporter)
+        var preparing = [StartPart.pictures: setup.secondsForPictures]
+        func timed<Value>(_ part: StartPart, _ body: () throws -> Value) rethrows -> Value {
+            let start = ContinuousClock.now
+            defer { preparing[part, default: 0] += (ContinuousClock.now - start).inSeconds }
+            return try body()
+        }
+        let newest = try timed(.checkpoint) { [history, reporter] in
+            try RunCheckpoints.newest(configuration, history, world, reporter)
+        }
         let known = try definition.facts(
             of: pictures, checkpoint: newest?.manifest.facts.architecture, world, advance: runtime.watchdog.advance)
         known.notes.forEach(reporter.note)
         let elementType = try configuration.precision.elementType(on: world)
-        task = try definition.makeTask(seed: configuration.run.seed, elementType: elementType, facts: known.facts)
+        task = try timed(.networks) {
+            try definition.makeTask(seed: configuration.run.seed, elementType: elementType, facts: known.facts)
+        }
         step = try TrainingStep(
             task, communicator: world, mode: threads.communication > 0 ? .overlapped : .inline,
             wire: configuration.parallel.wire)
@@ -91,7 +102,9 @@ package final class TrainingRun<Task: TrainingTask> {
         checkpoints = try RunCheckpoints(
             configuration, task, setup: setup, history: history, reporter: reporter, runtime: runtime,
             carry: step.order.carry)
-        let restored = try checkpoints.restore(task, from: newest, globalBatch: setup.batch.global)
+        let restored = try timed(.checkpoint) { [checkpoints, task] in
+            try checkpoints.restore(task, from: newest, globalBatch: setup.batch.global)
+        }
         position = restored?.position ?? RunPosition()
         counts = restored?.modules ?? task.modules.map { _ in ModuleCounts() }
         batch = try world.agree(on: "planning the batch") {
@@ -109,12 +122,13 @@ package final class TrainingRun<Task: TrainingTask> {
         archive = StepArchive(
             configuration, task, elementType, pictures: pictures, checkpoints: checkpoints, reporter: reporter,
             communicator: world)
-        try begin(setup, restored, elementType)
+        try begin(setup, restored, elementType, preparing)
     }
 
     /// Says what is going to happen.
     private func begin(
-        _ setup: RunSetup<Task.Pictures>, _ restored: RunCheckpoints.Restored?, _ elementType: ElementType
+        _ setup: RunSetup<Task.Pictures>, _ restored: RunCheckpoints.Restored?, _ elementType: ElementType,
+        _ preparing: [StartPart: Double]
     ) throws {
         let parameters = task.modules.flatMap(\.parameters).reduce(0) { $0 + $1.value.count }
         let memory = configuration.memory(
@@ -130,7 +144,11 @@ package final class TrainingRun<Task: TrainingTask> {
             bestScores: restored?.bestScores ?? BestScores())
         pictures.notes.forEach(reporter.note)
         reporter.leftOut(index.leftOut)
-        try history.begin(step: position.step, began: setup.began, machine: machine, over: communicator)
+        try history.begin(
+            step: position.step, began: setup.began, machine: machine, preparing: preparing,
+            cut: UpdateCut(
+                microBatches: batch.microBatches, microBatch: configuration.batch.microBatch.count),
+            compared: setup.compared, over: communicator)
     }
 
     /// Trains to the end of the schedule, or until a signal asks to stop. Collective.
@@ -151,6 +169,7 @@ package final class TrainingRun<Task: TrainingTask> {
         }
         try checkpoints.leaveMemory()
         try reporter.account(TimeAccount.shared, over: communicator)
+        if communicator.size > 1 { reporter.note(longestSilence) }
         guard stopSignal == 0 else {
             leave(with: stoppedExitStatus)
             reporter.stopped(position, by: StopRequest.name(stopSignal))
@@ -160,6 +179,12 @@ package final class TrainingRun<Task: TrainingTask> {
         let peakMemory = try communicator.maximum([Int64(HostLayout.peakResidentBytes)])[0]
         reporter.finish(position, namedCounts, peakMemory: Int(peakMemory))
         return .finished
+    }
+
+    private var longestSilence: String {
+        let limit = configuration.watchdog.silenceSeconds
+        return "no rank was silent for longer than \(significant(runtime.watchdog.longestSilence)) s; "
+            + (limit > 0 ? "\(significant(limit)) s would end the job (watchdog.silenceSeconds)" : "there is no limit")
     }
 
     private func leave(with status: Int32) {
