@@ -97,9 +97,48 @@ package final class CheckpointReader {
                 try file.read(into: target)
             }
         }
-        for target in targets {
-            let owner = owners[stored[target.name]!.shard]
-            try target.withMutableBytes { try communicator.broadcast($0, from: owner) }
+        let byOwner = Dictionary(grouping: targets) { owners[stored[$0.name]!.shard] }
+        for (owner, tensors) in byOwner.sorted(by: { $0.key < $1.key }) { try broadcast(tensors, from: owner) }
+    }
+
+    /// At most so many bytes travel together: each broadcast takes its time, however little it brings.
+    private static let groupBytes = 4 << 20
+
+    private func broadcast(_ tensors: [NamedTensor], from owner: Int) throws {
+        var group: [NamedTensor] = [], byteCount = 0
+        for tensor in tensors {
+            let own = tensor.withBytes(\.count)
+            if own >= Self.groupBytes {
+                try tensor.withMutableBytes { try communicator.broadcast($0, from: owner) }
+                continue
+            }
+            if byteCount + own > Self.groupBytes {
+                try broadcastTogether(group, byteCount, from: owner)
+                (group, byteCount) = ([], 0)
+            }
+            group.append(tensor)
+            byteCount += own
+        }
+        try broadcastTogether(group, byteCount, from: owner)
+    }
+
+    private func broadcastTogether(_ group: [NamedTensor], _ byteCount: Int, from owner: Int) throws {
+        guard byteCount > 0 else { return }
+        var bytes: [UInt8] = []
+        if communicator.rank == owner {
+            bytes.reserveCapacity(byteCount)
+            for tensor in group { tensor.withBytes { bytes += $0 } }
+        } else {
+            bytes = [UInt8](repeating: 0, count: byteCount)
+        }
+        try bytes.withUnsafeMutableBytes { try communicator.broadcast($0, from: owner) }
+        guard communicator.rank != owner else { return }
+        var rest = bytes[...]
+        for tensor in group {
+            tensor.withMutableBytes { target in
+                target.copyBytes(from: rest.prefix(target.count))
+                rest = rest.dropFirst(target.count)
+            }
         }
     }
 
