@@ -227,8 +227,9 @@ package final class Watchdog: Sendable {
         let (rank, host, reports) = state.withLock { ($0.rank, $0.host, $0.reports) }
         let reason = WatchdogReports.attempt(seconds: 5) {
             // A launcher need not wait for what people read later.
-            try reports?.noteEnd(status: hungExitStatus)
+            let noted = Result { try reports?.noteEnd(status: hungExitStatus) }
             try (reports ?? .elsewhere).write(report, rank: rank, host: host, words: words)
+            try noted.get()
         }
         if let reason {
             StandardError.write(
