@@ -1,4 +1,4 @@
-import ImagePipeline
+package import ImagePipeline
 import NeuralNetwork
 import TensorCore
 
@@ -6,7 +6,7 @@ import TensorCore
 ///
 /// A cell that matches one of the other view is framed in the colour of its place in the picture, so that matching cells
 /// have nearly the same; cells without a match are darkened.
-struct ViewPanel {
+package struct ViewPanel {
     private let views: TwoViewBatch
     private let normalization: PixelNormalization
     /// Cells along a side.
@@ -23,14 +23,14 @@ struct ViewPanel {
     /// - Parameters:
     ///   - views: of one picture.
     ///   - model: whose matches are shown, those of its coarsest map.
-    init(_ views: TwoViewBatch, _ normalization: PixelNormalization, _ model: PixelModelSettings) {
+    package init(_ views: TwoViewBatch, _ normalization: PixelNormalization, _ model: PixelModelSettings) {
         precondition(views.view1.shape[0] == 1, "views of \(views.view1.shape[0]) pictures, expected one's")
         (self.views, self.normalization) = (views, normalization)
         side = model.levels.map { $0.cells(views.view1.shape[1]) }.min()!
         (threshold, isInclusive) = (model.threshold, model.dialect.thresholdIsInclusive)
     }
 
-    var image: RGBImage {
+    package var image: RGBImage {
         RGBImage.row([
             panel(views.view1, box: views.box1, matched: matched(query: views.box1, key: views.box2)),
             panel(views.view2, box: views.box2, matched: matched(query: views.box2, key: views.box1)),

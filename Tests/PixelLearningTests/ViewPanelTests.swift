@@ -1,8 +1,7 @@
 import ImagePipeline
+import PixelLearning
 import TensorCore
 import Testing
-
-@testable import PixelLearning
 
 /// The picture of two views and the cells that they share.
 @Suite struct ViewPanelTests {
