@@ -132,7 +132,8 @@ extension HostFacts {
     private mutating func lookAtTemporaryFolder() {
         let folder = FilePath(getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp")
         temporary = folder.shown
-        let file = folder.appending("pixpro-\(getpid())")
+        // Hosts may share the folder, and numbers of processes too.
+        let file = folder.appending("pixpro-\(String(UInt64.random(in: .min ... .max), radix: 36))")
         do {
             try WholeFile.write(to: file, isDurable: false) { try $0.append(Array("room?".utf8)) }
             try FileSystem.remove(file)
