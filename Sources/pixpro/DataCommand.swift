@@ -20,7 +20,7 @@ struct DataCommand: ParsableCommand {
         @Option(help: "Pictures of each class to train on.", transform: pictures)
         var trainPerClass = 100
         @Option(help: "Pictures of each class to score on.", transform: pictures)
-        var validationPerClass = 40
+        var validationPerClass = 100
         @Option(help: "Labelled pictures to train a segmentation head on.", transform: pictures)
         var segmentationTrain = 300
         @Option(help: "Labelled pictures to score segmentation on.", transform: pictures)

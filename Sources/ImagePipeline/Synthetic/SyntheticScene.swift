@@ -133,7 +133,7 @@ private struct SyntheticFill {
     private let blotches: SyntheticBlotches
 
     /// Pixels after which the pattern repeats, whatever the picture's size: networks see pixels.
-    private static let periods = (least: 12.0, most: 20.0)
+    private static let periods = (least: 18.0, most: 30.0)
 
     init(_ texture: SyntheticTexture, _ generator: inout KeyedGenerator) {
         self.texture = texture
