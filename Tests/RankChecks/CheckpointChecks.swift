@@ -88,8 +88,7 @@ private func saveSteps(_ runtime: MPIRuntime, _ arguments: [String]) throws {
             throw CheckFailure("not committed")
         }
         for warning in warnings { print(warning) }
-        let isExpected = warnings.allSatisfy { $0.contains("damaged") }
-        try require(isExpected && seconds > 0 && !saver.isSaving, "\(warnings)")
+        try require(warnings.allSatisfy { $0.contains("damaged") } && seconds > 0 && !saver.isSaving, "\(warnings)")
         if runtime.world.isRoot {
             let manifest = try CheckpointCatalog.verify(directory)
             try require(manifest.byteCount == byteCount && manifest.shards.count == runtime.world.size, "\(manifest)")
