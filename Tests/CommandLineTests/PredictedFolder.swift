@@ -83,7 +83,7 @@ struct PredictedFolder {
                 // The marked place is like itself.
                 let similarity = try ImageDecoder.decode(files["\(stem).similarity.png"]!)
                 let at = (size.height * 9 / 10 * size.width + size.width / 10) * 3
-                #expect(similarity.pixels[at] >= 240, "\(similarity.pixels[at])")
+                #expect(similarity.pixels[at] >= 250, "\(similarity.pixels[at])")
             }
         }
     }
