@@ -1,3 +1,4 @@
+import MessagePassing
 import Training
 
 /// Takes the times between the messages of steps.
@@ -38,10 +39,7 @@ final class StepRecorder {
     func resume() { last = clock.now }
 
     private func add(_ message: StepTimeline.Message) {
-        let duration = clock.now - last
-        let segment = StepTimeline.Segment(
-            seconds: Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18,
-            message: message)
+        let segment = StepTimeline.Segment(seconds: (clock.now - last).inSeconds, message: message)
         switch part {
         case .microBatch: current.microBatch.append(segment)
         case .update: current.update.append(segment)

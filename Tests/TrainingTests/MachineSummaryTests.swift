@@ -23,7 +23,7 @@ import Training
     }
 
     @Test func allRanksSayTheSame() throws {
-        let texts = try SimulatedRanks(3).run { try MachineSummary($0).text }
+        let texts = try SimulatedRanks(3).run { try MachineSummary($0, hosts: ["a", "b", "c"]).text }
         #expect(Set(texts).count == 1 && texts[0].hasPrefix("3 ranks on 3 hosts, \(Processor.model ?? "unknown")"))
     }
 

@@ -5,9 +5,8 @@ import TensorCore
 package struct MachineSummary: Sendable, Equatable {
     package let text: String
 
-    /// Of all ranks. Collective.
-    package init(_ world: any Collective) throws {
-        let hosts = try world.allGather(world.hostName)
+    /// Of all ranks, on these hosts. Collective.
+    package init(_ world: any Collective, hosts: [String]) throws {
         let processors = try world.allGather(Processor.model ?? "unknown processor")
         self.init(hosts: hosts, processors: processors, library: MPILibrary.ofThisProcess.words)
     }

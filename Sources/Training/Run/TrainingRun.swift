@@ -134,7 +134,7 @@ package final class TrainingRun<Task: TrainingTask> {
         let memory = configuration.memory(
             parameters: parameters, imagesAtOnce: batch.mostImagesAtOnce, elementType: elementType)
         if let warning = setup.host.memoryWarning(memory) { reporter.warn(warning) }
-        let machine = try MachineSummary(communicator)
+        let machine = try MachineSummary(communicator, hosts: setup.checks.hosts)
         let description = RunDescription(
             task: task.summary, parameters: parameters, images: index.count, elementType: elementType, batch: batch,
             peakLearningRate: schedule.peakLearningRate, communication: step.reducers[0].mode.rawValue,
