@@ -26,11 +26,15 @@ enum BitFlip {
     }
 
     /// Private writable memory that is of no file, from /proc/PID/maps: `7f10-7f20 rw-p 00000000 00:00 0 [heap]`.
+    ///
+    /// The process maps and unmaps meanwhile: a line that was read in two halves is of no region.
     private static func regions(of process: Int32) throws -> [Range<Int>] {
         try text(of: "/proc/\(process)/maps").split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ")
             let ends = fields[0].split(separator: "-").compactMap { Int($0, radix: 16) }
-            guard fields[1] == "rw-p", fields[4] == "0", ends.count == 2 else { return nil }
+            guard fields.count > 4, fields[1] == "rw-p", fields[4] == "0", ends.count == 2, ends[0] < ends[1] else {
+                return nil
+            }
             return ends[0]..<ends[1]
         }
     }
