@@ -87,7 +87,7 @@ import Training
         }
     }
 
-    /// Rounding to 8 bits moves the loss of these steps by a hundredth at most, and never by chance.
+    /// Rounding to 8 bits moves the cosines of these steps by half a hundredth at most, and never by chance.
     @Test func bfloat16IsRepeatableAndNearFloat32() throws {
         // Of fewer images the statistics, and what rounding does to them, are further apart.
         let batch = "batch.global=24", halving = [batch, "precision=bfloat16"]
@@ -98,7 +98,8 @@ import Training
         let wire = try Outcome.of(ranks: 2, halving + ["parallel.wire=bfloat16"])
         #expect(halved.losses != full.losses && halved.losses != wire.losses)
         for (title, other) in [("float32", full), ("one rank", alone), ("bfloat16 messages", wire)] {
-            #expect(other.difference(from: halved) < 2e-2, "\(title): \(other), \(halved)")
+            // The first loss is of networks that know nothing: near zero, where a ratio says nothing.
+            #expect(other.distance(from: halved) < 5e-3, "\(title): \(other), \(halved)")
         }
     }
 
@@ -144,8 +145,13 @@ private struct Outcome: Equatable {
     }
 
     /// The largest difference of a loss, relative to the other's.
-    func difference(from other: Outcome) -> Double {
+    func difference(from other: Outcome) -> Double { most(of: other) { abs($0 - $1) / abs($1) } }
+
+    /// The largest difference of a loss, as it is.
+    func distance(from other: Outcome) -> Double { most(of: other) { abs($0 - $1) } }
+
+    private func most(of other: Outcome, _ difference: (Double, Double) -> Double) -> Double {
         guard losses.count == other.losses.count else { return .infinity }
-        return zip(losses, other.losses).map { abs($0 - $1) / abs($1) }.max() ?? .infinity
+        return zip(losses, other.losses).map(difference).max() ?? .infinity
     }
 }
