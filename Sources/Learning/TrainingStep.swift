@@ -44,6 +44,7 @@ package final class TrainingStep<Task: TrainingTask> {
             Trace.span("momentum update", counts: .averaging) {
                 average.move(by: average.coefficient.momentum(at: progress))
             }
+            MemoryTraffic.current?.end("MovingAverage", .averaging)
         }
     }
 
@@ -83,6 +84,7 @@ package final class TrainingStep<Task: TrainingTask> {
             Trace.span("optimizer", counts: .optimizer) {
                 task.modules[phase.module].optimizer.update(learningRate: learningRate)
             }
+            MemoryTraffic.current?.end("\(type(of: task.modules[phase.module].optimizer))", .update)
         }
         return outcome
     }

@@ -70,10 +70,15 @@ package final class OperationWatch: Sendable {
 
         /// "Convolution2D of encoder.conv1.weight", or "add" of what has no parameters.
         var name: String {
+            let name = Self.name(file, function)
+            return parameters.isEmpty ? name : "\(name) of " + parameters.map(\.name).joined(separator: ", ")
+        }
+
+        /// The file's of a call, else the function's.
+        static func name(_ file: StaticString, _ function: StaticString) -> String {
             let stem = "\(file)".split(separator: "/").last?.split(separator: ".").first.map(String.init) ?? "\(file)"
             let function = String("\(function)".prefix { $0 != "(" })
-            let name = function == "callAsFunction" || function == "init" ? stem : function
-            return parameters.isEmpty ? name : "\(name) of " + parameters.map(\.name).joined(separator: ", ")
+            return function == "callAsFunction" || function == "init" ? stem : function
         }
 
         /// How large what it is given is.

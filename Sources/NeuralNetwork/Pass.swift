@@ -19,6 +19,8 @@ package final class Pass {
     package let convolutions: Convolutions
     /// Looks at what operations give; nil but while a step is replayed.
     private let watch = OperationWatch.current
+    /// Whom what operations move is told; nil unless somebody asked.
+    private let traffic = MemoryTraffic.current
 
     package init(
         mode: Mode, tape: Tape? = nil, statistics: any StatisticsReducing = LocalStatistics(),
@@ -57,6 +59,14 @@ package final class Pass {
                 let extent = gradient.extent
                 try inner(gradient)
                 watch.lookAtGradients(of: operation, outputGradient: extent)
+            }
+        }
+        if let traffic {
+            let name = OperationWatch.Operation.name(file, function)
+            traffic.end(name, tape == nil ? .forwardAlone : .forward)
+            backward = { [inner = backward] gradient in
+                try inner(gradient)
+                traffic.end(name, .backward)
             }
         }
         guard let tape, records(inputs, parameters) else { return Variable(value) }

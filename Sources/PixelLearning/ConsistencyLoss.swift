@@ -16,6 +16,7 @@ package func consistencyLoss(
     let (images, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
     // Σ_ij A_ij ⟨q_i, k_j⟩ = Σ_i ⟨q_i, Σ_j A_ij k_j⟩: the gathered keys are also the gradient's direction.
     let gathered = Tensor.zeros([images, pixels, channels]), sums = gathered.pointer, keys = key.pointer
+    MemoryTraffic.count(read: key.byteCount, written: gathered.byteCount)
     parallelFor(images * pixels) { _, places in
         for place in places {
             let (image, cell) = place.quotientAndRemainder(dividingBy: pixels), target = sums + place * channels

@@ -37,6 +37,7 @@ extension Tensor {
     public func activate(_ activation: Activation, addingToRows bias: Tensor) {
         let columns = bias.count
         precondition(shape.last == columns, "bias \(bias.shape) for \(shape)")
+        MemoryTraffic.count(read: byteCount, written: byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) {
             // SAFETY: rows cover the tensor once; lanes end with a row.
             let y = elements(type), b = bias.pointer
@@ -56,6 +57,7 @@ extension Tensor {
     /// activation(self).
     public func activated(_ activation: Activation) -> Tensor {
         let result = Tensor(shape, elementType)
+        MemoryTraffic.count(read: byteCount, written: byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) {
             // SAFETY: parts cover both tensors, which are of one shape, once.
             let x = elements(type), y = result.elements(type)
@@ -76,6 +78,7 @@ extension Tensor {
             count == gradient.count && elementType == gradient.elementType,
             "gradient \(gradient.elementType) \(gradient.shape) for output \(elementType) \(shape)")
         if activation == .identity { return }
+        MemoryTraffic.count(read: byteCount + gradient.byteCount, written: gradient.byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) {
             // SAFETY: parts cover both tensors, which are of one shape, once.
             let y = elements(type), dy = gradient.elements(type)
@@ -92,6 +95,7 @@ extension Tensor {
     /// self within ±limit.
     public func clipped(to limit: Float) -> Tensor {
         let result = Tensor(shape), x = pointer, y = result.pointer
+        MemoryTraffic.count(read: byteCount, written: byteCount)
         parallelFor(count) { _, range in
             for i in range { y[i] = min(max(x[i], -limit), limit) }
         }
@@ -102,6 +106,7 @@ extension Tensor {
     public func clipGradient(to limit: Float, _ gradient: Tensor) {
         precondition(count == gradient.count, "gradient \(gradient.shape) for input \(shape)")
         let x = pointer, dy = gradient.pointer
+        MemoryTraffic.count(read: byteCount + gradient.byteCount, written: gradient.byteCount)
         parallelFor(count) { _, range in
             for i in range { dy[i] = abs(x[i]) <= limit ? dy[i] : 0 }
         }

@@ -8,6 +8,7 @@ extension Tensor {
         precondition(
             count == weight.count && count == firstMoment.count && count == secondMoment.count,
             "gradient \(shape) for weights \(weight.shape), moments \(firstMoment.shape) and \(secondMoment.shape)")
+        MemoryTraffic.count(read: 4 * byteCount, written: 3 * byteCount)
         let g = pointer, w = weight.pointer, m = firstMoment.pointer, v = secondMoment.pointer
         parallelFor(count) { _, range in
             for i in range {

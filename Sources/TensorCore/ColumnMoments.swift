@@ -3,6 +3,7 @@ extension Tensor {
     /// Per column the sum and the sum of squares: [Σx (C), Σx² (C)].
     public func columnMoments() -> Accumulators {
         let columns = shape.last!
+        MemoryTraffic.count(read: byteCount)
         return sumRows(columns) { addColumnMoments(rows: $0, into: $1) }
     }
 
@@ -23,6 +24,7 @@ extension Tensor {
     public func columnSums(into sums: Tensor, beta: Float) {
         let columns = sums.count
         precondition(shape.last == columns, "column sums of \(shape) into \(sums.shape)")
+        MemoryTraffic.count(read: byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) -> Accumulators {
             let x = elements(type)
             return PartialSums(width: columns).total { partial in
@@ -43,6 +45,11 @@ extension Tensor {
     public func gradientMoments(gradient: Tensor, rectifier: NormalizationRectifier) -> Accumulators {
         let columns = shape.last!
         precondition(count == gradient.count, "gradient \(gradient.shape) for \(shape)")
+        MemoryTraffic.count(read: byteCount + gradient.byteCount)
+        // A gradient that an output gates is gated in place.
+        if case .ofOutput(let output) = rectifier {
+            MemoryTraffic.count(read: output.byteCount, written: gradient.byteCount)
+        }
         func run<Element: KernelElement>(_ type: Element.Type) -> Accumulators {
             let x = elements(type), g = gradient.elements(type)
             return sumRows(columns) { rows, sums in

@@ -1,6 +1,7 @@
 extension Tensor {
     /// self ← self + other, of one element type.
     public func addInPlace(_ other: Tensor) {
+        MemoryTraffic.count(read: byteCount + other.byteCount, written: byteCount)
         parallelFor(count) { _, range in add(other, range) }
     }
 
@@ -22,6 +23,7 @@ extension Tensor {
     /// self ← factor · self.
     public func scaleInPlace(_ factor: Float) {
         let a = pointer
+        MemoryTraffic.count(read: byteCount, written: byteCount)
         parallelFor(count) { _, range in
             for i in range { a[i] *= factor }
         }
@@ -32,6 +34,7 @@ extension Tensor {
         precondition(count == other.count, "cannot average \(other.shape) into \(shape)")
         let a = pointer, b = other.pointer
         let keep = Float(momentum), take = Float(1 - momentum)
+        MemoryTraffic.count(read: byteCount + other.byteCount, written: byteCount)
         parallelFor(count) { _, range in
             for i in range { a[i] = a[i] * keep + b[i] * take }
         }
@@ -41,6 +44,7 @@ extension Tensor {
     /// output ← max(self, 0).
     public func rectified(into output: Tensor) {
         precondition(count == output.count, "cannot write \(shape) into \(output.shape)")
+        MemoryTraffic.count(read: byteCount, written: output.byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) {
             let x = elements(type), y = output.elements(type)
             parallelFor(count) { _, range in
@@ -53,6 +57,7 @@ extension Tensor {
     /// gradient ← gradient where self > 0, else 0; self is a rectified output.
     public func maskGradient(_ gradient: Tensor) {
         precondition(count == gradient.count, "gradient \(gradient.shape) for output \(shape)")
+        MemoryTraffic.count(read: byteCount + gradient.byteCount, written: gradient.byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) {
             let y = elements(type), dy = gradient.elements(type)
             parallelFor(count) { _, range in
@@ -66,6 +71,7 @@ extension Tensor {
     public func addToRows(_ bias: Tensor) {
         let columns = bias.count
         precondition(shape.last == columns, "bias \(bias.shape) for \(shape)")
+        MemoryTraffic.count(read: byteCount, written: byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) {
             let y = elements(type), b = bias.pointer
             parallelFor(count / columns) { _, rows in

@@ -14,6 +14,7 @@ extension Tensor {
             (transposeA ? sizeA.1 : sizeA.0) == m && (transposeB ? sizeB.1 : sizeB.0) == k
                 && (transposeB ? sizeB.0 : sizeB.1) == n && a.count == batch * m * k && b.count == batch * k * n,
             "product of \(a.shape)\(transposeA ? "ᵀ" : "") and \(b.shape)\(transposeB ? "ᵀ" : "") into \(shape)")
+        MemoryTraffic.count(read: a.byteCount + b.byteCount + (beta == 0 ? 0 : byteCount), written: byteCount)
         let pa = a.pointer, pb = b.pointer, pc = pointer
         if batch == 1, !transposeA {
             parallelFor(m) { _, rows in
@@ -40,6 +41,7 @@ extension Tensor {
     public func permutedInner(outer: Int, rows: Int, columns: Int) -> Tensor {
         precondition(count == outer * rows * columns, "cannot transpose \(shape) as \(outer) × \(rows) × \(columns)")
         let result = Tensor([outer, columns, rows])
+        MemoryTraffic.count(read: byteCount, written: byteCount)
         let x = pointer, y = result.pointer
         for matrix in 0..<outer {
             let source = x + matrix * rows * columns, target = y + matrix * rows * columns

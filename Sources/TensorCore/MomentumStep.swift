@@ -4,6 +4,7 @@ extension Tensor {
     /// Sums are taken over blocks of a fixed size, so that they do not depend on the number of threads.
     public func norms(weight: Tensor, decay: Double) -> (weight: Double, decayedGradient: Double) {
         precondition(count == weight.count, "gradient \(shape) for weights \(weight.shape)")
+        MemoryTraffic.count(read: byteCount + weight.byteCount)
         let block = 1 << 16, blocks = (count + block - 1) / block
         let sums = Accumulators(2 * blocks)
         let g = pointer, w = weight.pointer, total = sums.values
@@ -37,6 +38,8 @@ extension Tensor {
         precondition(
             count == weight.count && count == velocity.count,
             "gradient \(shape) for weights \(weight.shape) and velocity \(velocity.shape)")
+        MemoryTraffic.count(
+            read: byteCount + weight.byteCount + velocity.byteCount, written: weight.byteCount + velocity.byteCount)
         let g = pointer, w = weight.pointer, v = velocity.pointer
         parallelFor(count) { _, range in
             for i in range {

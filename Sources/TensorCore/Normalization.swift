@@ -11,6 +11,7 @@ extension Tensor {
             scale.count == columns && shift.count == columns && output.count == count
                 && (residual.map { $0.count == count } ?? true),
             "affine map of \(shape) with \(scale.count) scales, residual \(residual?.shape ?? []) into \(output.shape)")
+        MemoryTraffic.count(read: byteCount + (residual?.byteCount ?? 0), written: output.byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) {
             let x = elements(type), y = output.elements(type), r = residual?.elements(type)
             let a = scale.pointer, b = shift.pointer
@@ -33,6 +34,7 @@ extension Tensor {
         precondition(
             gradient.count == count && output.count == count && a.count == columns && b.count == columns
                 && c.count == columns, "gradient \(gradient.shape) for input \(shape) into \(output.shape)")
+        MemoryTraffic.count(read: byteCount + gradient.byteCount, written: output.byteCount)
         func run<Element: KernelElement>(_ type: Element.Type) {
             let x = elements(type), g = gradient.elements(type), dx = output.elements(type)
             let (a, b, c) = (a.pointer, b.pointer, c.pointer)

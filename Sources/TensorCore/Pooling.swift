@@ -8,6 +8,7 @@ extension Tensor {
         let outH = (h + 2 * padding - kernel) / stride + 1, outW = (w + 2 * padding - kernel) / stride + 1
         let output = Tensor([n, outH, outW, c], elementType)
         let winners = PoolingWinners(count: output.count)
+        MemoryTraffic.count(read: byteCount, written: output.byteCount + winners.count)
         func run<Element: KernelElement>(_ type: Element.Type) {
             let x = elements(type), y = output.elements(type), taps = winners.taps
             parallelFor(n * outH) { _, rows in
@@ -36,6 +37,7 @@ extension Tensor {
         let (h, w, c) = (inputShape[1], inputShape[2], inputShape[3])
         let (outH, outW) = (shape[1], shape[2])
         let result = Tensor(inputShape, elementType)
+        MemoryTraffic.count(read: byteCount + winners.count, written: result.byteCount)
         let windows = PoolingWindows(
             outputHeight: outH, outputWidth: outW, kernel: kernel, stride: stride, padding: padding)
         func run<Element: KernelElement>(_ type: Element.Type) {
@@ -62,6 +64,7 @@ extension Tensor {
         precondition(shape.count == 4, "global average of \(shape)")
         let (n, pixels, c) = (shape[0], shape[1] * shape[2], shape[3])
         let output = Tensor.zeros([n, c])
+        MemoryTraffic.count(read: byteCount, written: output.byteCount)
         let share = 1 / Float(pixels)
         func run<Element: KernelElement>(_ type: Element.Type) {
             let x = elements(type), y = output.pointer
@@ -85,6 +88,7 @@ extension Tensor {
         let (n, pixels, c) = (inputShape[0], inputShape[1] * inputShape[2], inputShape[3])
         precondition(shape == [n, c], "gradient \(shape) for the average of \(inputShape)")
         let result = Tensor(inputShape, type)
+        MemoryTraffic.count(read: byteCount, written: result.byteCount)
         let share = 1 / Float(pixels)
         func run<Element: KernelElement>(_ type: Element.Type) {
             let dy = pointer, dx = result.elements(type)

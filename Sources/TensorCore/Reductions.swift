@@ -32,6 +32,7 @@ extension Tensor {
     /// Σ self · other, accumulated in double precision.
     public func innerProduct(_ other: Tensor) -> Double {
         precondition(count == other.count, "inner product of \(shape) and \(other.shape)")
+        MemoryTraffic.count(read: byteCount + other.byteCount)
         let a = pointer, b = other.pointer
         let whole = count / 8 * 8
         var lanes = SIMD8<Double>()

@@ -4,6 +4,7 @@ extension Tensor {
         let columns = shape.last!
         let rows = count / columns
         let unit = Tensor(shape), norms = Tensor([rows])
+        MemoryTraffic.count(read: byteCount, written: unit.byteCount)
         let x = pointer, y = unit.pointer, n = norms.pointer
         parallelFor(rows) { _, range in
             for row in range {
@@ -22,6 +23,7 @@ extension Tensor {
         precondition(gradient.count == count, "gradient \(gradient.shape) for unit rows \(shape)")
         let columns = shape.last!
         let result = Tensor(shape)
+        MemoryTraffic.count(read: byteCount + gradient.byteCount, written: result.byteCount)
         let y = pointer, g = gradient.pointer, n = norms.pointer, target = result.pointer
         parallelFor(count / columns) { _, range in
             for row in range {

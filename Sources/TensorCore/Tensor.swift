@@ -131,6 +131,7 @@ public final class Tensor {
 
     public func copy() -> Tensor {
         let tensor = Tensor(shape, elementType)
+        MemoryTraffic.count(read: byteCount, written: byteCount)
         tensor.copy(from: self)
         return tensor
     }

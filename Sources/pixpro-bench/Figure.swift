@@ -62,6 +62,11 @@ struct OutputOptions: ParsableArguments {
         // So that a line can be read as soon as it is known.
         fflush(nil)
     }
+
+    func print(_ table: TrafficTable) {
+        guard json else { return Swift.print(table.text) }
+        for figure in table.figures { print(figure) }
+    }
 }
 
 // The ranges of counts that several benchmarks take.

@@ -29,6 +29,8 @@ struct StepBenchmark: ParsableCommand {
     var reportAllocations = 0
     @Option(help: ArgumentHelp("Write the first \(StepTrace.steps) timed steps as a Chrome trace.", valueName: "file"))
     var trace: String?
+    @Flag(help: "Print what each operation of a step reads and writes beyond the cache, counted from shapes.")
+    var traffic = false
     @OptionGroup var output: OutputOptions
 
     func run() throws {
@@ -45,7 +47,12 @@ struct StepBenchmark: ParsableCommand {
             let plan = BatchPlan(global: batch * runtime.world.size, ranks: runtime.world.size)
             func run() throws {
                 step.moveAverages(ScheduleProgress(done: 0, of: 1))
-                _ = try step.run(task.phases[0], plan, learningRate: 0.1) { views }
+                _ = try step.run(task.phases[0], plan, learningRate: 0.1) {
+                    // What a loader would have written.
+                    MemoryTraffic.count(written: views.view1.byteCount + views.view2.byteCount)
+                    MemoryTraffic.current?.end("TwoViewBatch", .loading)
+                    return views
+                }
             }
             for _ in 0..<2 { try run() }
             let allocations = callocationcount()
@@ -58,7 +65,8 @@ struct StepBenchmark: ParsableCommand {
             }
             let allocationsPerStep = Double(callocationcount() - allocations) / Double(steps)
             try recording?.finish()
-            let share = try convolutionShare(of: run)
+            let share = try convolutionShare(of: run), account = traffic ? MemoryTraffic() : nil
+            try account?.watch(run)
             guard runtime.world.isRoot else { return }
             let time = median(times)
             output.print(
@@ -77,6 +85,7 @@ struct StepBenchmark: ParsableCommand {
                         "large allocations/step": allocationsPerStep,
                         "large allocations before": Double(allocations),
                     ]))
+            if let account { output.print(TrafficTable(account, pairs: batch)) }
         }
     }
 

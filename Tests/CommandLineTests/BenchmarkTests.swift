@@ -34,6 +34,27 @@ import Testing
         #expect(try number(step, "images/s") > 0 && number(step, "peak GB") > 0.01)
     }
 
+    /// Bytes are counted: those of two runs are equal, and rows add up to the sum of all.
+    @Test func trafficIsCountedOperationByOperation() throws {
+        func rows() throws -> [[String: Any]] {
+            try figures([
+                "step", "--architecture", "resnet18", "--image-size", "32", "--batch", "2", "--steps", "1", "--traffic",
+            ]).filter { $0["name"] as? String == "traffic" }
+        }
+        let rows = try rows(), megabytes = try rows.map { try number($0, "MB/pair") }
+        let sum = try #require(megabytes.last)
+        #expect(abs(megabytes.dropLast().reduce(0, +) - sum) < 1e-6 * sum && sum > 0)
+        #expect(try rows().map { try number($0, "MB/pair") } == megabytes)
+        for stage in ["loading", "averaging", "forward alone", "forward", "backward", "update"] {
+            #expect(rows.contains { $0["stage"] as? String == stage }, "\(stage)")
+        }
+        // Twenty layers of the encoder, by two networks on two views.
+        let runs = try rows.filter { $0["operation"] as? String == "NormalizedConvolution" }.map {
+            try number($0, "runs")
+        }
+        #expect(runs == [40, 40, 40])
+    }
+
     @Test func everySubcommandPrintsItsFigures() throws {
         let loader = try figures([
             "loader", SmallRun.data + "/images/train", "--image-size", "32", "--repetitions", "1",

@@ -36,6 +36,7 @@ public struct SimilarityPropagation: Sendable {
         let (rows, channels) = (unit.shape[1], unit.shape[2])
         precondition(unit.shape == values.shape, "values \(values.shape) of rows \(unit.shape)")
         let output = Tensor(unit.shape), u = unit.pointer, y = output.pointer
+        MemoryTraffic.count(read: unit.byteCount + values.byteCount, written: output.byteCount)
         let blocks = blocks(0..<unit.shape[0], rows)
         let entropies = measuresEntropy ? Accumulators(unit.shape[0] * rows) : nil
         parallelFor(blocks.count) { _, part in
@@ -68,6 +69,8 @@ public struct SimilarityPropagation: Sendable {
     public func gradients(unit: Tensor, values: Tensor, outputGradient: Tensor) -> (unit: Tensor, values: Tensor) {
         let (rows, channels) = (unit.shape[1], unit.shape[2])
         let du = Tensor(unit.shape), dv = Tensor(unit.shape)
+        MemoryTraffic.count(
+            read: unit.byteCount + values.byteCount + outputGradient.byteCount, written: du.byteCount + dv.byteCount)
         let (u, dy) = (unit.pointer, outputGradient.pointer), (pu, pv) = (du.pointer, dv.pointer)
         parallelFor(unit.shape[0]) { _, images in
             let first = Tensor([Self.blockRows, rows]), second = Tensor([Self.blockRows, rows])

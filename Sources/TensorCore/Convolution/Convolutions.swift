@@ -20,6 +20,7 @@ public final class Convolutions {
     ) -> Accumulators? {
         geometry.check(input: input, weight: weight, output: output)
         let engine = engines.engine(for: geometry, .forward, input.elementType)
+        beginCount()
         func run(_ thread: Int, _ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>?) {
             for chunk in geometry.chunks(of: images, input.elementType, leastPixels: engine.leastPixels) {
                 let part = output.rows(chunk)
@@ -32,6 +33,7 @@ public final class Convolutions {
                 }
             }
         }
+        defer { count(read: input.byteCount, written: output.byteCount, weight) }
         return Trace.span("convolution \(geometry) forward") {
             guard gatherMoments else {
                 parallelFor(geometry.batch) { thread, images in run(thread, images, nil) }
@@ -43,6 +45,16 @@ public final class Convolutions {
         }
     }
 
+    /// Has packs counted, if somebody wants to know.
+    private func beginCount() { if MemoryTraffic.current != nil { packs.beginTraffic() } }
+
+    /// Adds a direction to the account of bytes: its maps, and its weights as they lie or in packs.
+    private func count(read: Int, written: Int, _ weight: Tensor) {
+        guard MemoryTraffic.current != nil else { return }
+        let weights = packs.takeTraffic() ?? MemoryTraffic.Bytes(read: weight.byteCount)
+        MemoryTraffic.count(read: read + weights.read, written: written + weights.written)
+    }
+
     /// inputGradient ← the gradient for the input, added to what is there if `accumulate`.
     public func backwardData(
         _ geometry: ConvolutionGeometry, outputGradient: Tensor, weight: Tensor,
@@ -50,6 +62,12 @@ public final class Convolutions {
     ) {
         geometry.check(input: inputGradient, weight: weight, output: outputGradient)
         let engine = engines.engine(for: geometry, .data, outputGradient.elementType)
+        beginCount()
+        defer {
+            count(
+                read: outputGradient.byteCount + (accumulate ? inputGradient.byteCount : 0),
+                written: inputGradient.byteCount, weight)
+        }
         Trace.span("convolution \(geometry) backward data") {
             parallelFor(geometry.batch) { _, images in
                 for chunk in geometry.chunks(
@@ -73,6 +91,9 @@ public final class Convolutions {
         // The first thread writes to the gradient itself, the others to memory of their own that is added in order.
         let parts = min(ComputeThreads.shared.threads, geometry.batch)
         let targets = (0..<parts).map { $0 == 0 ? weightGradient : Tensor(weightGradient.shape) }
+        MemoryTraffic.count(
+            read: input.byteCount + outputGradient.byteCount + (accumulate ? weightGradient.byteCount : 0),
+            written: parts * weightGradient.byteCount)
         Trace.span("convolution \(geometry) backward weights") {
             parallelFor(geometry.batch) { part, images in
                 engine.backwardWeights(

@@ -35,7 +35,7 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
     }
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
-        let packed = packs.packed(weight, layout: .panels(E.elementType)) {
+        let packed = packs.packed(weight, layout: .panels(E.elementType), sweeps: sweeps) {
             E.packed(weight, depth: columns, columns: outputs, isTransposed: true)
         }
         multiply(input, columns, packed, output, outputs, isDirect: isPointwise, accumulate: false)
@@ -44,7 +44,7 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
     func backwardData(
         _ outputGradient: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ inputGradient: Tensor, accumulate: Bool
     ) {
-        let packed = packs.packed(weight, layout: .transposedPanels(E.elementType)) {
+        let packed = packs.packed(weight, layout: .transposedPanels(E.elementType), sweeps: sweeps) {
             E.packed(weight, depth: outputs, columns: columns, isTransposed: false)
         }
         if isPointwise {
@@ -94,6 +94,9 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
 
     /// Rows of a product at once: few enough to be read, and written to, while they are in the nearest caches.
     private var rowsAtOnce: Int { 56 }
+
+    /// How often the weights are read for all rows.
+    private var sweeps: Int { (patches.rows + rowsAtOnce - 1) / rowsAtOnce }
 
     /// The patches of pixels `rows` in panels whose depth are the pixels.
     private func packPatches(

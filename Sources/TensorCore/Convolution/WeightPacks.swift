@@ -28,25 +28,55 @@ public final class WeightPacks: @unchecked Sendable {
         let weight: Tensor
         let version: Int
         let packed: Tensor
+        /// How often it was read from one end to the other since `takeTraffic`.
+        var sweeps = 0
     }
 
-    // @unchecked: `entries` is only touched under `lock`.
+    // @unchecked: what follows is only touched under `lock`.
     private let lock = Monitor()
     private var entries: [Key: Entry] = [:]
+    /// Of making packs, since `takeTraffic`; counted while somebody wants to know.
+    private var packing = MemoryTraffic.Bytes()
+    private var isCounting = false
 
     public init() {}
 
     /// Frees all packs.
     func removeAll() { lock.withLock { entries.removeAll(keepingCapacity: true) } }
 
-    /// What `pack` makes of `weight` in its present version, or made of it before for the same `layout`.
-    func packed(_ weight: Tensor, layout: Layout, _ pack: () -> Tensor) -> Tensor {
+    /// What `pack` makes of `weight` in its present version, or made of it before for the same `layout`; its caller reads it
+    /// `sweeps` times.
+    func packed(_ weight: Tensor, layout: Layout, sweeps: Int = 1, _ pack: () -> Tensor) -> Tensor {
         lock.withLock {
             let key = Key(weight: weight.identity, layout: layout), version = weight.version
-            if let entry = entries[key], entry.version == version { return entry.packed }
+            if let place = entries.index(forKey: key), entries.values[place].version == version {
+                if isCounting { entries.values[place].sweeps += sweeps }
+                return entries.values[place].packed
+            }
             let packed = Trace.span("weights packed") { pack() }
-            entries[key] = Entry(weight: weight, version: version, packed: packed)
+            entries[key] = Entry(
+                weight: weight, version: version, packed: packed, sweeps: isCounting ? sweeps : 0)
+            if isCounting { packing += MemoryTraffic.Bytes(read: weight.byteCount, written: packed.byteCount) }
             return packed
+        }
+    }
+
+    /// Counts from now on, until `takeTraffic`.
+    func beginTraffic() { lock.withLock { isCounting = true } }
+
+    /// What making and reading packs has moved since `beginTraffic`; nil where none was read.
+    func takeTraffic() -> MemoryTraffic.Bytes? {
+        lock.withLock {
+            isCounting = false
+            var bytes = packing, isRead = false
+            for (key, entry) in entries where entry.sweeps > 0 {
+                let size = entry.packed.byteCount
+                bytes.read += size > MemoryTraffic.cacheShare ? size * entry.sweeps : size
+                isRead = true
+                entries[key]!.sweeps = 0
+            }
+            packing = MemoryTraffic.Bytes()
+            return isRead ? bytes : nil
         }
     }
 }

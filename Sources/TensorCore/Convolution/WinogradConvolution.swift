@@ -43,7 +43,7 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
     }
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
-        let packed = packs.packed(weight, layout: .winograd(E.elementType)) {
+        let packed = packs.packed(weight, layout: .winograd(E.elementType), sweeps: sweeps(depth: inputs)) {
             let panels = PlacePanels(channels: outputs, depth: inputs / E.depthPerWord)
             E.winograd.pack_transposed(
                 weight.pointer, inputs, 9 * inputs, inputs, outputs, panels[0], panels.placeStride,
@@ -57,7 +57,7 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
         _ outputGradient: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ inputGradient: Tensor, accumulate: Bool
     ) {
         // A convolution with the kernels turned by 180 degrees and their channels exchanged.
-        let packed = packs.packed(weight, layout: .winogradTurned(E.elementType)) {
+        let packed = packs.packed(weight, layout: .winogradTurned(E.elementType), sweeps: sweeps(depth: outputs)) {
             let panels = PlacePanels(channels: inputs, depth: outputs / E.depthPerWord)
             for d in stride(from: 0, to: outputs, by: 2) {
                 // The taps of a turned kernel in order are those of the kernel from the last one back.
@@ -112,10 +112,9 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
         _ input: Tensor, _ inputs: Int, _ packed: Tensor, _ output: Tensor, _ outputs: Int, accumulate: Bool
     ) {
         let depth = inputs / E.depthPerWord
-        let most = max(56, Self.cachedBytes / (16 * inputs * E.elementType.byteCount)) / 14 * 14
         let width = min(outputs, 2 * panelColumns)
         let weights = PlacePanels(packed, depth: depth)
-        for block in tiles.blocks(most) {
+        for block in tiles.blocks(tilesAtOnce(depth: inputs)) {
             // A line more for each place: sixteen streams at a power of two would share the lines of the cache.
             let xStride = block.count * depth + 16, yStride = block.count * width + 16
             let x = Tensor([16, xStride]), y = Tensor([16, yStride])
@@ -141,6 +140,14 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
             }
         }
     }
+
+    /// Tiles of so many channels that stay in cache while all weights pass by.
+    private func tilesAtOnce(depth: Int) -> Int {
+        max(56, Self.cachedBytes / (16 * depth * E.elementType.byteCount)) / 14 * 14
+    }
+
+    /// How often the weights are read for all tiles.
+    private func sweeps(depth: Int) -> Int { Array(tiles.blocks(tilesAtOnce(depth: depth))).count }
 
     /// Bytes of transformed tiles that stay in a core's cache until they are used again.
     private static var cachedBytes: Int { 448 << 10 }
