@@ -50,11 +50,20 @@ package final class Pass {
         _ value: Tensor, of inputs: [Variable], _ parameters: [Parameter] = [], file: StaticString = #fileID,
         function: StaticString = #function, backward: @escaping (_ outputGradient: Tensor) throws -> Void
     ) -> Variable {
+        output(
+            LazyValue(value), of: inputs, parameters, file: file, function: function, backward: backward)
+    }
+
+    /// The same of a value that is written when it is first read.
+    func output(
+        _ content: LazyValue, of inputs: [Variable], _ parameters: [Parameter], file: StaticString,
+        function: StaticString, backward: @escaping (_ outputGradient: Tensor) throws -> Void
+    ) -> Variable {
         var backward = backward
         if let watch {
             let operation = OperationWatch.Operation(
                 file: file, function: function, inputs: inputs, parameters: parameters)
-            watch.lookAtOutput(value, of: operation)
+            watch.lookAtOutput(content.written(), of: operation)
             backward = { [inner = backward] gradient in
                 let extent = gradient.extent
                 try inner(gradient)
@@ -69,9 +78,9 @@ package final class Pass {
                 traffic.end(name, .backward)
             }
         }
-        guard let tape, records(inputs, parameters) else { return Variable(value) }
-        let output = Variable(value, needsGradient: true)
-        tape.record(output, parameters.filter(\.needsGradient), backward: backward)
+        guard let tape, records(inputs, parameters) else { return Variable(content) }
+        let output = Variable(content, needsGradient: true)
+        tape.record(output, of: inputs, parameters.filter(\.needsGradient), backward: backward)
         return output
     }
 }

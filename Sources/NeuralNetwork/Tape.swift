@@ -7,6 +7,7 @@ package import TensorCore
 package final class Tape {
     private struct Entry {
         let output: Variable
+        let inputs: [Variable]
         let parameters: [Parameter]
         let backward: (_ outputGradient: Tensor) throws -> Void
     }
@@ -21,10 +22,14 @@ package final class Tape {
     /// How many operations are recorded.
     package var count: Int { entries.count }
 
-    /// Records an operation that, given the gradient of its output, gives each of `parameters` one contribution.
-    func record(_ output: Variable, _ parameters: [Parameter], backward: @escaping (Tensor) throws -> Void) {
+    /// Records an operation on `inputs` that, given the gradient of its output, gives each of `parameters` one contribution.
+    func record(
+        _ output: Variable, of inputs: [Variable], _ parameters: [Parameter],
+        backward: @escaping (Tensor) throws -> Void
+    ) {
+        for input in inputs { input.readers += 1 }
         for parameter in parameters { uses[ObjectIdentifier(parameter), default: 0] += 1 }
-        entries.append(Entry(output: output, parameters: parameters, backward: backward))
+        entries.append(Entry(output: output, inputs: inputs, parameters: parameters, backward: backward))
     }
 
     /// Runs all recorded operations backwards from `output`, whose gradient is `seed`, and leaves the tape empty.
@@ -41,6 +46,7 @@ package final class Tape {
         output.receive(seed)
         while let entry = entries.popLast() {
             if let gradient = entry.output.takeGradient() { try entry.backward(gradient) }
+            for input in entry.inputs { input.readers -= 1 }
             for parameter in entry.parameters {
                 let left = uses[ObjectIdentifier(parameter)]! - 1
                 uses[ObjectIdentifier(parameter)] = left

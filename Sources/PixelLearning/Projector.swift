@@ -16,6 +16,6 @@ package final class Projector {
 
     /// C5 [N, H, W, C] → float32 [N, H, W, outputs].
     package func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
-        cast(linear2(try bn1(linear1(x, pass), rectify: true, pass), pass), to: .float32, pass)
+        cast(linear2(try bn1(linear1(x, pass), rectify: true, passes: true, pass), pass), to: .float32, pass)
     }
 }

@@ -50,16 +50,22 @@ extension Tensor {
         if case .ofOutput(let output) = rectifier {
             MemoryTraffic.count(read: output.byteCount, written: gradient.byteCount)
         }
-        func run<Element: KernelElement>(_ type: Element.Type) -> Accumulators {
-            let x = elements(type), g = gradient.elements(type)
-            return sumRows(columns) { rows, sums in
-                let first = rows.lowerBound * columns
-                Element.gradientMoments(
-                    x + first, gradient: g + first, rectifier.gate(from: first, type), rows: rows.count,
-                    columns: columns, addingTo: sums)
-            }
+        return sumRows(columns) { rows, sums in
+            addGradientMoments(rows: rows, gradient: gradient, rectifier: rectifier, into: sums)
         }
-        return elementType == .float32 ? run(Float.self) : run(BFloat16.self)
+    }
+
+    /// sums ← sums + [Σg (C), Σgx (C)] over some rows, on the calling thread.
+    func addGradientMoments(
+        rows: Range<Int>, gradient: Tensor, rectifier: NormalizationRectifier, into sums: UnsafeMutablePointer<Double>
+    ) {
+        func run<Element: KernelElement>(_ type: Element.Type) {
+            let columns = shape.last!, first = rows.lowerBound * columns
+            Element.gradientMoments(
+                elements(type) + first, gradient: gradient.elements(type) + first, rectifier.gate(from: first, type),
+                rows: rows.count, columns: columns, addingTo: sums)
+        }
+        elementType == .float32 ? run(Float.self) : run(BFloat16.self)
     }
 
     /// Runs `add(rows, sums)` over all rows, some on each compute thread; the threads' sums [2 C] are added in order.

@@ -12,15 +12,24 @@ extension Tensor {
                 && (residual.map { $0.count == count } ?? true),
             "affine map of \(shape) with \(scale.count) scales, residual \(residual?.shape ?? []) into \(output.shape)")
         MemoryTraffic.count(read: byteCount + (residual?.byteCount ?? 0), written: output.byteCount)
+        let pixels = output.matrix(columns: columns)
+        parallelFor(count / columns) { _, rows in
+            affineRows(
+                rows, scale: scale, shift: shift, residual: residual?.matrix(columns: columns).rows(rows),
+                rectify: rectify, into: pixels.rows(rows))
+        }
+    }
+
+    /// output ← these rows of the same, on the calling thread; the residual has as many.
+    public func affineRows(
+        _ rows: Range<Int>, scale: Tensor, shift: Tensor, residual: Tensor?, rectify: Bool, into output: Tensor
+    ) {
         func run<Element: KernelElement>(_ type: Element.Type) {
-            let x = elements(type), y = output.elements(type), r = residual?.elements(type)
-            let a = scale.pointer, b = shift.pointer
-            parallelFor(count / columns) { _, rows in
-                let first = rows.lowerBound * columns
-                Element.affine(
-                    x + first, scale: a, shift: b, residual: r.map { $0 + first }, rectify: rectify, rows: rows.count,
-                    columns: columns, into: y + first)
-            }
+            let columns = shape.last!, first = rows.lowerBound * columns
+            Element.affine(
+                elements(type) + first, scale: scale.pointer, shift: shift.pointer,
+                residual: residual.map { UnsafePointer($0.elements(type)) }, rectify: rectify, rows: rows.count,
+                columns: columns, into: output.elements(type))
         }
         elementType == .float32 ? run(Float.self) : run(BFloat16.self)
     }
@@ -35,15 +44,24 @@ extension Tensor {
             gradient.count == count && output.count == count && a.count == columns && b.count == columns
                 && c.count == columns, "gradient \(gradient.shape) for input \(shape) into \(output.shape)")
         MemoryTraffic.count(read: byteCount + gradient.byteCount, written: output.byteCount)
+        let pixels = output.matrix(columns: columns)
+        parallelFor(count / columns) { _, rows in
+            normalizationGradientRows(
+                rows, gradient: gradient, rectifier: rectifier, a: a, b: b, c: c, into: pixels.rows(rows))
+        }
+    }
+
+    /// output ← these rows of the same, on the calling thread.
+    public func normalizationGradientRows(
+        _ rows: Range<Int>, gradient: Tensor, rectifier: NormalizationRectifier, a: Tensor, b: Tensor, c: Tensor,
+        into output: Tensor
+    ) {
         func run<Element: KernelElement>(_ type: Element.Type) {
-            let x = elements(type), g = gradient.elements(type), dx = output.elements(type)
-            let (a, b, c) = (a.pointer, b.pointer, c.pointer)
-            parallelFor(count / columns) { _, rows in
-                let first = rows.lowerBound * columns
-                Element.normalizationGradient(
-                    x + first, gradient: g + first, rectifier.gate(from: first, type), a: a, b: b, c: c,
-                    rows: rows.count, columns: columns, into: dx + first)
-            }
+            let columns = shape.last!, first = rows.lowerBound * columns
+            Element.normalizationGradient(
+                elements(type) + first, gradient: gradient.elements(type) + first, rectifier.gate(from: first, type),
+                a: a.pointer, b: b.pointer, c: c.pointer, rows: rows.count, columns: columns,
+                into: output.elements(type))
         }
         elementType == .float32 ? run(Float.self) : run(BFloat16.self)
     }

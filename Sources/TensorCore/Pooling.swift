@@ -1,32 +1,61 @@
-extension Tensor {
-    /// Maximum over kernel × kernel windows of NHWC maps; also which tap won, for the gradient.
+extension ReadMap {
+    /// Maximum over kernel × kernel windows of NHWC maps of `shape`; also which tap won, for the gradient.
     ///
     /// The first of equal values wins, as in PyTorch; padding never wins.
-    public func maxPooled(kernel: Int, stride: Int, padding: Int) -> (output: Tensor, winners: PoolingWinners) {
+    public func maxPooled(
+        _ shape: [Int], kernel: Int, stride: Int, padding: Int
+    ) -> (output: Tensor, winners: PoolingWinners) {
         precondition(shape.count == 4 && kernel * kernel <= 256, "max pooling of \(shape) by \(kernel)")
         let (n, h, w, c) = (shape[0], shape[1], shape[2], shape[3])
         let outH = (h + 2 * padding - kernel) / stride + 1, outW = (w + 2 * padding - kernel) / stride + 1
         let output = Tensor([n, outH, outW, c], elementType)
         let winners = PoolingWinners(count: output.count)
-        MemoryTraffic.count(read: byteCount, written: output.byteCount + winners.count)
+        MemoryTraffic.count(read: bytesRead, written: output.byteCount + winners.count)
+        func pool(_ map: Tensor, _ rows: Range<Int>, image: Int = 0) {
+            let first = image * outH * outW * c, part = output.view(offset: first, shape: [output.count - first])
+            map.pool(
+                rows, kernel: kernel, stride: stride, padding: padding, height: outH, width: outW, into: part,
+                winners.taps + first)
+        }
+        if let memory, maker == nil {
+            parallelFor(n * outH) { _, rows in pool(memory, rows) }
+        } else {
+            // What is made is pooled while it is in cache.
+            parallelFor(n) { _, images in
+                for image in images { pool(self.images(image..<image + 1, [1, h, w, c]), 0..<outH, image: image) }
+            }
+        }
+        return (output, winners)
+    }
+}
+
+extension Tensor {
+    /// `ReadMap.maxPooled` of these maps.
+    public func maxPooled(kernel: Int, stride: Int, padding: Int) -> (output: Tensor, winners: PoolingWinners) {
+        ReadMap(self).maxPooled(shape, kernel: kernel, stride: stride, padding: padding)
+    }
+
+    /// Rows of the pooled maps, counted over all of these, to `output` and `winners`; on the calling thread.
+    fileprivate func pool(
+        _ rows: Range<Int>, kernel: Int, stride: Int, padding: Int, height: Int, width: Int, into output: Tensor,
+        _ winners: UnsafeMutablePointer<UInt8>
+    ) {
+        let (h, w, c) = (shape[1], shape[2], shape[3])
         func run<Element: KernelElement>(_ type: Element.Type) {
-            let x = elements(type), y = output.elements(type), taps = winners.taps
-            parallelFor(n * outH) { _, rows in
-                withWindow(of: kernel * kernel) { (window: Window<UnsafeRawPointer?>) in
-                    for row in rows {
-                        for column in 0..<outW {
-                            let at = (row * outW + column) * c
-                            let count = window.find(
-                                x + row / outH * h * w * c, (h, w, c), top: row % outH * stride - padding,
-                                left: column * stride - padding, kernel)
-                            Element.pool(window, count, channels: c, into: y + at, winners: taps + at)
-                        }
+            let x = elements(type), y = output.elements(type)
+            withWindow(of: kernel * kernel) { (window: Window<UnsafeRawPointer?>) in
+                for row in rows {
+                    for column in 0..<width {
+                        let at = (row * width + column) * c
+                        let count = window.find(
+                            x + row / height * h * w * c, (h, w, c), top: row % height * stride - padding,
+                            left: column * stride - padding, kernel)
+                        Element.pool(window, count, channels: c, into: y + at, winners: winners + at)
                     }
                 }
             }
         }
         elementType == .float32 ? run(Float.self) : run(BFloat16.self)
-        return (output, winners)
     }
 
     /// The gradient of `maxPooled` for an input of `inputShape`; self is the output's gradient.

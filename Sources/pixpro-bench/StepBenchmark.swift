@@ -89,7 +89,7 @@ struct StepBenchmark: ParsableCommand {
         }
     }
 
-    /// The share of a step's time in which this rank's first thread computes convolutions, their moments left out.
+    /// The share of a step's time in which this rank's first thread computes convolutions, the normalisation within them left out.
     private func convolutionShare(of step: () throws -> Void) throws -> Double {
         Trace.shared.start()
         let total = try seconds { try step() }
@@ -97,7 +97,7 @@ struct StepBenchmark: ParsableCommand {
         func sum(_ name: String) -> Double {
             spans.filter { $0.name.hasPrefix(name) }.reduce(0) { $0 + Double($1.duration) / 1e9 }
         }
-        return (sum("convolution") - sum("moments")) / total
+        return (sum("convolution") - sum("moments") - sum("normalisation")) / total
     }
 }
 

@@ -131,8 +131,8 @@ private struct BasicBlock: ResidualBlock {
     var normalizations: [BatchNormalization] { ([first, second] + [shortcut].compactMap { $0 }).map(\.normalization) }
 
     func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
-        let inner = try first(x, rectify: true, pass)
-        let skipped = try shortcut?(x, pass) ?? x
+        let inner = try first(x, rectify: true, passes: true, pass)
+        let skipped = try shortcut?(x, passes: true, pass) ?? x
         return try second(inner, residual: skipped, rectify: true, pass)
     }
 }
@@ -156,8 +156,9 @@ private struct Bottleneck: ResidualBlock {
     }
 
     func callAsFunction(_ x: Variable, _ pass: Pass) throws -> Variable {
-        let inner = try middle(reduction(x, rectify: true, pass), rectify: true, pass)
-        let skipped = try shortcut?(x, pass) ?? x
+        let reduced = try reduction(x, rectify: true, passes: true, pass)
+        let inner = try middle(reduced, rectify: true, passes: true, pass)
+        let skipped = try shortcut?(x, passes: true, pass) ?? x
         return try expansion(inner, residual: skipped, rectify: true, pass)
     }
 }
@@ -206,7 +207,7 @@ package final class ResNet: Backbone {
     }
 
     package func maps(_ images: Variable, _ pass: Pass) throws -> [Variable] {
-        var x = try stem(cast(images, to: pass.elementType, pass), rectify: true, pass)
+        var x = try stem(cast(images, to: pass.elementType, pass), rectify: true, passes: true, pass)
         x = maxPool(x, kernel: 3, stride: 2, padding: 1, pass)
         return try stages.map { blocks in
             for block in blocks { x = try block(x, pass) }

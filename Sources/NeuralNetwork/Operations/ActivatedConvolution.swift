@@ -14,12 +14,12 @@ package struct ActivatedConvolution {
 
     /// x [N, H, W, inputs] → [N, H', W', outputs].
     package func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-        let output = convolution.run(x.value, gatherMoments: false, pass).output, bias = convolution.bias!
+        let output = convolution.run(x, gatherMoments: false, pass).output, bias = convolution.bias!
         output.activate(activation, addingToRows: bias.value)
         return pass.output(output, of: [x], [convolution.weight, bias]) { [self] dy in
             output.scaleBySlope(of: activation, dy)
             bias.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
-            convolution.backward(x, outputGradient: dy, pass)
+            convolution.backward(x, outputGradient: ReadMap(dy), pass)
         }
     }
 
@@ -45,7 +45,7 @@ extension Convolution2D {
                     geometry, input: gradient, outputGradient: dy.value, weightGradient: target, accumulate: beta == 1)
             }
             guard dy.needsGradient else { return }
-            dy.receive(run(gradient, gatherMoments: false, pass).output)
+            dy.receive(run(Variable(gradient), gatherMoments: false, pass).output)
         }
     }
 }

@@ -25,16 +25,48 @@ package final class BatchNormalization {
     var parameters: [Parameter] { [scale, shift] }
 
     /// x […, C] → rectifier(normalised x · scale + shift + residual).
+    ///
+    /// - Parameter passes: whether the result is for one reader, which makes it from x: it is kept nowhere.
     package func callAsFunction(
-        _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
+        _ x: Variable, residual: Variable? = nil, rectify: Bool = false, passes: Bool = false, _ pass: Pass
     ) throws -> Variable {
         let map = try map(of: x.value, moments: nil, pass)
-        let output = Tensor(x.value.shape, x.value.elementType)
-        map.apply(x.value, residual: residual?.value, rectify: rectify, into: output)
-        return pass.output(output, of: [x] + (residual.map { [$0] } ?? []), parameters) { [self] dy in
-            let rectifier = map.rectifier(rectify, residual: residual, output: output)
-            x.receive(try backward(of: x.value, dy, map, rectifier, residual: residual))
+        let result = passes ? nil : Tensor(x.value.shape, x.value.elementType)
+        return output(
+            of: x.value, map, residual: residual, rectify: rectify, into: result, from: x, parameters, pass
+        ) { gradient, dy in
+            // The residual takes dy over as its gradient; without one dx may lie in dy's memory.
+            let dx = residual == nil ? dy : Tensor(dy.shape, dy.elementType)
+            gradient.write(into: dx)
+            MemoryTraffic.count(read: gradient.bytesRead, written: dx.byteCount)
+            x.receive(dx)
         }
+    }
+
+    /// What `map` makes of `inner`, which an operation made of x; it is written to `result` by whatever reads it first, or kept
+    /// nowhere.
+    ///
+    /// - Parameter backward: is given the gradient for `inner`, chunk by chunk, and the memory of the output's, which is the
+    ///   residual's afterwards.
+    func output(
+        of inner: Tensor, _ map: ChannelMap, residual: Variable?, rectify: Bool, into result: Tensor?, from x: Variable,
+        _ parameters: [Parameter], _ pass: Pass, file: StaticString = #fileID, function: StaticString = #function,
+        backward: @escaping (_ gradient: MadeMap, _ dy: Tensor) throws -> Void
+    ) -> Variable {
+        precondition(result != nil || residual == nil || !rectify, "a rectified sum is needed on the way back")
+        let content = map.applied(to: inner, residual: residual, rectify: rectify, into: result)
+        let rectifier = map.rectifier(rectify, residual: residual, output: result)
+        let moments = GradientMoments(GradientSums(momentsWith: inner, rectifier: rectifier))
+        let inputs = [x] + (residual.map { [$0] } ?? [])
+        let output = pass.output(content, of: inputs, parameters, file: file, function: function) { [self] dy in
+            // The rectifier may look at it.
+            if result != nil { _ = content.written() }
+            let sums = moments.take() ?? inner.gradientMoments(gradient: dy, rectifier: rectifier)
+            try backward(try inputGradient(of: inner, dy, map, rectifier, sums), dy)
+            residual?.receive(dy)
+        }
+        if output.needsGradient { output.gradientMoments = moments }
+        return output
     }
 
     /// Whether a pass takes statistics of its batch.
@@ -81,12 +113,11 @@ package final class BatchNormalization {
     /// With x̂ = (x − μ)/σ: dγ = Σ dy·x̂, dβ = Σ dy, dx = γ/σ · (dy − mean(dy) − x̂ · mean(dy·x̂)).
     ///
     /// dy is what the rectifier lets through. The contributions to the parameters' gradients are this worker's part (they
-    /// are reduced with all others); the means are global. A residual gets its own.
-    func backward(
-        of x: Tensor, _ dy: Tensor, _ map: ChannelMap, _ rectifier: NormalizationRectifier, residual: Variable?
-    ) throws -> Tensor {
+    /// are reduced with all others); the means are global. `sums` are those of `Tensor.gradientMoments`.
+    private func inputGradient(
+        of x: Tensor, _ dy: Tensor, _ map: ChannelMap, _ rectifier: NormalizationRectifier, _ sums: Accumulators
+    ) throws -> MadeMap {
         let channels = map.scale.count
-        let sums = x.gradientMoments(gradient: dy, rectifier: rectifier)
         for c in 0..<channels {
             sums[channels + c] = (sums[channels + c] - map.mean[c] * sums[c]) * map.inverseDeviation[c]
         }
@@ -101,11 +132,10 @@ package final class BatchNormalization {
             slope.floats[c] = Float(along)
             constant.floats[c] = Float(-factor * sums[c] / map.rows - along * map.mean[c])
         }
-        // The residual takes dy over as its gradient; without one dx may lie in dy's memory.
-        let dx = residual == nil ? dy : Tensor(dy.shape, dy.elementType)
-        x.normalizationGradient(gradient: dy, rectifier: rectifier, a: map.scale, b: slope, c: constant, into: dx)
-        residual?.receive(dy)
-        return dx
+        return MadeMap(columns: channels, bytesRead: x.byteCount + dy.byteCount) { rows, dx in
+            x.normalizationGradientRows(
+                rows, gradient: dy, rectifier: rectifier, a: map.scale, b: slope, c: constant, into: dx)
+        }
     }
 
     private func moveRunning(mean: Accumulators, variance: Accumulators, rows: Double) {
@@ -147,11 +177,28 @@ struct ChannelMap {
         }
     }
 
-    func apply(_ x: Tensor, residual: Tensor?, rectify: Bool, into output: Tensor) {
-        x.affineColumns(scale: scale, shift: shift, residual: residual, rectify: rectify, into: output)
+    /// What it makes of x, with the residual sum and rectifier behind it, in `memory`, which may be x, or nowhere.
+    func applied(to x: Tensor, residual: Variable?, rectify: Bool, into memory: Tensor?) -> LazyValue {
+        let columns = scale.count, passing = residual?.passingMaker
+        let added = passing == nil ? residual?.value.matrix(columns: columns) : nil
+        let read = x.byteCount + (passing?.bytesRead ?? added?.byteCount ?? 0)
+        let maker = MadeMap(columns: columns, bytesRead: read) { [scale, shift] rows, output in
+            var residual = added?.rows(rows)
+            if let passing {
+                residual = Tensor([rows.count, columns], x.elementType)
+                passing.write(rows, into: residual!)
+            }
+            x.affineRows(rows, scale: scale, shift: shift, residual: residual, rectify: rectify, into: output)
+        }
+        guard let memory else { return LazyValue(x.shape, x.elementType, passing: maker) }
+        // Whoever writes it: this is the operation that does.
+        MemoryTraffic.count(read: read, written: memory.byteCount)
+        return LazyValue(memory, maker: maker)
     }
 
-    func rectifier(_ rectify: Bool, residual: Variable?, output: Tensor) -> NormalizationRectifier {
-        !rectify ? .none : residual == nil ? .ofAffine(scale: scale, shift: shift) : .ofOutput(output)
+    func rectifier(_ rectify: Bool, residual: Variable?, output: Tensor?) -> NormalizationRectifier {
+        guard rectify else { return .none }
+        if let output, residual != nil { return .ofOutput(output) }
+        return .ofAffine(scale: scale, shift: shift)
     }
 }

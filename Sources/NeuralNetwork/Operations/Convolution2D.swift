@@ -63,33 +63,41 @@ package final class Convolution2D {
 
     /// y = x ∗ w + b: x [N, H, W, inputs] → [N, H', W', outputs].
     package func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-        let (output, _) = run(x.value, gatherMoments: false, pass)
+        let (output, _) = run(x, gatherMoments: false, pass)
         if let bias { output.addToRows(bias.value) }
         return pass.output(output, of: [x], [weight] + (bias.map { [$0] } ?? [])) { [self] dy in
             bias?.accumulate { gradient, beta in dy.columnSums(into: gradient, beta: beta) }
-            backward(x, outputGradient: dy, pass)
+            backward(x, outputGradient: ReadMap(dy), pass)
         }
     }
 
-    /// x ∗ w, with the moments of its columns (as `Tensor.columnMoments`) gathered while it is in cache, if asked for.
-    func run(_ x: Tensor, gatherMoments: Bool, _ pass: Pass) -> (output: Tensor, moments: Accumulators?) {
-        let geometry = geometry(of: x.shape)
-        let output = Tensor(geometry.outputShape, x.elementType)
+    /// x ∗ w, with the moments of its columns (as `Tensor.columnMoments`) gathered while it is in cache, if asked for; an x
+    /// that nobody has read yet is written on the way.
+    func run(_ x: Variable, gatherMoments: Bool, _ pass: Pass) -> (output: Tensor, moments: Accumulators?) {
+        let geometry = geometry(of: x.shape), output = Tensor(geometry.outputShape, x.elementType)
         let moments = pass.convolutions.forward(
-            geometry, input: x, weight: weight.value, output: output, gatherMoments: gatherMoments)
+            geometry, input: x.readMap(), weight: weight.value, output: output, gatherMoments: gatherMoments)
         return (output, moments)
     }
 
-    /// Gives weights and input their contributions.
-    func backward(_ x: Variable, outputGradient dy: Tensor, _ pass: Pass) {
-        let geometry = geometry(of: x.value.shape)
-        weight.accumulate { gradient, beta in
-            pass.convolutions.backwardWeights(
-                geometry, input: x.value, outputGradient: dy, weightGradient: gradient, accumulate: beta == 1)
+    /// Gives weights and input their contributions. Where this is the last to contribute to the input's gradient, what the
+    /// input's operation wants of that is summed on the way.
+    func backward(_ x: Variable, outputGradient: ReadMap, _ pass: Pass) {
+        let input = x.readMap(), moments = x.readers == 1 ? x.gradientMoments : nil
+        func run(_ weightGradient: GradientTarget?, _ inputGradient: GradientTarget?) {
+            let total = pass.convolutions.backward(
+                geometry(of: x.shape), outputGradient: outputGradient, input: input, weight: weight.value,
+                weightGradient: weightGradient, inputGradient: inputGradient, sums: moments?.sums)
+            moments?.keep(total)
         }
-        x.accumulate { gradient, accumulate in
-            pass.convolutions.backwardData(
-                geometry, outputGradient: dy, weight: weight.value, inputGradient: gradient, accumulate: accumulate)
+        func runForInput(_ weightGradient: GradientTarget?) {
+            x.accumulate { run(weightGradient, GradientTarget($0, accumulates: $1)) }
+        }
+        switch (weight.needsGradient, x.needsGradient) {
+        case (true, true): weight.accumulate { runForInput(GradientTarget($0, accumulates: $1 == 1)) }
+        case (true, false): weight.accumulate { run(GradientTarget($0, accumulates: $1 == 1), nil) }
+        case (false, true): runForInput(nil)
+        case (false, false): break
         }
     }
 

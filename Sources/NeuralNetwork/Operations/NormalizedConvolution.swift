@@ -2,8 +2,8 @@ import TensorCore
 
 /// A convolution with the normalisation, residual sum and rectifier behind it, as one operation: y = r(n(x ∗ w) + residual).
 ///
-/// What lies between the two is nobody else's: its moments are gathered while the convolution has it in cache, and where
-/// no gradient is wanted the result takes its memory.
+/// What lies between the two is nobody else's: its moments are gathered while the convolution has it in cache, its gradient
+/// is made chunk by chunk where the convolution's are, and where no gradient is wanted the result takes its memory.
 package struct NormalizedConvolution {
     package let convolution: Convolution2D
     package let normalization: BatchNormalization
@@ -14,18 +14,21 @@ package struct NormalizedConvolution {
     }
 
     /// x [N, H, W, inputs] → [N, H', W', outputs].
+    ///
+    /// - Parameter passes: whether the result is for one reader, which makes it from what the convolution gave: it is kept
+    ///   nowhere.
     package func callAsFunction(
-        _ x: Variable, residual: Variable? = nil, rectify: Bool = false, _ pass: Pass
+        _ x: Variable, residual: Variable? = nil, rectify: Bool = false, passes: Bool = false, _ pass: Pass
     ) throws -> Variable {
-        let inputs = [x] + (residual.map { [$0] } ?? []), parameters = normalization.parameters + [convolution.weight]
-        let (inner, moments) = convolution.run(x.value, gatherMoments: normalization.normalizesByBatch(pass), pass)
+        let (inner, moments) = convolution.run(x, gatherMoments: normalization.normalizesByBatch(pass), pass)
         let map = try normalization.map(of: inner, moments: moments, pass)
-        let output = pass.records(inputs, parameters) ? Tensor(inner.shape, inner.elementType) : inner
-        map.apply(inner, residual: residual?.value, rectify: rectify, into: output)
-        return pass.output(output, of: inputs, parameters) { [self] dy in
-            let inner = try normalization.backward(
-                of: inner, dy, map, map.rectifier(rectify, residual: residual, output: output), residual: residual)
-            convolution.backward(x, outputGradient: inner, pass)
+        let parameters = normalization.parameters + [convolution.weight]
+        let isRecorded = pass.records([x] + (residual.map { [$0] } ?? []), parameters)
+        let result = passes ? nil : isRecorded ? Tensor(inner.shape, inner.elementType) : inner
+        return normalization.output(
+            of: inner, map, residual: residual, rectify: rectify, into: result, from: x, parameters, pass
+        ) { [convolution] gradient, dy in
+            convolution.backward(x, outputGradient: ReadMap(dy.elementType, madeBy: gradient), pass)
         }
     }
 }

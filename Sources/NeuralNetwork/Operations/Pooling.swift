@@ -2,11 +2,11 @@ import TensorCore
 
 /// The maximum over kernel × kernel windows: x [N, H, W, C] → [N, H', W', C].
 package func maxPool(_ x: Variable, kernel: Int, stride: Int, padding: Int, _ pass: Pass) -> Variable {
-    let (output, winners) = x.value.maxPooled(kernel: kernel, stride: stride, padding: padding)
+    let (output, winners) = x.readMap().maxPooled(x.shape, kernel: kernel, stride: stride, padding: padding)
     return pass.output(output, of: [x]) { dy in
         x.receive(
             dy.maxPooledGradient(
-                winners: winners, inputShape: x.value.shape, kernel: kernel, stride: stride, padding: padding))
+                winners: winners, inputShape: x.shape, kernel: kernel, stride: stride, padding: padding))
     }
 }
 

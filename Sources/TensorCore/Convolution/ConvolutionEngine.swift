@@ -16,6 +16,9 @@ public protocol ConvolutionEngine: Sendable {
     /// Pixels below which a product is too flat to be fast.
     var leastPixels: Int { get }
 
+    /// Pixels that outweigh adding to the weights' gradient.
+    var leastGradientPixels: Int { get }
+
     /// output ← input ∗ weight.
     func forward(_ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, packs: WeightPacks, output: Tensor)
 
@@ -32,4 +35,6 @@ public protocol ConvolutionEngine: Sendable {
 
 extension ConvolutionEngine {
     public var leastPixels: Int { 200 }
+    // Two maps of 14², or eight of 7².
+    public var leastGradientPixels: Int { 392 }
 }

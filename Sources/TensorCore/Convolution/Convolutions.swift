@@ -4,8 +4,8 @@
 /// It keeps the weights as engines want them, until they change or `forgetWeights` frees that memory: a training step has
 /// one for each of its networks.
 public final class Convolutions {
-    private let engines: EngineList
-    private let packs = WeightPacks()
+    let engines: EngineList
+    let packs = WeightPacks()
 
     public init(_ engines: EngineList = .fastest) { self.engines = engines }
 
@@ -19,21 +19,31 @@ public final class Convolutions {
         _ geometry: ConvolutionGeometry, input: Tensor, weight: Tensor, output: Tensor, gatherMoments: Bool = false
     ) -> Accumulators? {
         geometry.check(input: input, weight: weight, output: output)
+        return forward(
+            geometry, input: ReadMap(input), weight: weight, output: output, gatherMoments: gatherMoments)
+    }
+
+    /// The same of an input that may be made chunk by chunk.
+    public func forward(
+        _ geometry: ConvolutionGeometry, input: ReadMap, weight: Tensor, output: Tensor, gatherMoments: Bool
+    ) -> Accumulators? {
+        precondition(
+            weight.shape == geometry.weightShape && output.shape == geometry.outputShape,
+            "convolution \(geometry) by \(weight.shape) into \(output.shape)")
         let engine = engines.engine(for: geometry, .forward, input.elementType)
         beginCount()
         func run(_ thread: Int, _ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>?) {
             for chunk in geometry.chunks(of: images, input.elementType, leastPixels: engine.leastPixels) {
-                let part = output.rows(chunk)
+                let source = geometry.images(chunk, of: input, isTraced: thread == 0), part = output.rows(chunk)
                 engine.forward(
-                    geometry.withBatch(chunk.count), input: input.rows(chunk), weight: weight, packs: packs,
-                    output: part)
+                    geometry.withBatch(chunk.count), input: source, weight: weight, packs: packs, output: part)
                 guard let sums else { continue }
                 Trace.span("moments", if: thread == 0) {
                     part.addColumnMoments(rows: 0..<part.count / geometry.outputChannels, into: sums)
                 }
             }
         }
-        defer { count(read: input.byteCount, written: output.byteCount, weight) }
+        defer { count(read: input.bytesRead, written: output.byteCount, weight) }
         return Trace.span("convolution \(geometry) forward") {
             guard gatherMoments else {
                 parallelFor(geometry.batch) { thread, images in run(thread, images, nil) }
@@ -46,10 +56,10 @@ public final class Convolutions {
     }
 
     /// Has packs counted, if somebody wants to know.
-    private func beginCount() { if MemoryTraffic.current != nil { packs.beginTraffic() } }
+    func beginCount() { if MemoryTraffic.current != nil { packs.beginTraffic() } }
 
     /// Adds a direction to the account of bytes: its maps, and its weights as they lie or in packs.
-    private func count(read: Int, written: Int, _ weight: Tensor) {
+    func count(read: Int, written: Int, _ weight: Tensor) {
         guard MemoryTraffic.current != nil else { return }
         let weights = packs.takeTraffic() ?? MemoryTraffic.Bytes(read: weight.byteCount)
         MemoryTraffic.count(read: read + weights.read, written: written + weights.written)
@@ -111,7 +121,7 @@ extension ConvolutionGeometry {
     private static let cachedBytes = 512 << 10
 
     /// `images` in runs whose larger map stays in cache, but of no fewer pixels than make a good product.
-    fileprivate func chunks(
+    func chunks(
         of images: Range<Int>, _ type: ElementType, leastPixels: Int
     ) -> some Sequence<Range<Int>> {
         let pixels = outputHeight * outputWidth
@@ -119,6 +129,25 @@ extension ConvolutionGeometry {
         let size = max(1, Self.cachedBytes / bytes, (leastPixels + pixels - 1) / pixels)
         return Swift.stride(from: images.lowerBound, to: images.upperBound, by: size).lazy.map {
             $0..<min($0 + size, images.upperBound)
+        }
+    }
+
+    /// The pixels of some images of the input.
+    func inputPixels(_ images: Range<Int>) -> Range<Int> {
+        images.lowerBound * height * width..<images.upperBound * height * width
+    }
+
+    /// Some images of the input, which are perhaps made now.
+    func images(_ images: Range<Int>, of input: ReadMap, isTraced: Bool) -> Tensor {
+        Trace.span("normalisation", if: isTraced && input.maker != nil) {
+            input.images(images, withBatch(images.count).inputShape)
+        }
+    }
+
+    /// The same of the output's gradient.
+    func gradients(_ images: Range<Int>, of outputGradient: ReadMap, isTraced: Bool) -> Tensor {
+        Trace.span("normalisation", if: isTraced && outputGradient.maker != nil) {
+            outputGradient.images(images, withBatch(images.count).outputShape)
         }
     }
 }

@@ -78,20 +78,22 @@ struct PatchMatrix {
         }
     }
 
-    /// The transpose of `unfold`: adds each entry of `tile` to the pixel it was read from.
+    /// The transpose of `unfold`: adds each entry of `tile`, which has these columns of whole taps or all, to the pixel it
+    /// was read from.
     func fold(
-        _ tile: UnsafePointer<Float>, group: Int = 0, rows: Range<Int>, addingTo input: UnsafeMutablePointer<Float>
+        _ tile: UnsafePointer<Float>, group: Int = 0, rows: Range<Int>, columns part: Range<Int>? = nil,
+        addingTo input: UnsafeMutablePointer<Float>
     ) {
-        let first = group * groupInputs
+        let first = group * groupInputs, part = part ?? 0..<columns
         var source = tile
         for row in rows {
             forEachTap(row) { column, pixel in
-                guard let pixel else { return }
+                guard let pixel, part.contains(column) else { return }
                 let target = input + pixel * geometry.inputChannels + first
-                let entry = source + column
+                let entry = source + column - part.lowerBound
                 for c in 0..<groupInputs { target[c] += entry[c] }
             }
-            source += columns
+            source += part.count
         }
     }
 }

@@ -35,7 +35,7 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
     }
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
-        let packed = packs.packed(weight, layout: .panels(E.elementType), sweeps: sweeps) {
+        let packed = packs.packed(weight, layout: .panels(E.elementType), sweeps: sweeps(columns, outputs)) {
             E.packed(weight, depth: columns, columns: outputs, isTransposed: true)
         }
         multiply(input, columns, packed, output, outputs, isDirect: isPointwise, accumulate: false)
@@ -44,24 +44,29 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
     func backwardData(
         _ outputGradient: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ inputGradient: Tensor, accumulate: Bool
     ) {
-        let packed = packs.packed(weight, layout: .transposedPanels(E.elementType), sweeps: sweeps) {
+        let packed = packs.packed(
+            weight, layout: .transposedPanels(E.elementType), sweeps: sweeps(outputs, columns)
+        ) {
             E.packed(weight, depth: outputs, columns: columns, isTransposed: false)
         }
         if isPointwise {
             multiply(outputGradient, outputs, packed, inputGradient, columns, isDirect: true, accumulate: accumulate)
             return
         }
-        // Patches overlap: their gradients are added up in float32.
+        // Patches overlap: their gradients are added up in float32. Weights that stay in no cache come in once, tap by tap.
         let wide = accumulate ? inputGradient.cast(to: .float32) : Tensor.zeros(inputGradient.shape)
-        let tile = Tensor([rowsAtOnce, columns])
+        let width = areLarge(outputs, columns) ? patches.groupInputs : columns, depth = outputs / E.depthPerWord
+        let tile = Tensor([rowsAtOnce, width])
         let dy = outputGradient.elements(E.self)
-        for rows in patches.runs(rowsAtOnce) {
-            let shape = kernels_product(
-                rows: rows.count, columns: columns, depth: outputs / E.depthPerWord,
-                rowStride: outputs / E.depthPerWord,
-                depthStride: 1, resultStride: columns)
-            E.multiply(shape, dy + rows.lowerBound * outputs, packed.pointer, sums: tile.pointer)
-            patches.fold(tile.pointer, rows: rows, addingTo: wide.pointer)
+        for first in stride(from: 0, to: columns, by: width) {
+            for rows in patches.runs(rowsAtOnce) {
+                let shape = kernels_product(
+                    rows: rows.count, columns: width, depth: depth, rowStride: depth, depthStride: 1,
+                    resultStride: width)
+                E.multiply(
+                    shape, dy + rows.lowerBound * outputs, packed.pointer + first * depth, sums: tile.pointer)
+                patches.fold(tile.pointer, rows: rows, columns: first..<first + width, addingTo: wide.pointer)
+            }
         }
         if wide !== inputGradient { wide.cast(into: inputGradient) }
     }
@@ -95,8 +100,15 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
     /// Rows of a product at once: few enough to be read, and written to, while they are in the nearest caches.
     private var rowsAtOnce: Int { 56 }
 
-    /// How often the weights are read for all rows.
-    private var sweeps: Int { (patches.rows + rowsAtOnce - 1) / rowsAtOnce }
+    private var runs: Int { (patches.rows + rowsAtOnce - 1) / rowsAtOnce }
+
+    /// Whether so many weights stay in no cache while runs of rows pass by.
+    private func areLarge(_ depth: Int, _ columns: Int) -> Bool {
+        depth * columns * E.elementType.byteCount > MemoryTraffic.cacheShare
+    }
+
+    /// How often so many weights are read for all rows.
+    private func sweeps(_ depth: Int, _ columns: Int) -> Int { areLarge(depth, columns) ? 1 : runs }
 
     /// The patches of pixels `rows` in panels whose depth are the pixels.
     private func packPatches(
@@ -125,14 +137,14 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
         // Rows a multiple of half a page apart would share the lines of the nearest cache: some more between them.
         let isMoved = !isDirect || (depth * E.elementType.byteCount).isMultiple(of: 2048)
         let stride = isMoved ? depth + 16 * E.depthPerWord : depth
+        if areLarge(depth, columns) {
+            return multiplyByColumns(
+                x, depth, stride, packed, y, columns, isDirect: isDirect, isMoved: isMoved, accumulate: accumulate)
+        }
         let tile = Tensor([isMoved ? rowsAtOnce * stride : 0], E.elementType), moved = tile.elements(E.self)
         for rows in patches.runs(rowsAtOnce) {
             let direct = UnsafePointer(x) + rows.lowerBound * (isDirect ? depth : 0)
-            if !isDirect {
-                patches.unfold(x, rows: rows, into: moved, rowStride: stride)
-            } else if isMoved {
-                for row in 0..<rows.count { (moved + row * stride).update(from: direct + row * depth, count: depth) }
-            }
+            if isMoved { move(x, rows, depth, isDirect: isDirect, to: moved, stride) }
             var shape = kernels_product(
                 rows: rows.count, columns: columns, depth: depth / E.depthPerWord, rowStride: stride / E.depthPerWord,
                 depthStride: 1, resultStride: columns, accumulate: accumulate)
@@ -140,5 +152,37 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
             E.multiply(
                 shape, isMoved ? UnsafePointer(moved) : direct, packed.pointer, into: y + rows.lowerBound * columns)
         }
+    }
+
+    /// The same for weights that stay in no cache: all rows pass by as many columns of them as do, so that each comes in once.
+    private func multiplyByColumns(
+        _ x: UnsafePointer<E>, _ depth: Int, _ stride: Int, _ packed: Tensor, _ y: UnsafeMutablePointer<E>,
+        _ columns: Int, isDirect: Bool, isMoved: Bool, accumulate: Bool
+    ) {
+        let tile = Tensor([isMoved ? patches.rows * stride : 0], E.elementType), moved = tile.elements(E.self)
+        if isMoved { move(x, 0..<patches.rows, depth, isDirect: isDirect, to: moved, stride) }
+        let source = isMoved ? UnsafePointer(moved) : x, words = depth / E.depthPerWord
+        let most = max(1, (512 << 10) / (4 * words * panelColumns)) * panelColumns
+        for column in Swift.stride(from: 0, to: columns, by: most) {
+            for rows in patches.runs(rowsAtOnce) {
+                var shape = kernels_product(
+                    rows: rows.count, columns: min(most, columns - column), depth: words,
+                    rowStride: stride / E.depthPerWord, depthStride: 1, resultStride: columns, accumulate: accumulate)
+                shape.fetch(MemoryAhead(patches.run(after: rows, rowsAtOnce), source, stride, y, 0))
+                E.multiply(
+                    shape, source + rows.lowerBound * stride, packed.pointer + column * words,
+                    into: y + rows.lowerBound * columns + column)
+            }
+        }
+    }
+
+    /// Rows of the left matrix, pixels or patches, to `target`, `stride` elements apart.
+    private func move(
+        _ x: UnsafePointer<E>, _ rows: Range<Int>, _ depth: Int, isDirect: Bool, to target: UnsafeMutablePointer<E>,
+        _ stride: Int
+    ) {
+        guard isDirect else { return patches.unfold(x, rows: rows, into: target, rowStride: stride) }
+        let first = x + rows.lowerBound * depth
+        for row in 0..<rows.count { (target + row * stride).update(from: first + row * depth, count: depth) }
     }
 }

@@ -9,6 +9,7 @@ public struct TileConvolution: KernelEngine {
     public let name: String
     /// So many that the weights of late layers, which stay in no cache, are read for all images of a usual batch at once.
     public let leastPixels = 512
+    public var leastGradientPixels: Int { tilePixelsAtOnce }
     private let table: TileTable
 
     /// On the processor's unit, if it has one and the system lets this process use it.

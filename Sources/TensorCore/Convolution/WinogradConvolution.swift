@@ -141,9 +141,10 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
         }
     }
 
-    /// Tiles of so many channels that stay in cache while all weights pass by.
+    /// Tiles of so many channels that stay in cache while all weights pass by; more where the weights come from memory.
     private func tilesAtOnce(depth: Int) -> Int {
-        max(56, Self.cachedBytes / (16 * depth * E.elementType.byteCount)) / 14 * 14
+        let isLarge = 16 * inputs * outputs * E.elementType.byteCount > MemoryTraffic.cacheShare
+        return max(isLarge ? 140 : 56, Self.cachedBytes / (16 * depth * E.elementType.byteCount)) / 14 * 14
     }
 
     /// How often the weights are read for all tiles.
