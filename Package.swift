@@ -92,7 +92,7 @@ let package = Package(
             swiftSettings: swiftSettings + (hasTIFF ? [.define("TIFF")] : [])),
         layer("DataParallel", ["MessagePassing", "NeuralNetwork", "TensorCore", "Threads"]),
         layer("Optimization", ["NeuralNetwork", "TensorCore"]),
-        layer("Checkpointing", ["Files", "MessagePassing", "TensorCore", "Threads", systemPackage]),
+        layer("Checkpointing", ["CVector", "Files", "MessagePassing", "TensorCore", "Threads", systemPackage]),
         layer("Drawing", []),
         layer(
             "Learning",

@@ -1,11 +1,11 @@
 /// Reflected checksums of 32 bits, eight bytes per round over eight tables ("slicing by 8", Kounavis and Berry 2005).
-struct ChecksumTables: @unchecked Sendable {
+package struct ChecksumTables: @unchecked Sendable {
     // @unchecked: the words are never written again.
     /// 8 × 256 words that are never freed.
     private let base: UnsafePointer<UInt32>
 
     /// Of iSCSI, ext4 and TensorFlow's files.
-    static let castagnoli = ChecksumTables(reflectedPolynomial: 0x82F6_3B78)
+    package static let castagnoli = ChecksumTables(reflectedPolynomial: 0x82F6_3B78)
     /// Of Ethernet, PNG and zip files.
     static let ethernet = ChecksumTables(reflectedPolynomial: 0xEDB8_8320)
 
@@ -24,7 +24,7 @@ struct ChecksumTables: @unchecked Sendable {
     }
 
     /// The state after `bytes`; it begins with all bits set, and a checksum is its complement.
-    func advance(_ state: UInt32, over bytes: UnsafeRawBufferPointer) -> UInt32 {
+    package func advance(_ state: UInt32, over bytes: UnsafeRawBufferPointer) -> UInt32 {
         guard let start = bytes.baseAddress else { return state }
         let table = base
         var crc = state

@@ -94,9 +94,7 @@ extension HostFacts {
     /// Of the host that this process is on.
     package static func ofThisHost(_ question: HostQuestion) throws -> HostFacts {
         var facts = HostFacts()
-        var checksum = CRC32C()
-        try WholeFile.bytes(of: "/proc/self/exe").withUnsafeBytes { checksum.add($0) }
-        facts.build = checksum.text
+        facts.build = try CRC32C(of: InputFile(path: "/proc/self/exe")).text
         let limits = ControlGroupLimits.ofThisProcess(), mask = CoreMask.ofThisProcess(limits)
         facts.cores = mask.cores.count
         facts.sockets = sockets(of: mask.cores)

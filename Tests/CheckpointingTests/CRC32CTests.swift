@@ -20,4 +20,16 @@ struct CRC32CTests {
             #expect(checksum == CRC32C.of(bytes))
         }
     }
+
+    /// Processors that have an instruction for it compute what the others do.
+    @Test func theInstructionAndTheTablesAgree() {
+        let bytes = (0..<4099).map { UInt8(truncatingIfNeeded: $0 &* 151 &+ $0 >> 8) }
+        for start in 0..<9 {
+            for count in [0, 1, 7, 8, 9, 15, 16, 4090] {
+                let part = bytes[start..<start + count]
+                let tables = part.withUnsafeBytes { ~ChecksumTables.castagnoli.advance(~0, over: $0) }
+                #expect(CRC32C.of(part).value == tables, "\(count) bytes from \(start)")
+            }
+        }
+    }
 }

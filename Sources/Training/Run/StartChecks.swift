@@ -21,9 +21,7 @@ package struct StartChecks {
     /// Refuses different builds of the program, naming the hosts. Collective.
     func verifyProgram() throws {
         let checksum = try communicator.agree(on: "reading the program") {
-            var checksum = CRC32C()
-            try WholeFile.bytes(of: "/proc/self/exe").withUnsafeBytes { checksum.add($0) }
-            return checksum.text
+            try CRC32C(of: InputFile(path: "/proc/self/exe")).text
         }
         let all = try communicator.allGather(checksum)
         guard let odd = Self.oddHosts(all, hosts) else { return }
