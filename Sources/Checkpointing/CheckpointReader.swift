@@ -85,45 +85,88 @@ package final class CheckpointReader {
             owners: manifest.shards.indices.map { $0 % communicator.size }, shards: opened)
     }
 
+    /// Where a tensor goes: memory for it is asked for when it is about to be filled, so that little is needed at a time.
+    package struct Place {
+        package let name: String
+        package let elementType: StoredElementType
+        package let shape: [Int]
+        let room: () -> NamedTensor
+        let take: (NamedTensor) -> Void
+
+        /// - Parameters:
+        ///   - room: memory of this type and shape.
+        ///   - take: is given that again, filled.
+        package init(
+            name: String, elementType: StoredElementType, shape: [Int], room: @escaping () -> NamedTensor,
+            take: @escaping (NamedTensor) -> Void
+        ) {
+            (self.name, self.elementType, self.shape) = (name, elementType, shape)
+            (self.room, self.take) = (room, take)
+        }
+
+        var byteCount: Int { shape.reduce(elementType.byteCount, *) }
+    }
+
     /// Fills the memory of `targets`, the same list on every rank, with the tensors of their names. Collective.
     ///
     /// The checkpoint must hold exactly these tensors, in these shapes and types; when `partially`, it may hold more.
     package func read(into targets: [NamedTensor], partially: Bool = false) throws {
+        try read(
+            into: targets.map { target in
+                Place(
+                    name: target.name, elementType: target.elementType, shape: target.shape, room: { target },
+                    take: { _ in })
+            }, partially: partially)
+    }
+
+    /// The same for places. Nothing is taken where a rank cannot read its tensors.
+    package func read(into places: [Place], partially: Bool = false) throws {
         let stored = Dictionary(uniqueKeysWithValues: manifest.tensors.map { ($0.name, $0) })
+        var own: [String: NamedTensor] = [:]
         try communicator.agree(on: "loading checkpoint \(directory.shown)") {
-            try compare(targets, with: stored, partially: partially)
-            for target in targets {
-                guard let file = shards[stored[target.name]!.shard] else { continue }
-                try file.read(into: target)
+            try compare(places, with: stored, partially: partially)
+            for place in places {
+                guard let file = shards[stored[place.name]!.shard] else { continue }
+                let room = place.room()
+                try file.read(into: room)
+                own[place.name] = room
             }
         }
-        let byOwner = Dictionary(grouping: targets) { owners[stored[$0.name]!.shard] }
-        for (owner, tensors) in byOwner.sorted(by: { $0.key < $1.key }) { try broadcast(tensors, from: owner) }
+        let byOwner = Dictionary(grouping: places) { owners[stored[$0.name]!.shard] }
+        for (owner, places) in byOwner.sorted(by: { $0.key < $1.key }) {
+            for group in Self.groups(places) {
+                let rooms = group.map { own.removeValue(forKey: $0.name) ?? $0.room() }
+                try broadcast(rooms, from: owner)
+                for (place, room) in zip(group, rooms) { place.take(room) }
+            }
+        }
     }
 
     /// At most so many bytes travel together: each broadcast takes its time, however little it brings.
     private static let groupBytes = 4 << 20
 
-    private func broadcast(_ tensors: [NamedTensor], from owner: Int) throws {
-        var group: [NamedTensor] = [], byteCount = 0
-        for tensor in tensors {
-            let own = tensor.withBytes(\.count)
-            if own >= Self.groupBytes {
-                try tensor.withMutableBytes { try communicator.broadcast($0, from: owner) }
+    /// What travels together, in order but for large tensors, which travel alone.
+    private static func groups(_ places: [Place]) -> [[Place]] {
+        var groups: [[Place]] = [], group: [Place] = [], byteCount = 0
+        for place in places {
+            if place.byteCount >= groupBytes {
+                groups.append([place])
                 continue
             }
-            if byteCount + own > Self.groupBytes {
-                try broadcastTogether(group, byteCount, from: owner)
+            if byteCount + place.byteCount > groupBytes {
+                groups.append(group)
                 (group, byteCount) = ([], 0)
             }
-            group.append(tensor)
-            byteCount += own
+            group.append(place)
+            byteCount += place.byteCount
         }
-        try broadcastTogether(group, byteCount, from: owner)
+        return group.isEmpty ? groups : groups + [group]
     }
 
-    private func broadcastTogether(_ group: [NamedTensor], _ byteCount: Int, from owner: Int) throws {
-        guard byteCount > 0 else { return }
+    private func broadcast(_ group: [NamedTensor], from owner: Int) throws {
+        let byteCount = group.reduce(0) { $0 + $1.byteCount }
+        guard communicator.size > 1, byteCount > 0 else { return }
+        if group.count == 1 { return try group[0].withMutableBytes { try communicator.broadcast($0, from: owner) } }
         var bytes: [UInt8] = []
         if communicator.rank == owner {
             bytes.reserveCapacity(byteCount)
@@ -152,22 +195,22 @@ package final class CheckpointReader {
     }
 
     private func compare(
-        _ targets: [NamedTensor], with stored: [String: CheckpointManifest.StoredTensor], partially: Bool
+        _ places: [Place], with stored: [String: CheckpointManifest.StoredTensor], partially: Bool
     ) throws {
         var differences: [String] = []
-        for target in targets {
-            guard let tensor = stored[target.name] else {
-                differences.append("\(target.name) is missing")
+        for place in places {
+            guard let tensor = stored[place.name] else {
+                differences.append("\(place.name) is missing")
                 continue
             }
-            if tensor.shape != target.shape || tensor.elementType != target.elementType {
+            if tensor.shape != place.shape || tensor.elementType != place.elementType {
                 differences.append(
-                    "\(target.name) is \(tensor.elementType.rawValue) \(tensor.shape) instead of "
-                        + "\(target.elementType.rawValue) \(target.shape)")
+                    "\(place.name) is \(tensor.elementType.rawValue) \(tensor.shape) instead of "
+                        + "\(place.elementType.rawValue) \(place.shape)")
             }
         }
         if !partially {
-            let wanted = Set(targets.map(\.name))
+            let wanted = Set(places.map(\.name))
             differences += manifest.tensors.filter { !wanted.contains($0.name) }.map { "\($0.name) has no place" }
         }
         guard differences.isEmpty else {

@@ -15,6 +15,13 @@ package struct StateDictionary {
 
         /// The elements in memory of their own.
         package func copy() -> Tensor { copies ? read() : read().copy() }
+
+        /// Where new elements are put before `take`: the model's own memory, or some whose contents are undefined where the
+        /// layout differs.
+        package func room() -> Tensor { copies ? Tensor(shape) : read() }
+
+        /// Makes the elements that were put into `room` the model's.
+        package func take(_ room: Tensor) { if copies { write(room) } else { room.markChanged() } }
     }
 
     package let entries: [Entry]

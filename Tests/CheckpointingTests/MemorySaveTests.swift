@@ -1,6 +1,7 @@
 import Checkpointing
 import Files
 import SystemPackage
+import TensorCore
 import TestSupport
 import Testing
 import Threads
@@ -121,6 +122,42 @@ struct MemorySaveTests {
                 SimulatedState.tensors(step: step).map { SavedTensor($0) }, facts: SimulatedState.facts(step: step))
             _ = try saver.finishSave()
         }
+    }
+
+    /// Reading needs memory for a rank's own part and for one message, not for a second state.
+    @Test func tensorsAreReadOneAfterAnother() throws {
+        let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(3), elements = 1_100_000
+        files.ranks = ranks
+        defer { files.ranks = nil }
+        let most = try ranks.run { world -> Int in
+            let saver = try CheckpointSaver(
+                runDirectory: Self.run, communicator: world, keep: 2, files: files, clock: ranks.clock)
+            let tensors = (0..<6).map { index in
+                let tensor = Tensor([elements])
+                tensor.fill(Float(index))
+                return SavedTensor(NamedTensor(name: "layer\(index)", tensor: tensor))
+            }
+            saver.beginSave(tensors, facts: SimulatedState.facts(step: 10))
+            _ = try saver.finishSave()
+            let found = try CheckpointReader.openNewest(
+                runDirectory: Self.run, communicator: world, files: files, clock: ranks.clock, report: { _ in })
+            let reader = try #require(found)
+            var open = 0, most = 0, wrong = 0
+            let places = (0..<6).map { index in
+                CheckpointReader.Place(name: "layer\(index)", elementType: .float32, shape: [elements]) {
+                    open += 1
+                    most = max(most, open)
+                    return NamedTensor(name: "layer\(index)", tensor: Tensor([elements]))
+                } take: {
+                    open -= 1
+                    if $0.floats?.allSatisfy({ $0 == Float(index) }) != true { wrong += 1 }
+                }
+            }
+            try reader.read(into: places)
+            #expect(open == 0 && wrong == 0)
+            return most
+        }
+        #expect(most == [2, 3, 3], "the first has given its own away before others' come")
     }
 
     @Test func aHostAloneKeepsItForItsProcesses() throws {

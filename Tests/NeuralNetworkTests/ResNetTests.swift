@@ -41,6 +41,19 @@ import Testing
         #expect(value.array == before)
     }
 
+    @Test func whatIsPutIntoTheRoomIsTaken() {
+        let kernel = randomTensor([4, 3, 3, 2], key: 1), before = kernel.array
+        let entry = StateDictionary.entry("w", of: kernel), room = entry.room()
+        room.copy(from: entry.read())
+        kernel.fill(0)
+        entry.take(room)
+        #expect(kernel.array == before)
+        let vector = randomTensor([5], key: 2), own = StateDictionary.entry("b", of: vector)
+        own.room().fill(3)
+        own.take(own.room())
+        #expect(vector.array == [3, 3, 3, 3, 3])
+    }
+
     @Test func startsAsPublished() {
         let state = ModelState(seed: 1)
         _ = ResNet(.resnet18, Scope(state))

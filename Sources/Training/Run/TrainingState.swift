@@ -30,16 +30,26 @@ struct TrainingState {
 
     /// Fills networks and optimisers from an open checkpoint. Collective.
     func load(_ reader: CheckpointReader) throws {
-        let entries = entries, counters = counters
-        // Vectors share the model's memory, kernels have their own, because files hold OIHW.
-        let tensors =
-            entries.map { NamedTensor(name: $0.name, tensor: $0.read()) }
-            + counters.map { NamedTensor(name: $0.name, scalar: Int64($0.value)) }
-        try reader.read(into: tensors, partially: optimizers.isEmpty)
-        for (entry, tensor) in zip(entries, tensors) { entry.write(tensor.tensor!) }
-        for (counter, tensor) in zip(counters, tensors.dropFirst(entries.count)) {
-            counter.write(Int(tensor.integers![0]))
+        // Vectors are read into the model's memory, kernels beside it, because files hold OIHW.
+        let tensors = entries.map { entry in
+            var tensor: Tensor?
+            return CheckpointReader.Place(name: entry.name, elementType: .float32, shape: entry.shape) {
+                let room = entry.room()
+                tensor = room
+                return NamedTensor(name: entry.name, tensor: room)
+            } take: { _ in
+                entry.take(tensor!)
+                tensor = nil
+            }
         }
+        let counts = counters.map { counter in
+            CheckpointReader.Place(name: counter.name, elementType: .int64, shape: []) {
+                NamedTensor(name: counter.name, scalar: Int64(counter.value))
+            } take: {
+                counter.write(Int($0.integers![0]))
+            }
+        }
+        try reader.read(into: tensors + counts, partially: optimizers.isEmpty)
     }
 
     /// All tensors with their names, for comparing replicas; in internal layout.
