@@ -46,10 +46,12 @@ extension InpaintingSettings: TaskDefinition {
         try InpaintingPictures(data, roots)
     }
 
-    package func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) -> InpaintingTask {
+    package func makeTask(
+        seed: Int, elementType: ElementType, facts: [String: String], isRestored: Bool
+    ) -> InpaintingTask {
         var settings = self
         settings.model.elementType = elementType
-        return InpaintingTask(settings, seed: UInt64(seed))
+        return InpaintingTask(settings, seed: UInt64(seed), isRestored: isRestored)
     }
 
     package var exportMaps: [ExportMap] {

@@ -31,17 +31,17 @@ package final class InpaintingTask: TrainingTask {
     ///   - places: where the penalty looks between real and completed pictures; by default drawn, keyed by the seed, the
     ///     update and the picture's place in it.
     package init(
-        _ settings: InpaintingSettings, seed: UInt64, engines: EngineList = .fastest, discountBase: Double? = nil,
-        places: PenaltyPlaces? = nil
+        _ settings: InpaintingSettings, seed: UInt64, isRestored: Bool = false, engines: EngineList = .fastest,
+        discountBase: Double? = nil, places: PenaltyPlaces? = nil
     ) {
         (self.settings, self.seed) = (settings, seed)
-        let model = settings.model
+        let model = settings.model, seedOfValues = isRestored ? nil : seed
         self.discountBase = discountBase ?? model.dialect.discountBase
         self.places = places ?? .drawn(seed: seed)
-        generator = Generator(model, seed: seed)
+        generator = Generator(model, seed: seedOfValues)
         critics =
             model.loss.hasCritics
-            ? Critics(channels: model.channels, side: settings.data.imageSize, seed: seed) : nil
+            ? Critics(channels: model.channels, side: settings.data.imageSize, seed: seedOfValues) : nil
         func optimizer(of state: ModelState) -> Adam { Adam(state.parameters, beta1: 0.5, beta2: 0.9) }
         var modules = [
             TrainedModule(name: "generator", state: generator.state, optimizer: optimizer(of: generator.state))

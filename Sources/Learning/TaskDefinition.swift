@@ -11,8 +11,10 @@ package protocol TaskDefinition<Task>: TaskSettings {
     func findPictures(_ roots: PictureRoots) throws -> Task.Pictures
     /// For a run of this seed, with maps of the given type in training.
     ///
-    /// - Parameter facts: what is known of its pictures (`facts(of:)`), or what a checkpoint says.
-    func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) throws -> Task
+    /// - Parameters:
+    ///   - facts: what is known of its pictures (`facts(of:)`), or what a checkpoint says.
+    ///   - isRestored: whether all values come from a checkpoint: then none are drawn.
+    func makeTask(seed: Int, elementType: ElementType, facts: [String: String], isRestored: Bool) throws -> Task
 
     /// How pixels become numbers; nil for a task that has a scale of its own.
     var pixelSettings: PixelSettings? { get }

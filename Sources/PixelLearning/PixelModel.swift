@@ -23,7 +23,8 @@ package final class PixelModel {
 
     package var encoder: ResNet { network.encoder }
 
-    package init(_ settings: PixelModelSettings, seed: UInt64) {
+    /// - Parameter seed: of the initial values; nil for a model that is filled by its maker.
+    package init(_ settings: PixelModelSettings, seed: UInt64?) {
         self.settings = settings
         let online = ModelState(seed: seed), momentum = ModelState(seed: nil)
         (self.online, self.momentum) = (online, momentum)
@@ -48,7 +49,7 @@ package final class PixelModel {
                 projection: settings.projectionChannels)
         let alone = ["value_transform", "predictor."]
         followed = online.parameters.filter { parameter in !alone.contains { parameter.name.hasPrefix($0) } }
-        restartMomentum()
+        if seed != nil { restartMomentum() }
     }
 
     /// Makes the momentum networks equal to the online ones.

@@ -8,8 +8,11 @@ import SystemPackage
 package import TensorCore
 
 extension PretrainingSettings: TaskDefinition {
-    package func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) throws -> PretrainingTask {
-        PretrainingTask(try prepared(seed: seed, elementType: elementType, facts: facts))
+    package func makeTask(
+        seed: Int, elementType: ElementType, facts: [String: String], isRestored: Bool
+    ) throws -> PretrainingTask {
+        PretrainingTask(
+            try prepared(seed: seed, elementType: elementType, facts: facts), isRestored: isRestored)
     }
 
     /// The backbone that was trained, which the published results use, and its moving average; with a pyramid all of the
@@ -51,9 +54,9 @@ package final class PretrainingTask: TrainingTask {
     private var collapse = CollapseWatch()
     private var overlap: OverlapWatch
 
-    package init(_ settings: PretrainingSettings, engines: EngineList = .fastest) {
+    package init(_ settings: PretrainingSettings, isRestored: Bool = false, engines: EngineList = .fastest) {
         self.settings = settings
-        model = PixelModel(settings.model, seed: settings.seed)
+        model = PixelModel(settings.model, seed: isRestored ? nil : settings.seed)
         let optimizer = LARS(
             model.online.parameters, momentum: settings.optimizer.momentum,
             weightDecay: settings.optimizer.weightDecay,

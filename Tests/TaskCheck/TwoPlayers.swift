@@ -61,7 +61,9 @@ struct PlayerSettings: TaskDefinition {
     let parameterCount = 112, activationBytesPerImage = 1000
     var exportMaps: [ExportMap] { [ExportMap(name: "painter", withoutPrefix: "painter.")] }
 
-    func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) -> TwoPlayers { TwoPlayers(self) }
+    func makeTask(seed: Int, elementType: ElementType, facts: [String: String], isRestored: Bool) -> TwoPlayers {
+        TwoPlayers(self)
+    }
 }
 
 /// A painter changes pictures, a judge tells painted ones from others; in turn, the judge twice for each of the other's.

@@ -10,11 +10,14 @@ extension DetectionSettings: TaskDefinition {
     package func findPictures(_ roots: PictureRoots) throws -> DetectionPictures { try DetectionPictures(self, roots) }
 
     /// With as many classes as the annotations have.
-    package func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) throws -> DetectionTask {
+    package func makeTask(
+        seed: Int, elementType: ElementType, facts: [String: String], isRestored: Bool
+    ) throws -> DetectionTask {
         var settings = self
         settings.model.elementType = elementType
         settings.pixels = try pixels.resolved(facts)
-        return DetectionTask(settings, categories: try [AnnotatedCategory](facts: facts), seed: UInt64(seed))
+        return DetectionTask(
+            settings, categories: try [AnnotatedCategory](facts: facts), seed: UInt64(seed), isRestored: isRestored)
     }
 
     package var exportMaps: [ExportMap] {
@@ -54,12 +57,13 @@ package final class DetectionTask: TrainingTask {
     private let tape = Tape()
 
     package init(
-        _ settings: DetectionSettings, categories: [AnnotatedCategory], seed: UInt64, engines: EngineList = .fastest
+        _ settings: DetectionSettings, categories: [AnnotatedCategory], seed: UInt64, isRestored: Bool = false,
+        engines: EngineList = .fastest
     ) {
         var settings = settings
         settings.model.classes = categories.count
         (self.settings, self.categories, self.seed) = (settings, categories, seed)
-        detector = Detector(settings.model, seed: seed)
+        detector = Detector(settings.model, seed: isRestored ? nil : seed)
         modules = [
             TrainedModule(
                 name: "detector", state: detector.state, optimizer: settings.optimizer.makeOptimizer(detector.trained))

@@ -9,11 +9,14 @@ package import TensorCore
 extension SegmentationSettings: TaskDefinition {
     package func findPictures(_ roots: PictureRoots) throws -> LabelledPictures { try LabelledPictures(self, roots) }
 
-    package func makeTask(seed: Int, elementType: ElementType, facts: [String: String]) throws -> SegmentationTask {
+    package func makeTask(
+        seed: Int, elementType: ElementType, facts: [String: String], isRestored: Bool
+    ) throws -> SegmentationTask {
         var settings = self
         settings.model.elementType = elementType
         settings.pixels = try pixels.resolved(facts)
-        return SegmentationTask(settings, classNames: try data.knownClassNames, seed: UInt64(seed))
+        return SegmentationTask(
+            settings, classNames: try data.knownClassNames, seed: UInt64(seed), isRestored: isRestored)
     }
 
     package var exportMaps: [ExportMap] {
@@ -51,10 +54,11 @@ package final class SegmentationTask: TrainingTask {
     private let tape = Tape()
 
     package init(
-        _ settings: SegmentationSettings, classNames: [String], seed: UInt64, engines: EngineList = .fastest
+        _ settings: SegmentationSettings, classNames: [String], seed: UInt64, isRestored: Bool = false,
+        engines: EngineList = .fastest
     ) {
         (self.settings, self.classNames, self.seed) = (settings, classNames, seed)
-        segmenter = Segmenter(settings.model, classes: classNames.count, seed: seed)
+        segmenter = Segmenter(settings.model, classes: classNames.count, seed: isRestored ? nil : seed)
         modules = [
             TrainedModule(
                 name: "segmenter", state: segmenter.state,

@@ -55,7 +55,7 @@ package final class RunEvaluation {
         let pictures = try definition.findPictures(roots)
         let known = try definition.facts(
             of: pictures, checkpoint: reader.manifest.facts.architecture, reader.communicator)
-        let task = try definition.makeTask(seed: seed, elementType: .float32, facts: known.facts)
+        let task = try definition.makeTask(seed: seed, elementType: .float32, facts: known.facts, isRestored: true)
         try TrainingState(task, withOptimizers: false).load(reader)
         return try task.makeEvaluator(pictures: pictures, communicator: reader.communicator)
     }

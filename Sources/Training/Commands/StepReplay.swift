@@ -47,7 +47,8 @@ private struct SavedUpdate {
         guard let elementType = ElementType(rawValue: facts.architecture[SavedStep.elementType] ?? "") else {
             throw TrainingError("\(reader.directory.shown) does not say what its maps were stored as")
         }
-        let task = try definition.makeTask(seed: seed, elementType: elementType, facts: facts.architecture)
+        let task = try definition.makeTask(
+            seed: seed, elementType: elementType, facts: facts.architecture, isRestored: true)
         try TrainingState(task).load(reader)
         let number = facts.counters[SavedStep.phase] ?? 0
         guard task.phases.indices.contains(number) else {

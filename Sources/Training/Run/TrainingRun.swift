@@ -85,7 +85,8 @@ package final class TrainingRun<Task: TrainingTask> {
         known.notes.forEach(reporter.note)
         let elementType = try configuration.precision.elementType(on: world)
         task = try timed(.networks) {
-            try definition.makeTask(seed: configuration.run.seed, elementType: elementType, facts: known.facts)
+            try definition.makeTask(
+                seed: configuration.run.seed, elementType: elementType, facts: known.facts, isRestored: newest != nil)
         }
         step = try TrainingStep(
             task, communicator: world, mode: threads.communication > 0 ? .overlapped : .inline,
