@@ -38,11 +38,20 @@ struct ShardExchange {
         let source = keeper == nil ? nil : attempt { try files.open(own.path) }
         var copies = wards.map { ward in Copy(shard: ward, file: attempt { try files.create(ward.path) }) }
         let sizes = (keeper == nil ? [] : [own.byteCount]) + wards.map(\.byteCount)
+        // Kept from piece to piece: fresh memory costs more than what is done with it.
+        let buffers = sizes.map { size in
+            UnsafeMutableRawBufferPointer.allocate(byteCount: min(size, Self.pieceBytes), alignment: 64)
+        }
+        defer { for buffer in buffers { buffer.deallocate() } }
         for start in stride(from: 0, to: sizes.max() ?? 0, by: Self.pieceBytes) {
-            let piece = Self.piece(start, of: own.byteCount)
-            let sent = source.flatMap { source in attempt { try source.bytes(piece) } }
-            try pass(sent ?? [UInt8](repeating: 0, count: piece.count), start, &copies, communicator) {
-                _ = attempt($0)
+            let pieces = zip(sizes, buffers).map { size, buffer in
+                UnsafeMutableRawBufferPointer(rebasing: buffer[..<Self.piece(start, of: size).count])
+            }
+            let sent = keeper == nil ? nil : pieces[0], received = pieces.suffix(wards.count)
+            if let source, let sent { _ = attempt { try source.read(into: sent, at: start) } }
+            try pass(sent, received, communicator)
+            for (index, bytes) in received.enumerated() where !bytes.isEmpty {
+                _ = attempt { try copies[index].append(UnsafeRawBufferPointer(bytes)) }
             }
         }
         for copy in copies { _ = attempt { try copy.finish() } }
@@ -52,21 +61,14 @@ struct ShardExchange {
         return failure
     }
 
+    /// Pieces of no bytes are of shards that have ended.
     private func pass(
-        _ sent: [UInt8], _ start: Int, _ copies: inout [Copy], _ communicator: any Collective,
-        _ attempt: (() throws -> Void) -> Void
+        _ sent: UnsafeMutableRawBufferPointer?, _ received: ArraySlice<UnsafeMutableRawBufferPointer>,
+        _ communicator: any Collective
     ) throws {
-        let receiver = keeper != nil && start < own.byteCount ? keeper : nil
-        let buffers = copies.map { copy in
-            UnsafeMutableRawBufferPointer.allocate(
-                byteCount: Self.piece(start, of: copy.shard.byteCount).count, alignment: 64)
-        }
-        defer { for buffer in buffers { buffer.deallocate() } }
-        let received = zip(buffers, copies).filter { !$0.0.isEmpty }.map { (bytes: $0.0, sender: $0.1.shard.rank) }
-        try sent.withUnsafeBytes { try communicator.pass($0, to: receiver, receiving: received) }
-        for (index, buffer) in buffers.enumerated() where !buffer.isEmpty {
-            attempt { try copies[index].append(UnsafeRawBufferPointer(buffer)) }
-        }
+        let coming = zip(received, wards).filter { !$0.0.isEmpty }.map { (bytes: $0.0, sender: $0.1.rank) }
+        let leaving = UnsafeRawBufferPointer(sent ?? UnsafeMutableRawBufferPointer(start: nil, count: 0))
+        try communicator.pass(leaving, to: leaving.isEmpty ? nil : keeper, receiving: coming)
     }
 
     private static func piece(_ start: Int, of byteCount: Int) -> Range<Int> {
