@@ -14,8 +14,12 @@ struct Job: Sendable {
     let environment: [String: String]
     /// The file in which the program notes its status when it ends its ranks.
     let ended: FilePath
+    /// The file in which it names hosts that have fallen silent.
+    let silent: FilePath
     /// Whether its ranks have begun a run, so that there may be something to save.
     let hasBegun: @Sendable () -> Bool
+    /// Called when something tells that it is about to end, which may be called off again.
+    let mayEnd: @Sendable () -> Void
     let say: @Sendable (String) -> Void
 
     /// Seconds that mpirun has after its ranks have ended, and after SIGTERM. Its daemons end by themselves once it is gone.
@@ -33,7 +37,7 @@ struct Job: Sendable {
     /// Runs it to its end; signals that ask the launcher to stop are handed on meanwhile. A job that has not begun its run
     /// is ended by them: mpirun would take them before it has ranks, and lose them.
     func run() async throws -> Ending {
-        try FileSystem.remove(ended)
+        for file in [ended, silent] { try FileSystem.remove(file) }
         var options = PlatformOptions()
         options.createSession = true
         let guarding = Mutex<Task<Watch, Never>?>(nil)
@@ -72,6 +76,8 @@ struct Job: Sendable {
 
     /// What was seen and done while it ran.
     private struct Watch {
+        /// Whether a signal was handed on.
+        var hasAsked = false
         /// Whether a signal ended it before it had begun.
         var isCalledOff = false
         var renews = false
@@ -81,30 +87,14 @@ struct Job: Sendable {
 
     /// Hands signals on, and ends an mpirun that waits for a host that is gone.
     private func watch(_ session: pid_t) async -> Watch {
-        var seen = Watch(), hasAsked = false, terminated: Double?, impatience: Double?
+        var seen = Watch(), terminated: Double?, impatience: Double?, signs = 0, looks = 0
         while await Self.sleep(0.1) {
             let now = SystemClock().monotonic
-            if let signal = StopSignals.asked, !hasAsked {
-                hasAsked = true
-                seen.isCalledOff = !hasBegun()
-                say(
-                    seen.isCalledOff
-                        ? "\(signal): the job is ended before its first step: nothing is lost"
-                        : "\(signal): the run saves and stops; once more ends it at once")
-                // mpirun hands SIGUSR1 on to all ranks; of SIGTERM it leaves them one second.
-                if !seen.isCalledOff { Glibc.kill(session, SIGUSR1) }
-            }
-            // A run that has not begun takes all hosts in by itself, or is asked once it has.
-            if StopSignals.asksForRenewal, !hasAsked, !seen.renews, hasBegun() {
-                seen.renews = true
-                say("SIGUSR2: the run saves, and starts anew on all hosts that can take part")
-                Glibc.kill(session, SIGUSR1)
-            }
-            if seen.isCalledOff, terminated == nil {
-                terminated = now
-                Glibc.kill(session, SIGTERM)
-            }
-            if StopSignals.insists, terminated == nil {
+            looks += 1
+            // A network file system remembers for long that there were no notes.
+            if looks.isMultiple(of: 10) { lookAnew() }
+            heedSignals(session, &seen)
+            if seen.isCalledOff || StopSignals.insists, terminated == nil {
                 terminated = now
                 Glibc.kill(session, SIGTERM)
             }
@@ -112,6 +102,10 @@ struct Job: Sendable {
                 impatience = now + Self.patience.ranksEnded
                 seen.ranksEnded = SystemClock().wall
             }
+            // Each is news once, and again where a host was heard meanwhile.
+            let signsNow = [seen.renews, impatience != nil, FileSystem.holds(silent, byteCount: 1)].count { $0 }
+            if signsNow > signs { mayEnd() }
+            signs = signsNow
             if let terminated, now - terminated > Self.patience.terminated { Self.kill(session: session) }
             if let impatience, now > impatience {
                 say("the ranks have ended, but mpirun waits for a host that is gone: it is killed")
@@ -120,6 +114,30 @@ struct Job: Sendable {
             }
         }
         return seen
+    }
+
+    private func lookAnew() {
+        let folder = FileSystem.parent(of: ended)
+        for directory in [FileSystem.parent(of: folder), folder] { FileSystem.lookAnew(at: directory) }
+    }
+
+    private func heedSignals(_ session: pid_t, _ seen: inout Watch) {
+        if let signal = StopSignals.asked, !seen.hasAsked {
+            seen.hasAsked = true
+            seen.isCalledOff = !hasBegun()
+            say(
+                seen.isCalledOff
+                    ? "\(signal): the job is ended before its first step: nothing is lost"
+                    : "\(signal): the run saves and stops; once more ends it at once")
+            // mpirun hands SIGUSR1 on to all ranks; of SIGTERM it leaves them one second.
+            if !seen.isCalledOff { Glibc.kill(session, SIGUSR1) }
+        }
+        // A run that has not begun takes all hosts in by itself, or is asked once it has.
+        if StopSignals.asksForRenewal, !seen.hasAsked, !seen.renews, hasBegun() {
+            seen.renews = true
+            say("SIGUSR2: the run saves, and starts anew on all hosts that can take part")
+            Glibc.kill(session, SIGUSR1)
+        }
     }
 
     /// Whether the time passed; not so where this task was cancelled.

@@ -29,12 +29,13 @@ package final class Launcher: Sendable {
         }
     }
 
-    private let options: Options
-    private let configuration: RunConfiguration
-    private let arguments: [String]
-    private let directory: FilePath
-    private let log = LauncherLog()
-    private let clock = SystemClock()
+    let options: Options
+    let configuration: RunConfiguration
+    let arguments: [String]
+    let directory: FilePath
+    let log = LauncherLog()
+    let clock = SystemClock()
+    let early = EarlyLook()
 
     /// Begins to listen to signals; to be called on the main thread, before any other is there.
     ///
@@ -68,11 +69,15 @@ package final class Launcher: Sendable {
             thisHost: Environment.hostName)
         if options.isDryRun { return try await dryRun(hosts, asking) }
         var last = Preflight([]), policy = RestartPolicy(options.restart), mark = try RunSight.mark(of: directory),
-            starts = 0, fault: Recovery.Fault?
+            starts = 0, fault: Recovery.Fault?, lost: Set<String> = []
         while true {
             StopSignals.forgetRenewal()
             let preflight = try await look(
-                hosts, asking, &mark, newestStep: policy.newestStep, after: last, isUrgent: fault != nil)
+                hosts, asking, &mark, newestStep: policy.newestStep,
+                AnswerPatience(
+                    isUrgent: fault != nil, unanswered: Set(last.missing.map(\.host.name)), lost: lost))
+            // Once they were not there they are as others that were not.
+            lost = []
             if StopSignals.asked != nil { return stoppedExitStatus }
             for note in preflight.memoryNotes(since: last) { log.say(note) }
             last = preflight
@@ -85,9 +90,14 @@ package final class Launcher: Sendable {
             case .start:
                 starts += 1
                 if policy.restarts > 0 { log.say("restart \(policy.restarts) of \(options.restart.restarts)") }
-                let end = try await start(preflight, asking, question(mark), number: starts, view.run, after: fault)
+                let end = try await start(
+                    preflight, asking, question(mark), number: starts, view.run, after: fault
+                ) { [self, hosts, question = question(mark), newestStep = policy.newestStep] isNeeded in
+                    await lookEarly(source, hosts, asking, question, newestStep, preflight, isNeeded)
+                }
                 if StopSignals.asked != nil, end.status != 0 { return end.status }
                 hosts = await list(source, before: hosts)
+                lost = silentHosts
                 fault = end.fault ?? fault
                 if end.isRenewal {
                     policy.renewed(time: clock.monotonic)
@@ -114,14 +124,11 @@ package final class Launcher: Sendable {
         }
     }
 
-    /// Asks all hosts. The first time the run's directory is made here, and marked for them.
-    ///
-    /// - Parameters:
-    ///   - last: what the last look found.
-    ///   - isUrgent: whether a run stands still that has trained.
+    /// Asks all hosts, unless that was done while the last job ended. The first time the run's directory is made here, and
+    /// marked for them.
     private func look(
         _ hosts: [ListedHost], _ asking: PreflightCommand, _ mark: inout String?, newestStep: Int,
-        after last: Preflight, isUrgent: Bool
+        _ patience: AnswerPatience
     ) async throws -> Preflight {
         let isFirst = mark == nil
         if isFirst {
@@ -133,13 +140,41 @@ package final class Launcher: Sendable {
         }
         let sight = RunSight(directory, mark: mark)
         // Where it is not even here, the policy waits for it.
-        let preflight = await asking.ask(
-            hosts, question(sight.place == .there ? mark : nil), newestStep: max(newestStep, sight.newestStep),
-            isUrgent: isUrgent, silent: Set(last.missing.map(\.host.name)))
+        let own = question(sight.place == .there ? mark : nil)
+        let known = await early.answers(of: hosts, now: clock.monotonic)
+        let preflight: Preflight
+        if let known, sight.place == .there {
+            preflight = known
+        } else {
+            preflight = await asking.ask(
+                hosts, own, newestStep: max(newestStep, sight.newestStep), patience: patience)
+        }
         if isFirst { sayWhereItBegins(sight.newestStep, preflight.memoryStep) }
         for reason in preflight.reasons { log.sayOnce(reason) }
         for note in preflight.clockNotes(now: clock.wall) { log.note(note) }
         return preflight
+    }
+
+    /// Asks all hosts while a job is still ending.
+    private func lookEarly(
+        _ source: HostSource, _ before: [ListedHost], _ asking: PreflightCommand, _ question: HostQuestion,
+        _ newestStep: Int, _ last: Preflight, _ isNeeded: @escaping EarlyLook.Need
+    ) async -> EarlyLook.Answers {
+        // A list that cannot be read is told of once the job has ended.
+        let hosts = (try? await source.hosts()) ?? before
+        let patience = AnswerPatience(
+            isUrgent: true, unanswered: Set(last.missing.map(\.host.name)), lost: silentHosts)
+        let newest = max(newestStep, RunSight(directory, mark: question.mark).newestStep)
+        return EarlyLook.Answers(
+            hosts: hosts,
+            preflight: await asking.ask(hosts, question, newestStep: newest, patience: patience, isNeeded: isNeeded))
+    }
+
+    /// Hosts that have fallen silent in the job, as its ranks have noted.
+    private var silentHosts: Set<String> {
+        // Most jobs leave no such file.
+        let text = (try? WholeFile.text(of: RunDirectory(directory).silentHosts, limit: 1 << 20)) ?? ""
+        return Set(text.split(whereSeparator: \.isWhitespace).map(String.init))
     }
 
     private func sayWhereItBegins(_ onDisk: Int, _ inMemory: Int) {
@@ -152,7 +187,7 @@ package final class Launcher: Sendable {
     }
 
     /// - Parameter mark: of the run's directory; nil where nobody shall look for it.
-    private func question(_ mark: String?) -> HostQuestion {
+    func question(_ mark: String?) -> HostQuestion {
         HostQuestion(
             runDirectory: mark == nil ? nil : directory, mark: mark,
             memory: configuration.checkpoint.memorySeconds == 0 ? nil : configuration.checkpoint.memoryDirectory,
@@ -166,7 +201,7 @@ package final class Launcher: Sendable {
             ready: preflight.ready.map(\.host.name), listed: listed, lackOfAll: preflight.lackOfAll?.description)
     }
 
-    private func plan(_ preflight: Preflight) throws -> JobPlan {
+    func plan(_ preflight: Preflight) throws -> JobPlan {
         let kept = try configuration.microBatchesKept()
         let plan = try JobPlan(ready: preflight.ready, perHost: options.ranksPerHost) {
             try BatchPlan.mostRanks(configuration, available: $0, microBatches: kept)
@@ -178,7 +213,7 @@ package final class Launcher: Sendable {
     }
 
     /// - Parameter isBegun: a run with a checkpoint, which the program then never begins anew either.
-    private func words(_ plan: JobPlan, hostFile: FilePath, _ asking: PreflightCommand, isBegun: Bool) -> [String] {
+    func words(_ plan: JobPlan, hostFile: FilePath, _ asking: PreflightCommand, isBegun: Bool) -> [String] {
         plan.words(
             JobPlan.Line(
                 hostFile: hostFile, agent: asking.agent, interface: options.interface,
@@ -189,7 +224,7 @@ package final class Launcher: Sendable {
 
     /// Prints the line for the hosts that answer; looks at nothing but them, and makes nothing.
     private func dryRun(_ hosts: [ListedHost], _ asking: PreflightCommand) async throws -> Int32 {
-        let preflight = await asking.ask(hosts, HostQuestion(), newestStep: 0, isUrgent: false)
+        let preflight = await asking.ask(hosts, HostQuestion(), newestStep: 0)
         for reason in preflight.reasons { log.say(reason) }
         if preflight.ready.isEmpty || !preflight.missing.isEmpty && options.restart.restarts == 0 {
             return leave(
@@ -201,74 +236,6 @@ package final class Launcher: Sendable {
             words(try plan(preflight), hostFile: file, asking, isBegun: false).map(Command.quoted).joined(
                 separator: " "))
         return 0
-    }
-
-    // MARK: A job
-
-    private func start(
-        _ preflight: Preflight, _ asking: PreflightCommand, _ question: HostQuestion, number: Int, _ before: RunSight,
-        after fault: Recovery.Fault?
-    ) async throws -> JobEnd {
-        let plan = try plan(preflight), missing = preflight.missing.count
-        // Kept with the run: temporary folders are cleared of what has aged.
-        let hostFile = RunSight.folder(directory).appending("hosts")
-        try WholeFile.write(plan.hostFile, to: hostFile)
-        log.note(
-            "start \(number) on \(plan.summary)\(plan.isBySocket ? ", one rank a socket" : ""), from step "
-                + "\(max(before.newestStep, preflight.memoryStep))")
-        for line in preflight.ready.compactMap(\.equipment) { log.note(line) }
-        log.forget()
-        if missing > 0 { log.say("going on without \(missing) of \(preflight.findings.count) hosts") }
-        let files = RunDirectory(directory), glance = MetricsGlance(files.metrics), begin = clock.monotonic
-        let job = Job(
-            words: words(
-                plan, hostFile: hostFile, asking,
-                isBegun: before.newestStep > 0 && configuration.checkpoint.resume == .auto),
-            environment: Environment.forMPI,
-            ended: files.watchdog.appending("ended"),
-            hasBegun: { MetricsGlance(files.metrics).since(glance).start != nil },
-            say: { [log] in log.say($0) })
-        let returning = Task { [log] in await asking.sayWhoReturns(preflight.missing, question) { log.say($0) } }
-        let seen = Watermark(before.newestStep), directory = directory
-        let watching = Task { await seen.watch(directory, question.mark) }
-        let telling = Task { await tell(of: fault, files.history) }
-        let ending = try await job.run(), status = ending.status, ended = clock.wall
-        RunEvent.noteEnd(of: files, status: status)
-        for task in [returning, watching, telling] { task.cancel() }
-        let done = MetricsGlance(files.metrics).since(glance)
-        var end = JobEnd(
-            status: status, began: done.start != nil, lastStep: done.lastStep, newestStep: seen.step,
-            seconds: clock.monotonic - begin, isRenewal: ending.isRenewal)
-        if let step = done.lastStep, let time = done.lastTime {
-            end.fault = Recovery.Fault(lastSign: time, lastStep: step, noticed: ending.noticed, ended: ended)
-        }
-        if status != 0 && status != stoppedExitStatus { log.say("the job ended with status \(status): \(end.meaning)") }
-        log.note(cost(end, plan, before, number))
-        return end
-    }
-
-    /// Says what a fault has cost once the run is back, and does nothing where there was none; until the task is cancelled.
-    private func tell(of fault: Recovery.Fault?, _ history: FilePath) async {
-        guard let fault else { return }
-        let started = clock.wall, known = (try? RunEvent.read(history).count) ?? 0
-        while true {
-            do { try await Task.sleep(for: .milliseconds(250)) } catch { return }
-            // A history that is out of sight is looked at again.
-            guard let events = try? RunEvent.read(history),
-                let recovery = Recovery(after: fault, started: started, history: events, known: known)
-            else { continue }
-            return log.say(recovery.text)
-        }
-    }
-
-    /// What a start was worth.
-    private func cost(_ end: JobEnd, _ plan: JobPlan, _ before: RunSight, _ number: Int) -> String {
-        let hostHours = end.seconds * Double(plan.hosts.count) / 3600
-        let newest = RunSight(directory, mark: nil).newestStep
-        let steps = end.lastStep.map { "trained to step \($0)" } ?? "no step trained"
-        return "start \(number) ended with status \(end.status) after \(TimeText.duration(end.seconds)), "
-            + "\((hostHours * 100).rounded() / 100) host hours: \(steps) from step \(before.newestStep); the newest "
-            + "checkpoint on disk is step \(newest)"
     }
 
     private func leave(_ status: Int32, _ reason: String) -> Int32 {

@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import MessagePassing
 package import SystemPackage
 
 /// Asks the hosts of a list, all at once, whether they can take part.
@@ -12,9 +13,10 @@ package struct PreflightCommand: Sendable {
     }
 
     static let noDaemon = "pixpro: no daemon", noProgram = "pixpro: no program"
-    /// How long a host may take, in seconds; where a run waits for the answers; and there a host that gave none before. How
-    /// many are asked at once.
-    static let patience = 20.0, urgentPatience = 5.0, shortPatience = 2.0, atOnce = 64
+    /// How many hosts are asked at once.
+    static let atOnce = 64
+    /// Seconds between two looks at whether hosts that fell silent are still waited for.
+    private static let tick = 0.02
 
     let way: Way
     let program: FilePath
@@ -45,7 +47,7 @@ package struct PreflightCommand: Sendable {
         do {
             while !hosts.isEmpty {
                 try await Task.sleep(for: .seconds(secondsBetweenLooks))
-                let back = await ask(hosts, question, newestStep: 0, isUrgent: false).ready.map(\.host)
+                let back = await ask(hosts, question, newestStep: 0).ready.map(\.host)
                 try Task.checkCancellation()
                 for host in back {
                     say(
@@ -59,36 +61,83 @@ package struct PreflightCommand: Sendable {
         }
     }
 
+    /// Asks hosts, and waits for each as long as `patience` says.
+    ///
     /// - Parameters:
-    ///   - isUrgent: whether a run waits that could go on with those who answer soon: the others come in at a later start.
-    ///   - silent: names of hosts that did not answer the last time.
+    ///   - newestStep: of the checkpoints that the launcher sees.
+    ///   - isNeeded: whether anybody waits for the answers yet.
     package func ask(
-        _ hosts: [ListedHost], _ question: HostQuestion, newestStep: Int, isUrgent: Bool, silent: Set<String> = []
+        _ hosts: [ListedHost], _ question: HostQuestion, newestStep: Int,
+        patience: AnswerPatience = AnswerPatience(isUrgent: false),
+        isNeeded: @escaping @Sendable () -> Bool = { true }
     ) async -> Preflight {
-        func patience(_ host: ListedHost) -> Double {
-            isUrgent ? silent.contains(host.name) ? Self.shortPatience : Self.urgentPatience : Self.patience
-        }
+        let begin = ContinuousClock.now
+        @Sendable func elapsed() -> Double { (ContinuousClock.now - begin).inSeconds }
         let down = if case .slurm = way { await Self.downInSlurm(hosts) } else { [String: String]() }
-        let findings = await withTaskGroup(of: [(Int, Preflight.Finding)].self) { group in
+        let all = Array(hosts.enumerated())
+        func isLost(_ host: ListedHost) -> Bool { patience.isLost(host.name) }
+        let lost = all.filter { isLost($1) }, others = all.filter { !isLost($1) }
+        let found = await withTaskGroup(of: Part.self) { group in
+            group.addTask { .others(await findings(others, question, newestStep, patience, down)) }
+            group.addTask { .lost(await findings(lost, question, newestStep, patience, down)) }
+            var found: [Numbered] = []
+            while let part = await group.next() {
+                switch part {
+                case .others(let findings):
+                    found += findings
+                    let took = others.isEmpty ? nil : elapsed()
+                    group.addTask {
+                        while !Task.isCancelled,
+                            !patience.isOver(elapsed: elapsed(), others: took, isNeeded: isNeeded())
+                        {
+                            // Cancelled: all have answered.
+                            try? await Task.sleep(for: .seconds(Self.tick))
+                        }
+                        return .waitingIsOver
+                    }
+                case .lost(let findings): found += findings
+                case .waitingIsOver: group.cancelAll()
+                }
+                if found.count == hosts.count { group.cancelAll() }
+            }
+            return found
+        }
+        return Preflight(found.sorted { $0.number < $1.number }.map(\.finding))
+    }
+
+    private typealias Numbered = (number: Int, finding: Preflight.Finding)
+
+    private enum Part: Sendable {
+        case others([Numbered])
+        case lost([Numbered])
+        case waitingIsOver
+    }
+
+    /// What is found on hosts, which come with their numbers. Where the task is cancelled those that have not answered yet do
+    /// not.
+    private func findings(
+        _ hosts: [(offset: Int, element: ListedHost)], _ question: HostQuestion, _ newestStep: Int,
+        _ patience: AnswerPatience, _ down: [String: String]
+    ) async -> [Numbered] {
+        await withTaskGroup(of: [Numbered].self) { group in
             for first in 0..<min(Self.atOnce, hosts.count) {
                 group.addTask {
-                    var done: [(Int, Preflight.Finding)] = []
-                    for index in stride(from: first, to: hosts.count, by: Self.atOnce) {
-                        let host = hosts[index]
+                    var done: [Numbered] = []
+                    for place in stride(from: first, to: hosts.count, by: Self.atOnce) {
+                        let (number, host) = hosts[place]
                         let finding =
                             if let state = down[host.name] {
                                 Preflight.Finding(host: host, facts: nil, lacks: [.answer("Slurm says \(state)")])
                             } else {
-                                await ask(host, question, newestStep: newestStep, patience(host))
+                                await ask(host, question, newestStep: newestStep, patience.seconds(host.name))
                             }
-                        done.append((index, finding))
+                        done.append((number, finding))
                     }
                     return done
                 }
             }
             return await group.reduce(into: []) { $0 += $1 }
         }
-        return Preflight(findings.sorted { $0.0 < $1.0 }.map(\.1))
     }
 
     private func ask(
@@ -106,6 +155,10 @@ package struct PreflightCommand: Sendable {
             }
         let answer = await Command.run(words, seconds: patience)
         let isWhole = HostFacts(lines: answer.output) != nil
+        if Task.isCancelled, !isWhole {
+            let reason = "it fell silent while the job ran, and the others have answered"
+            return Preflight.Finding(host: host, facts: nil, lacks: [.answer(reason)])
+        }
         if case .slurm = way, !isHere, !isWhole, !answer.output.contains("pixpro: ") {
             // Slurm vouches for its nodes; an old one has no steps beside others.
             return Preflight.Finding(host: host, facts: nil, lacks: [])
@@ -136,7 +189,7 @@ package struct PreflightCommand: Sendable {
     private static func downInSlurm(_ hosts: [ListedHost]) async -> [String: String] {
         let names = hosts.map(\.name).joined(separator: ",")
         let answer = await Command.run(
-            ["sinfo", "--noheader", "--Node", "--nodes", names, "--format", "%N %T"], seconds: patience)
+            ["sinfo", "--noheader", "--Node", "--nodes", names, "--format", "%N %T"], seconds: AnswerPatience.usual)
         var down: [String: String] = [:]
         for line in answer.output.split(separator: "\n") {
             let words = line.split(separator: " ")

@@ -247,6 +247,35 @@ import Testing
         }
     }
 
+    /// As soon as a host falls silent all are asked, so that nobody waits for them, nor for it, once the job has ended.
+    @Test func hostsAreAskedWhileTheJobEnds() throws {
+        let mpirun = """
+            ((start < 2)) || { cp $2 $run/../used; exit 0; }
+            began; trained 1; mkdir -p $run/watchdog; touch $run/../lost; echo node2 >$run/watchdog/silent
+            sleep 3; date +%s%N >$run/../ended; exit 79
+            """
+        let agent = """
+            folder=${0%/bin*}
+            [[ $host != node2 || ! -e $folder/lost ]] || exec sleep 60
+            date +%s%N >>$folder/asked-$host; exec sh -c "$command"
+            """
+        try stage(mpirun: mpirun, agent: agent) { stage in
+            let result = try stage.launch(["--restart", "1"], hosts: "node1 slots=1\nnode2 slots=1\n")
+            func text(_ name: String) throws -> String {
+                try String(contentsOfFile: stage.folder + "/" + name, encoding: .utf8)
+            }
+            #expect(result.status == 0 && stage.starts == 2, "\(result)")
+            #expect(try text("used") == "node1 slots=1\n")
+            #expect(
+                result.errorOutput.contains("host node2 does not answer: it fell silent while the job ran"),
+                "\(result)")
+            let asked = try text("asked-node1").split(separator: "\n")
+            #expect(asked.count == 2, "not once more after the end: \(result)")
+            #expect(try #require(Int(asked[1])) < #require(Int(text("ended").dropLast())))
+            #expect(!FileManager.default.fileExists(atPath: stage.run + "/watchdog/silent"))
+        }
+    }
+
     @Test func aSignalWhileNobodyAnswersLeavesAtOnce() throws {
         try stage(mpirun: "exit 0", agent: "exit 255") { stage in
             let (result, _) = try whileRunning { wait in

@@ -134,6 +134,20 @@ import Testing
         #expect(table.longestSilence == 3)
     }
 
+    /// Launchers ask all hosts as soon as one falls silent, which one with a rank that is heard has not.
+    @Test func aHostFallsSilentWithAllOfItsRanks() {
+        let start = ContinuousClock.now
+        var table = RankTable(hosts: ["node0", "node1", "node1", "node2"], now: start)
+        for rank in 0...3 { table.heard(beat(rank, number: 1, call: ""), now: start) }
+        #expect(table.silentHosts(now: start + .seconds(1)).isEmpty)
+        for rank in 0...1 { table.heard(beat(rank, number: 1, call: ""), now: start + .seconds(3)) }
+        #expect(table.silentHosts(now: start + .milliseconds(3500)) == ["node2"])
+        #expect(table.alarm(WatchdogLimits(), now: start + .milliseconds(3500)) == nil, "before the job ends for it")
+        table.heard(beat(3, number: 1, call: ""), now: start + .seconds(4))
+        #expect(table.silentHosts(now: start + .seconds(4)).isEmpty, "it is heard again")
+        #expect(table.silentHosts(now: start + .seconds(9)) == ["node0", "node1", "node2"])
+    }
+
     @Test func aSuspendedJobIsForgiven() {
         let start = ContinuousClock.now, later = start + .seconds(100)
         var table = RankTable(hosts: ["node0", "node1"], now: start)

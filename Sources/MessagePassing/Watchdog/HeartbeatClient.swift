@@ -73,6 +73,11 @@ package final class HeartbeatClient: @unchecked Sendable {
         closedAt? += gap
     }
 
+    /// Whether rank zero has not been heard for a while, though nobody hung up.
+    func isRootSilent(now: ContinuousClock.Instant) -> Bool {
+        closedAt == nil && (now - lastHeard).inSeconds > RankTable.noticeableSilence
+    }
+
     func sayFarewell() { socket.send("farewell") }
 
     /// Why this rank must end without being told, or nil.

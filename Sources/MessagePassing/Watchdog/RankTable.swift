@@ -84,6 +84,15 @@ package struct RankTable {
         return nil
     }
 
+    /// Hosts of which no rank has been heard for a while: should they stay silent, the job will end for them.
+    package func silentHosts(now: ContinuousClock.Instant) -> [String] {
+        func isSilent(_ row: Row) -> Bool { (now - row.lastHeard).inSeconds > Self.noticeableSilence }
+        let missed = rows.filter { $0.isConnected && !$0.hasFinished && $0.closed == nil && isSilent($0) }
+        guard !missed.isEmpty else { return [] }
+        let heard = Set(rows.filter { !$0.hasFinished && !isSilent($0) }.map(\.host))
+        return Set(missed.map(\.host)).subtracting(heard).sorted()
+    }
+
     /// Whether the rank is in a collective that a rank has not come to yet whose own limit is not exceeded: rank zero
     /// alone trains probes, for example, while the others wait for it.
     private func waitsForWorkingRank(_ heartbeat: Heartbeat) -> Bool {

@@ -31,6 +31,7 @@ package final class Watchdog: Sendable {
     private let state: Mutex<State>
     private let program: String
     private let hasEnded = Atomic(false)
+    private let silence = SilenceNote()
 
     /// Seconds between two looks.
     private static let tick = 0.1
@@ -157,6 +158,7 @@ package final class Watchdog: Sendable {
                 continue
             }
             if let order { end(report: order) }
+            noteSilence(server, client, now)
             guard let alarm = alarm(own, server, client, now) else {
                 suspected = nil
                 continue
@@ -185,6 +187,16 @@ package final class Watchdog: Sendable {
         state.withLock { $0.progress += gap }
         server?.forgive(gap)
         client?.forgive(gap)
+    }
+
+    /// Launchers ask the hosts before the job has ended.
+    private func noteSilence(
+        _ server: HeartbeatServer?, _ client: HeartbeatClient?, _ now: ContinuousClock.Instant
+    ) {
+        let (reports, root) = state.withLock { ($0.reports, $0.hostOfRoot) }
+        guard let reports else { return }
+        let isRootSilent = client?.isRootSilent(now: now) ?? false
+        silence.tell(server?.table.silentHosts(now: now) ?? (isRootSilent ? [root] : []), in: reports)
     }
 
     private func alarm(

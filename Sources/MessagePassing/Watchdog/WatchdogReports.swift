@@ -40,6 +40,17 @@ struct WatchdogReports: Sendable {
         try file.finish()
     }
 
+    /// Keeps the file `silent` for a launcher, which removes it before a start: hosts that have fallen silent, one a line. There
+    /// is none where all are heard.
+    func note(silent hosts: [String]) throws {
+        let path = directory.appending("silent")
+        guard !hosts.isEmpty else { return try FileSystem.remove(path) }
+        try FileSystem.makeDirectories(directory)
+        let file = try OutputFile(path: path)
+        try file.append(Array(hosts.map { $0 + "\n" }.joined().utf8))
+        try file.finish()
+    }
+
     /// Does `work` on a thread of its own, for at most `seconds`: the file system may be what hangs. Returns why it could
     /// not be done; nil where it was.
     static func attempt(seconds: Double, _ work: @escaping @Sendable () throws -> Void) -> String? {
