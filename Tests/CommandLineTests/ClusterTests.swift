@@ -119,6 +119,25 @@ import Testing
 
         """
 
+    /// A rank that waits yields to those of other hosts too.
+    @Test(
+        .enabled(
+            if: isAllowed && access("/sys/fs/cgroup/cpu", W_OK) == 0,
+            "needs network namespaces, and control groups of version 1 that can be made"))
+    func hostsTakeTurnsAsOneGroup() throws {
+        try SmallRun.with { run in
+            let result = try onTwoHosts(
+                #"""
+                for node in node1 node2; do
+                    cluster/host exec $node awk -F: '$2 ~ /(^|,)cpu(,|$)/ { print $3 }' /proc/self/cgroup
+                done
+                """#, run)
+            let groups = result.output.split(separator: "\n")
+            #expect(groups.count == 2 && groups[0] == groups[1], "\(result)")
+            #expect(groups.first?.contains("/pixpro-cluster-") == true, "\(result)")
+        }
+    }
+
     @Test(.enabled(if: isAllowed, "this system allows no network namespaces"))
     func hostsThatDifferOrAreNotThereAreRefused() throws {
         try SmallRun.with { run in
