@@ -7,8 +7,11 @@ package struct AnswerPatience: Sendable {
     /// Names, as the job knows them, of hosts that fell silent while it ran.
     package var lost: Set<String>
 
-    /// Seconds that a host may take; where a run waits for the answers; and there a host that gave none before.
-    static let usual = 20.0, urgent = 5.0, short = 2.0
+    /// Seconds that a host may take where a run waits for the answers.
+    package var urgent = 5.0
+
+    /// Seconds that a host may take otherwise; and where a run waits, one that gave no answer before.
+    static let usual = 20.0, short = 2.0
     /// Seconds that a lost host has beyond the others, and its share of the time that they took.
     static let grace = 0.3, graceShare = 0.5
 
@@ -18,7 +21,7 @@ package struct AnswerPatience: Sendable {
 
     /// Seconds that a host has in any case.
     package func seconds(_ host: String) -> Double {
-        isUrgent ? unanswered.contains(host) ? Self.short : Self.urgent : Self.usual
+        isUrgent ? unanswered.contains(host) ? Self.short : urgent : Self.usual
     }
 
     /// Whether a host fell silent: names are compared without their domains, as lists and hosts may differ in them.

@@ -22,8 +22,9 @@ struct Job: Sendable {
     let mayEnd: @Sendable () -> Void
     let say: @Sendable (String) -> Void
 
-    /// Seconds that mpirun has after its ranks have ended, and after SIGTERM. Its daemons end by themselves once it is gone.
-    private static let patience = (ranksEnded: 1.5, terminated: 3.0)
+    /// Seconds that mpirun has after its ranks have ended, after they have ended because a host is lost, for which it would
+    /// wait, and after SIGTERM. Its daemons end by themselves once it is gone.
+    private static let patience = (ranksEnded: 1.5, hostLost: 0.5, terminated: 3.0)
 
     struct Ending: Sendable {
         /// The exit status; the program's own where mpirun was killed or lost a host.
@@ -98,12 +99,13 @@ struct Job: Sendable {
                 terminated = now
                 Glibc.kill(session, SIGTERM)
             }
+            let isHostSilent = FileSystem.holds(silent, byteCount: 1)
             if impatience == nil, FileSystem.exists(ended) {
-                impatience = now + Self.patience.ranksEnded
+                impatience = now + (isHostSilent ? Self.patience.hostLost : Self.patience.ranksEnded)
                 seen.ranksEnded = SystemClock().wall
             }
             // Each is news once, and again where a host was heard meanwhile.
-            let signsNow = [seen.renews, impatience != nil, FileSystem.holds(silent, byteCount: 1)].count { $0 }
+            let signsNow = [seen.renews, impatience != nil, isHostSilent].count { $0 }
             if signsNow > signs { mayEnd() }
             signs = signsNow
             if let terminated, now - terminated > Self.patience.terminated { Self.kill(session: session) }
