@@ -36,15 +36,15 @@ import Testing
 
     /// Bytes are counted: those of two runs are equal, and rows add up to the sum of all.
     @Test func trafficIsCountedOperationByOperation() throws {
-        func rows() throws -> [[String: Any]] {
+        func measured() throws -> [[String: Any]] {
             try figures([
                 "step", "--architecture", "resnet18", "--image-size", "32", "--batch", "2", "--steps", "1", "--traffic",
             ]).filter { $0["name"] as? String == "traffic" }
         }
-        let rows = try rows(), megabytes = try rows.map { try number($0, "MB/pair") }
+        let rows = try measured(), megabytes = try rows.map { try number($0, "MB/pair") }
         let sum = try #require(megabytes.last)
         #expect(abs(megabytes.dropLast().reduce(0, +) - sum) < 1e-6 * sum && sum > 0)
-        #expect(try rows().map { try number($0, "MB/pair") } == megabytes)
+        #expect(try measured().map { try number($0, "MB/pair") } == megabytes)
         for stage in ["loading", "averaging", "forward alone", "forward", "backward", "update"] {
             #expect(rows.contains { $0["stage"] as? String == stage }, "\(stage)")
         }
