@@ -45,7 +45,7 @@ import Testing
                 """, run, settings)
             #expect(result.status == 0, "\(result)")
             // The ranks' watchdog, Open MPI's daemons and the connection to the host listen for it: the first of them speaks.
-            let noticed = result.errorOutput.firstMatch(of: /noticing and ending the job ([0-9.]+) s/)
+            let noticed = result.errorOutput.firstMatch(of: /noticing(?: and ending the job)? ([0-9.]+) s/)
             #expect(noticed.flatMap { Double($0.1) }.map { $0 < 7 } == true, "\(result)")
             #expect(result.errorOutput.contains("host node2 does not answer: "), "\(result)")
             #expect(result.errorOutput.contains("launch: back in "), "\(result)")
