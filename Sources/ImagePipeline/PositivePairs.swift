@@ -8,9 +8,14 @@ package struct PositivePairs: Sendable {
     package let cells: Int
     /// Positive pairs of each image.
     package let counts: [Int]
-    /// Where the matches of each image's cells begin, and the end of the last.
-    private let starts: [Int]
-    private let matching: [Int32]
+    private let lists: [Matches]
+
+    /// An image's cells of the key that match: those of each cell of the query behind those of the cell before.
+    private struct Matches {
+        /// Where those of a cell begin, and the end of the last.
+        var starts: [Int32] = [0]
+        var cells: [Int32] = []
+    }
 
     package var images: Int { counts.count }
 
@@ -24,27 +29,27 @@ package struct PositivePairs: Sendable {
         precondition(
             query.shape == key.shape && query.shape.last == 4, "boxes \(query.shape) and \(key.shape), expected [N, 4]")
         let cells = rows * columns
-        var counts: [Int] = [], starts = [0], matching: [Int32] = []
-        for image in 0..<query.shape[0] {
+        lists = (0..<query.shape[0]).map { image in
             let a = CellGrid(query, image, rows, columns), b = CellGrid(key, image, rows, columns)
-            let diagonal = max(a.diagonal, b.diagonal), before = matching.count
+            let diagonal = max(a.diagonal, b.diagonal)
+            var matches = Matches()
             for i in 0..<cells {
                 for j in 0..<cells {
                     let dx = a.x[i % columns] - b.x[j % columns], dy = a.y[i / columns] - b.y[j / columns]
                     let distance = (dx * dx + dy * dy).squareRoot() / diagonal
-                    if inclusive ? distance <= threshold : distance < threshold { matching.append(Int32(j)) }
+                    if inclusive ? distance <= threshold : distance < threshold { matches.cells.append(Int32(j)) }
                 }
-                starts.append(matching.count)
+                matches.starts.append(Int32(matches.cells.count))
             }
-            counts.append(matching.count - before)
+            return matches
         }
-        (self.cells, self.counts, self.starts, self.matching) = (cells, counts, starts, matching)
+        (self.cells, counts) = (cells, lists.map(\.cells.count))
     }
 
     /// The cells of the key that match a cell of the query, in their order.
     package func matches(image: Int, cell: Int) -> ArraySlice<Int32> {
-        let at = image * cells + cell
-        return matching[starts[at]..<starts[at + 1]]
+        let matches = lists[image]
+        return matches.cells[Int(matches.starts[cell])..<Int(matches.starts[cell + 1])]
     }
 
     /// Some of an image's cells of the query against all of the key's: 1 where they match, else 0: [range, cells].

@@ -59,8 +59,8 @@ public struct SimilarityPropagation: Sendable {
 
     /// Of the numbers among them, in their order, so that it does not depend on the threads.
     private static func mean(_ entropies: Accumulators) -> Double {
-        let there = entropies.values.filter { !$0.isNaN }
-        return there.reduce(0, +) / Double(there.count)
+        let (sum, count) = entropies.values.lazy.filter { !$0.isNaN }.reduce((0.0, 0)) { ($0.0 + $1, $0.1 + 1) }
+        return sum / Double(count)
     }
 
     /// The gradients for u and v of an output whose gradient is `dy`, each [N, P, C].
