@@ -24,6 +24,11 @@ struct StepBenchmark: ParsableCommand {
     @Option(help: "float32 or bfloat16.") var precision = ElementType.float32
     @Option(help: "Steps that are timed, after two that are not.", transform: repetitionCount) var steps = 5
     @Option(
+        name: .long, parsing: .singleValue,
+        help: ArgumentHelp(
+            "One key of the method, such as method.name=pixcontrast; may be repeated.", valueName: "key=value"))
+    var set: [String] = []
+    @Option(
         help: "Report so many allocations of 4 KiB or more after the second step, with their callers.",
         transform: wholeNumber(in: 0...1_000_000))
     var reportAllocations = 0
@@ -37,11 +42,7 @@ struct StepBenchmark: ParsableCommand {
         runOnAllRanks(program: "pixpro-bench") { runtime in
             runtime.watchdog.begin(.other)
             try ComputeThreads.start(threads: threads)
-            var settings = PretrainingSettings()
-            settings.seed = 0
-            settings.model.architecture = architecture
-            settings.model.elementType = precision
-            let task = PretrainingTask(settings)
+            let task = PretrainingTask(try settings())
             let step = try TrainingStep(task, communicator: runtime.world, mode: .inline)
             let views = randomViews(batch: batch, imageSize: imageSize)
             let plan = BatchPlan(global: batch * runtime.world.size, ranks: runtime.world.size)
@@ -76,6 +77,7 @@ struct StepBenchmark: ParsableCommand {
                         "architecture": .text(architecture.rawValue), "size": .number(imageSize),
                         "batch": .number(batch), "precision": .text(precision.rawValue), "threads": .number(threads),
                         "ranks": .number(runtime.world.size),
+                        "method": .text(set.isEmpty ? "defaults" : set.joined(separator: " ")),
                     ],
                     values: [
                         "images/s": Double(batch * runtime.world.size) / time, "s/step": time,
@@ -87,6 +89,25 @@ struct StepBenchmark: ParsableCommand {
                     ]))
             if let account { output.print(TrafficTable(account, pairs: batch)) }
         }
+    }
+
+    func validate() throws {
+        if let other = set.first(where: { !$0.hasPrefix("method.") }) {
+            throw ValidationError("--set \(other): only keys that begin with method. change a step of random views")
+        }
+    }
+
+    /// The defaults, with the method's keys that were given.
+    private func settings() throws -> PretrainingSettings {
+        let loaded = try RunConfiguration.load(
+            file: nil, roots: ["."], overrides: set, tasks: [PretrainingSettings.self])
+        guard var settings = loaded.configuration.task as? PretrainingSettings else {
+            preconditionFailure("\(type(of: loaded.configuration.task)) read where there is one task")
+        }
+        settings.seed = 0
+        settings.model.architecture = architecture
+        settings.model.elementType = precision
+        return settings
     }
 
     /// The share of a step's time in which this rank's first thread computes convolutions, the normalisation within them left out.

@@ -55,6 +55,24 @@ import Testing
         #expect(runs == [40, 40, 40])
     }
 
+    @Test func aStepIsOfTheMethodThatIsNamed() throws {
+        let arguments = [
+            "step", "--architecture", "resnet18", "--image-size", "32", "--batch", "2", "--steps", "1", "--traffic",
+        ]
+        func operations(_ set: [String]) throws -> Set<String> {
+            let rows = try figures(arguments + set.flatMap { ["--set", $0] })
+            #expect(rows.first?["method"] as? String == (set.isEmpty ? "defaults" : set.joined(separator: " ")))
+            return Set(rows.compactMap { $0["operation"] as? String })
+        }
+        #expect(try operations([]).contains("propagate"))
+        let contrast = try operations(["method.name=pixcontrast", "method.instance.kind=simclr"])
+        #expect(!contrast.isEmpty && !contrast.contains("propagate"))
+        for (key, answer) in [("method.nmae=pixcontrast", "method.nmae"), ("batch.global=4", "begin with method.")] {
+            let result = try MPILauncher.run("pixpro-bench", arguments + ["--set", key], timeLimit: 60)
+            #expect(result.status != 0 && "\(result)".contains(answer), "\(result)")
+        }
+    }
+
     @Test func everySubcommandPrintsItsFigures() throws {
         let loader = try figures([
             "loader", SmallRun.data + "/images/train", "--image-size", "32", "--repetitions", "1",

@@ -67,7 +67,8 @@ private let productGeometries: [ConvolutionGeometry] = [
     .init(batch: 1, height: 9, width: 9, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 2, dilation: 2),
 ]
 
-/// With odd and even sides, strides that leave pixels out, kernels that reach over edges, and rows that fill no tile.
+/// With odd and even sides, strides that leave pixels out, kernels that reach over edges, rows that fill no tile, and more
+/// pixels than gradients of weights sum at once.
 private let tileGeometries: [ConvolutionGeometry] = [
     .init(batch: 1, height: 1, width: 1, inputChannels: 32, outputChannels: 32, kernel: 1),
     .init(batch: 3, height: 5, width: 7, inputChannels: 96, outputChannels: 64, kernel: 1),
@@ -76,6 +77,7 @@ private let tileGeometries: [ConvolutionGeometry] = [
     .init(batch: 2, height: 4, width: 5, inputChannels: 32, outputChannels: 32, kernel: 1, padding: 1),
     .init(batch: 3, height: 7, width: 7, inputChannels: 64, outputChannels: 32, kernel: 3, padding: 1),
     .init(batch: 2, height: 13, width: 4, inputChannels: 32, outputChannels: 64, kernel: 3),
+    .init(batch: 1, height: 31, width: 35, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 1),
     .init(batch: 3, height: 8, width: 11, inputChannels: 32, outputChannels: 32, kernel: 3, stride: 2, padding: 1),
     .init(batch: 2, height: 10, width: 7, inputChannels: 32, outputChannels: 32, kernel: 3, stride: 3, padding: 1),
     .init(batch: 2, height: 9, width: 8, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 2, dilation: 2),

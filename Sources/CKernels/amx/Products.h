@@ -6,6 +6,12 @@ enum { ROWS = 32, DEPTH = 32, TILE_BYTES = 64, BLOCK_BYTES = DEPTH / 2 * TILE_BY
 // Weights that stay in the second cache, and in the first, beside rows; the least rows that make a good product.
 enum { WEIGHT_BYTES = 1 << 20, NEAREST_BYTES = 32 << 10, ROW_BYTES = 16 << 10, LEAST_ROWS = 64 };
 
+// Rows of each block of `count` of them.
+static intptr_t block_height(intptr_t count) {
+    const intptr_t blocks = (count + ROWS - 1) / ROWS;
+    return (count + blocks - 1) / blocks;
+}
+
 // Shapes of sums of `rows` rows, at most 32: in two tiles of half of them.
 static struct tile_shapes shapes_of(intptr_t rows) {
     struct tile_shapes shapes = {.palette = 1};
@@ -78,44 +84,57 @@ FUNCTION void store_block(
     }
 }
 
-// Rows of a product at once: few where all weights stay in a cache beside them, so that pixels are written whole; else
-// all, so that each panel is read once.
+// Whether all weights stay in the first cache: each block of rows meets them all, so that pixels are written whole.
+static bool is_narrow(const struct kernels_tile_product *p) {
+    return 2 * p->taps * p->depth * p->columns <= NEAREST_BYTES;
+}
+
+// Rows of a product at once: few where all weights stay in the second cache beside them, so that pixels are written whole;
+// else all, so that each panel is read once.
 static intptr_t rows_at_once(const struct kernels_tile_product *p) {
-    const intptr_t weights = 2 * p->taps * p->depth * p->columns;
-    if (weights > (p->taps > 1 ? NEAREST_BYTES : WEIGHT_BYTES)) return p->rows;
+    if (is_narrow(p) || p->taps > 1 || 2 * p->depth * p->columns > WEIGHT_BYTES) return p->rows;
     const intptr_t rows = ROW_BYTES / (2 * p->depth) / ROWS * ROWS;
     return rows < LEAST_ROWS ? LEAST_ROWS : rows;
 }
 
-// Rows whose sums wait to be rounded.
+// Sums of a block of rows that wait to be rounded.
 struct pending {
     intptr_t row, count, column;
     const float (*sums)[32];
 };
 
-// `count` rows of each run from `first` on, in blocks of one height: the last one begins early, and what the one before
-// has of it is not stored again.
-FUNCTION void multiply_rows(const struct kernels_tile_product *p, intptr_t first, intptr_t count) {
-    const intptr_t blocks = (count + ROWS - 1) / ROWS, height = (count + blocks - 1) / blocks;
-    const struct tile_shapes shapes = shapes_of(height);
+// `count` rows of each run from `first` on in some columns, in blocks of one height: the last one begins early, and what
+// the one before has of it is not stored again.
+FUNCTION void multiply_columns(
+    const struct kernels_tile_product *p, intptr_t first, intptr_t count, intptr_t column, intptr_t end) {
+    const intptr_t height = block_height(count);
     // A block's sums are rounded while the unit has the next block's to compute.
     float sums[2][ROWS][32];
     struct pending last = {0};
     int turn = 0;
-    tiles_shape(&shapes);
-    for (intptr_t column = 0; column < p->columns; column += 32) {
-        for (intptr_t run = 0; run < p->runs; run++) {
-            for (intptr_t done = 0; done < count; done += height, turn ^= 1) {
-                const intptr_t start = done + height > count ? count - height : done;
-                const intptr_t row = run * p->run_stride + first + start;
-                if (!p->pixels) fetch_targets(p, row, height, column);
-                multiply_block(p, row, height, column, sums[turn]);
+    for (intptr_t run = 0; run < p->runs; run++) {
+        for (intptr_t done = 0; done < count; done += height) {
+            const intptr_t start = done + height > count ? count - height : done;
+            const intptr_t row = run * p->run_stride + first + start;
+            for (intptr_t c = column; c < end; c += 32, turn ^= 1) {
+                if (!p->pixels) fetch_targets(p, row, height, c);
+                multiply_block(p, row, height, c, sums[turn]);
                 store_block(p, last.row, last.count, last.column, last.sums);
-                last = (struct pending){row + done - start, height + start - done, column, sums[turn] + done - start};
+                last = (struct pending){row + done - start, height + start - done, c, sums[turn] + done - start};
             }
         }
     }
     store_block(p, last.row, last.count, last.column, last.sums);
+}
+
+// `count` rows of each run from `first` on.
+FUNCTION void multiply_rows(const struct kernels_tile_product *p, intptr_t first, intptr_t count) {
+    const struct tile_shapes shapes = shapes_of(block_height(count));
+    const intptr_t most = is_narrow(p) ? p->columns : 32;
+    tiles_shape(&shapes);
+    for (intptr_t column = 0; column < p->columns; column += most) {
+        multiply_columns(p, first, count, column, column + most);
+    }
 }
 
 FUNCTION void multiply(const struct kernels_tile_product *p) {
@@ -151,13 +170,17 @@ FUNCTION void gradient_block(
 
 FUNCTION void gradient(const struct kernels_tile_gradient *p) {
     // Few enough that the factors of a block stay near while its taps are summed.
-    const intptr_t most = 512;
+    const intptr_t most = 1024;
+    // The larger map is walked once, the smaller one, which stays near, for each of its blocks.
+    const bool is_wide = p->columns > p->outputs;
+    const intptr_t larger = is_wide ? p->columns : p->outputs, smaller = is_wide ? p->outputs : p->columns;
     const struct tile_shapes shapes = shapes_of(ROWS);
     tiles_shape(&shapes);
     for (intptr_t first = 0; first < p->pixels; first += most) {
         const intptr_t end = p->pixels - first < most ? p->pixels : first + most;
-        for (intptr_t output = 0; output < p->outputs; output += 32) {
-            for (intptr_t column = 0; column < p->columns; column += 32) {
+        for (intptr_t outer = 0; outer < larger; outer += 32) {
+            for (intptr_t inner = 0; inner < smaller; inner += 32) {
+                const intptr_t output = is_wide ? inner : outer, column = is_wide ? outer : inner;
                 for (intptr_t tap = 0; tap < p->taps; tap++) gradient_block(p, output, column, tap, first, end);
             }
         }
