@@ -42,7 +42,8 @@ struct StepBenchmark: ParsableCommand {
         runOnAllRanks(program: "pixpro-bench") { runtime in
             runtime.watchdog.begin(.other)
             try ComputeThreads.start(threads: threads)
-            let task = PretrainingTask(try settings())
+            let task = PretrainingTask(
+                try runtime.world.agree(on: "reading the method's keys") { try settings() })
             let step = try TrainingStep(task, communicator: runtime.world, mode: .inline)
             let views = randomViews(batch: batch, imageSize: imageSize)
             let plan = BatchPlan(global: batch * runtime.world.size, ranks: runtime.world.size)
@@ -99,14 +100,10 @@ struct StepBenchmark: ParsableCommand {
 
     /// The defaults, with the method's keys that were given.
     private func settings() throws -> PretrainingSettings {
-        let loaded = try RunConfiguration.load(
-            file: nil, roots: ["."], overrides: set, tasks: [PretrainingSettings.self])
-        guard var settings = loaded.configuration.task as? PretrainingSettings else {
-            preconditionFailure("\(type(of: loaded.configuration.task)) read where there is one task")
-        }
-        settings.seed = 0
+        let configuration = try RunConfiguration.load(file: nil, overrides: set, tasks: [PretrainingSettings.self])
+            .configuration
+        var settings = try configuration.settings(PretrainingSettings.self).prepared(seed: 0, elementType: precision)
         settings.model.architecture = architecture
-        settings.model.elementType = precision
         return settings
     }
 
