@@ -36,7 +36,10 @@ private final class Verification<Subject: ReferenceSubject> {
     private let subject: Subject
     private let communicator: any Collective
     private let batch: BatchPlan
-    private let comparison: ReferenceComparison
+    /// Those of this rank, of a step's.
+    private let images: Range<Int>
+    /// Compute threads of each rank.
+    private let threads: [Int]
     private var reference: ReferenceFile { subject.reference }
 
     /// Collective.
@@ -44,26 +47,38 @@ private final class Verification<Subject: ReferenceSubject> {
         self.subject = subject
         self.communicator = communicator
         let path = subject.reference.path, count = subject.images
-        let threads = try communicator.allGather([Int64(ComputeThreads.shared.threads)]).map { Int($0[0]) }
+        threads = try communicator.allGather([Int64(ComputeThreads.shared.threads)]).map { Int($0[0]) }
         guard count >= communicator.size else {
             throw ReferenceError(
                 description:
                     "\(path.shown) has \(count) images for \(communicator.size) ranks; run it on at most \(count)")
         }
         batch = BatchPlan(global: count, ranks: communicator.size)
-        comparison = ReferenceComparison(
-            subject.reference, images: batch.images(ofMicroBatch: 0, rank: communicator.rank), of: count,
-            threads: threads, communicator: communicator)
+        images = batch.images(ofMicroBatch: 0, rank: communicator.rank)
+    }
+
+    private func makeComparison() -> ReferenceComparison {
+        ReferenceComparison(
+            reference, images: images, of: subject.images, threads: threads, communicator: communicator)
     }
 
     /// Runs the first step with the kernels that training uses, then all steps with exact sums. Collective; the report is
     /// the same on all ranks.
     func run() throws -> VerificationReport {
-        try checkTrainingKernels()
-        let task = try makeTask(.exact)
+        let training = try checkTrainingKernels()
+        var report = try Rounding.best(compareSteps)
+        report.tensors = training.tensors + report.tensors
+        return report
+    }
+
+    /// All steps with exact sums.
+    private func compareSteps(_ rounding: Rounding) throws -> VerificationReport {
+        let comparison = makeComparison(), task = try makeTask(.exact)
+        comparison.report.rounding = rounding
+        rounding.move(task.states)
         try subject.compareFurther(task, comparison)
         let step = try TrainingStep(task, communicator: communicator, mode: .inline)
-        try compareFeatures(task, "features", Convolutions(.exact), step)
+        try compareFeatures(task, "features", Convolutions(.exact), step, comparison)
         let isOneUpdate = task.phases.count == 1
         if !isOneUpdate {
             for loss in try firstUpdates(step) { comparison.compareLoss(loss, update: 0, isFirst: true) }
@@ -85,9 +100,10 @@ private final class Verification<Subject: ReferenceSubject> {
     ///
     /// Its kernels round as PyTorch's do, so that a few of a million rectifiers near zero fall on the other side and
     /// move the gradients of their channels by a thousandth: gradients are compared as a whole.
-    private func checkTrainingKernels() throws {
-        let task = try makeTask(.fastest), step = try TrainingStep(task, communicator: communicator, mode: .inline)
-        try compareFeatures(task, ReferenceComparison.trainingKernels, Convolutions(), step)
+    private func checkTrainingKernels() throws -> VerificationReport {
+        let comparison = makeComparison(), task = try makeTask(.fastest)
+        let step = try TrainingStep(task, communicator: communicator, mode: .inline)
+        try compareFeatures(task, ReferenceComparison.trainingKernels, Convolutions(), step, comparison)
         for loss in try firstUpdates(step) where loss.isWhole {
             comparison.report.tensors.append(
                 .init(
@@ -96,6 +112,7 @@ private final class Verification<Subject: ReferenceSubject> {
                     allowed: ReferenceComparison.tolerance(of: loss.expected, drift: 0)))
         }
         try comparison.compareGradientAsOne(gradientEntries(task))
+        return comparison.report
     }
 
     /// The task with the reference's initial weights and statistics. Collective.
@@ -113,7 +130,7 @@ private final class Verification<Subject: ReferenceSubject> {
     private func gradients(
         of update: Int, _ phase: TrainingPhase, _ step: TrainingStep<Subject.Task>
     ) throws -> Figures.Totals {
-        let inputs = try subject.batch(step: update, images: comparison.images)
+        let inputs = try subject.batch(step: update, images: images)
         if update % step.task.phases.count == 0 {
             step.moveAverages(
                 ScheduleProgress(done: update / step.task.phases.count, of: subject.totalSteps))
@@ -131,12 +148,13 @@ private final class Verification<Subject: ReferenceSubject> {
 
     /// Features of the first step, on this rank's images; running statistics are put back afterwards.
     private func compareFeatures(
-        _ task: Subject.Task, _ title: String, _ convolutions: Convolutions, _ step: TrainingStep<Subject.Task>
+        _ task: Subject.Task, _ title: String, _ convolutions: Convolutions, _ step: TrainingStep<Subject.Task>,
+        _ comparison: ReferenceComparison
     ) throws {
         let statistics = task.states.flatMap(\.statistics)
         let before = statistics.map { ($0.mean.copy(), $0.variance.copy()) }
         let maps = try subject.features(
-            task, try subject.batch(step: 0, images: comparison.images),
+            task, try subject.batch(step: 0, images: images),
             Pass(mode: .training, statistics: step.statistics, convolutions: convolutions))
         for (statistics, saved) in zip(statistics, before) {
             statistics.mean.copy(from: saved.0)
