@@ -12,10 +12,8 @@ import Training
 struct Job: Sendable {
     let words: [String]
     let environment: [String: String]
-    /// The file in which the program notes its status when it ends its ranks.
-    let ended: FilePath
-    /// The file in which it names hosts that have fallen silent.
-    let silent: FilePath
+    /// What its ranks tell.
+    let notes: LauncherNotes
     /// Whether its ranks have begun a run, so that there may be something to save.
     let hasBegun: @Sendable () -> Bool
     /// Called when something tells that it is about to end, which may be called off again.
@@ -38,7 +36,7 @@ struct Job: Sendable {
     /// Runs it to its end; signals that ask the launcher to stop are handed on meanwhile. A job that has not begun its run
     /// is ended by them: mpirun would take them before it has ranks, and lose them.
     func run() async throws -> Ending {
-        for file in [ended, silent] { try FileSystem.remove(file) }
+        for file in [notes.ended, notes.silent] { try FileSystem.remove(file) }
         var options = PlatformOptions()
         options.createSession = true
         let guarding = Mutex<Task<Watch, Never>?>(nil)
@@ -71,7 +69,7 @@ struct Job: Sendable {
     /// The program's own status, if it noted one.
     private var noted: Int32? {
         // A file that is not there is the common case.
-        guard let text = try? WholeFile.text(of: ended, limit: 4096) else { return nil }
+        guard let text = try? WholeFile.text(of: notes.ended, limit: 4096) else { return nil }
         return text.split(whereSeparator: \.isWhitespace).first.flatMap { Int32($0) }
     }
 
@@ -99,8 +97,8 @@ struct Job: Sendable {
                 terminated = now
                 Glibc.kill(session, SIGTERM)
             }
-            let isHostSilent = FileSystem.holds(silent, byteCount: 1)
-            if impatience == nil, FileSystem.exists(ended) {
+            let isHostSilent = FileSystem.holds(notes.silent, byteCount: 1)
+            if impatience == nil, FileSystem.exists(notes.ended) {
                 impatience = now + (isHostSilent ? Self.patience.hostLost : Self.patience.ranksEnded)
                 seen.ranksEnded = SystemClock().wall
             }
@@ -119,7 +117,7 @@ struct Job: Sendable {
     }
 
     private func lookAnew() {
-        let folder = FileSystem.parent(of: ended)
+        let folder = FileSystem.parent(of: notes.ended)
         for directory in [FileSystem.parent(of: folder), folder] { FileSystem.lookAnew(at: directory) }
     }
 

@@ -31,7 +31,7 @@ extension Launcher {
                 plan, hostFile: hostFile, asking,
                 isBegun: before.newestStep > 0 && configuration.checkpoint.resume == .auto),
             environment: Environment.forMPI,
-            ended: files.endedJob, silent: files.silentHosts,
+            notes: files.launcherNotes,
             hasBegun: { MetricsGlance(files.metrics).since(glance).start != nil },
             mayEnd: { [early, clock] in early.begin(now: clock.monotonic, lookEarly) },
             say: { [log] in log.say($0) })

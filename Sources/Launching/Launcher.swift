@@ -173,7 +173,7 @@ package final class Launcher: Sendable {
     /// Hosts that have fallen silent in the job, as its ranks have noted.
     private var silentHosts: Set<String> {
         // Most jobs leave no such file.
-        let text = (try? WholeFile.text(of: RunDirectory(directory).silentHosts, limit: 1 << 20)) ?? ""
+        let text = (try? WholeFile.text(of: RunDirectory(directory).launcherNotes.silent, limit: 1 << 20)) ?? ""
         return Set(text.split(whereSeparator: \.isWhitespace).map(String.init))
     }
 

@@ -20,7 +20,7 @@ extension GraphBuilder {
         } else {
             let spread = multiply(propagate(softmax(scores, known: known), grid, wraps: attention.wraps), known)
             let sums = node("ReduceSum", [spread, integers([2])])
-            weights = node("Div", [spread, node("Max", [sums, floats([1e-12])])])
+            weights = node("Div", [spread, node("Max", [sums, floats([PatchAttention.leastSum])])])
         }
         let patches = unfold(map, channels: channels, kernel: 4, stride: 2)
         let sums = node("MatMul", [patches, transpose(weights, [0, 2, 1])])
@@ -85,7 +85,7 @@ extension GraphBuilder {
     /// Inner products of all patches [N, numbers, P], divided by the length of the second, or of both: [N, P, P].
     private func scores(_ patches: GraphValue, _ attention: PatchAttention) -> GraphValue {
         let squares = node("ReduceSum", [multiply(patches, patches), integers([1])])
-        let unit = node("Div", [patches, node("Max", [node("Sqrt", [squares]), floats([1e-4])])])
+        let unit = node("Div", [patches, node("Max", [node("Sqrt", [squares]), floats([PatchAttention.leastNorm])])])
         return node("MatMul", [transpose(attention.isCosine ? unit : patches, [0, 2, 1]), unit])
     }
 

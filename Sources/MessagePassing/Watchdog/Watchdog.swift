@@ -31,7 +31,7 @@ package final class Watchdog: Sendable {
     private let state: Mutex<State>
     private let program: String
     private let hasEnded = Atomic(false)
-    private let silence = SilenceNote()
+    private let silence: SilenceNote
 
     /// Seconds between two looks.
     private static let tick = 0.1
@@ -43,6 +43,7 @@ package final class Watchdog: Sendable {
     /// - Throws: `ThreadError` where the system gives it no thread.
     init(program: String) throws {
         self.program = program
+        silence = SilenceNote(program: program)
         state = Mutex(State())
         state.withLock {
             $0.limits.start = Self.startOfMPI
@@ -114,10 +115,10 @@ package final class Watchdog: Sendable {
     /// The longest that rank zero heard nothing from any rank that it heard again, in seconds; 0 on other ranks.
     package var longestSilence: Double { state.withLock { $0.longestSilence } }
 
-    /// Leaves a note that the job is over, for launchers (see `WatchdogReports`). Waits two seconds at most.
+    /// Leaves a note that the job is over, for launchers (see `LauncherNotes`). Waits two seconds at most.
     func noteEnd(status: Int32) {
         guard let reports = state.withLock({ $0.reports }) else { return }
-        if let reason = WatchdogReports.attempt(seconds: 2, { try reports.noteEnd(status: status) }) {
+        if let reason = WatchdogReports.attempt(seconds: 2, { try reports.notes.noteEnd(status: status) }) {
             StandardError.write(line: "\(program): warning: launchers cannot be told of the job's end: \(reason)")
         }
     }
@@ -196,7 +197,7 @@ package final class Watchdog: Sendable {
         let (reports, root) = state.withLock { ($0.reports, $0.hostOfRoot) }
         guard let reports else { return }
         let isRootSilent = client?.isRootSilent(now: now) ?? false
-        silence.tell(server?.table.silentHosts(now: now) ?? (isRootSilent ? [root] : []), in: reports)
+        silence.tell(server?.table.silentHosts(now: now) ?? (isRootSilent ? [root] : []), in: reports.notes)
     }
 
     private func alarm(
@@ -239,7 +240,7 @@ package final class Watchdog: Sendable {
         let (rank, host, reports) = state.withLock { ($0.rank, $0.host, $0.reports) }
         let reason = WatchdogReports.attempt(seconds: 5) {
             // A launcher need not wait for what people read later.
-            let noted = Result { try reports?.noteEnd(status: hungExitStatus) }
+            let noted = Result { try reports?.notes.noteEnd(status: hungExitStatus) }
             try (reports ?? .elsewhere).write(report, rank: rank, host: host, words: words)
             try noted.get()
         }

@@ -6,9 +6,11 @@ import SystemPackage
 import Threads
 
 /// What the watchdog leaves in a directory, which is made when there is something to leave: what every rank of a job that
-/// hung was doing, and a note for launchers that the job is over.
+/// hung was doing, and notes for launchers.
 struct WatchdogReports: Sendable {
     let directory: FilePath
+
+    var notes: LauncherNotes { LauncherNotes(directory: directory) }
 
     /// Where there is no run yet.
     static let elsewhere = WatchdogReports(directory: "/tmp/pixpro-watchdog")
@@ -26,28 +28,6 @@ struct WatchdogReports: Sendable {
         try file.append(Array(head.utf8))
         let code = file.withDescriptor { cstacks_write($0, 200) }
         guard code == 0 else { throw FileError(path: file.path, doing: "write the file", code: code) }
-        try file.finish()
-    }
-
-    /// Leaves the file `ended` with the job's exit status, for a launcher whose mpirun waits for a host that is gone, and
-    /// which removes it before a start. The first rank that leaves one knows the reason best.
-    func noteEnd(status: Int32) throws {
-        let path = directory.appending("ended")
-        guard !FileSystem.exists(path) else { return }
-        try FileSystem.makeDirectories(directory)
-        let file = try OutputFile(path: path)
-        try file.append(Array("\(status)\n".utf8))
-        try file.finish()
-    }
-
-    /// Keeps the file `silent` for a launcher, which removes it before a start: hosts that have fallen silent, one a line. There
-    /// is none where all are heard.
-    func note(silent hosts: [String]) throws {
-        let path = directory.appending("silent")
-        guard !hosts.isEmpty else { return try FileSystem.remove(path) }
-        try FileSystem.makeDirectories(directory)
-        let file = try OutputFile(path: path)
-        try file.append(Array(hosts.map { $0 + "\n" }.joined().utf8))
         try file.finish()
     }
 

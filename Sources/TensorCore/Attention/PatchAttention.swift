@@ -26,6 +26,10 @@ public struct PatchAttention: Sendable, Equatable {
 
     /// Factor of the scores before the softmax.
     public static let scale: Float = 10
+    /// No patch is divided by a norm below this.
+    public static let leastNorm: Float = 1e-4
+    /// Nor are weights by a sum below this.
+    public static let leastSum: Float = 1e-12
 
     /// foreground [N, H, W, C], background [N, H', W', C], float32, of even sides; `valid` [N, H'/2 · W'/2] is 0 where a
     /// patch counts and −∞ where it does not. Returns [N, H, W, C], 0 in a picture no patch of which counts, and where it

@@ -124,13 +124,10 @@ struct PatchGeometry: Equatable {
         slopes: [Double], norms: [Float], positions: UnsafePointer<Float>, to gradient: UnsafeMutablePointer<Float>
     ) {
         let shares = zip(slopes, norms).map { slope, norm in
-            norm > Self.leastNorm ? -slope / (Double(norm) * Double(norm)) : 0
+            norm > PatchAttention.leastNorm ? -slope / (Double(norm) * Double(norm)) : 0
         }
         for (place, factor) in boxSums(shares).enumerated() {
             for c in place * channels..<(place + 1) * channels { gradient[c] += Float(factor) * positions[c] }
         }
     }
-
-    /// No patch is divided by less.
-    static let leastNorm: Float = 1e-4
 }

@@ -137,7 +137,7 @@ private func normalizationGradient(
 ) {
     // SAFETY: all are of `count` patches.
     let sum = ScoreRows.sum(weights, bias: bias, count: count)
-    guard sum > ScoreRows.leastSum else {
+    guard sum > PatchAttention.leastSum else {
         gradient.update(repeating: 0, count: count)
         return
     }

@@ -65,7 +65,7 @@ final class PatchInputs {
     }
 
     private static func factors(_ norms: [Float]) -> Tensor {
-        Tensor([norms.count], norms.map { 1 / max($0, PatchGeometry.leastNorm) })
+        Tensor([norms.count], norms.map { 1 / max($0, PatchAttention.leastNorm) })
     }
 
     /// Runs `body` for bands of all pictures, spread over the compute threads; results in order.

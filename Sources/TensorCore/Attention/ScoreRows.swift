@@ -75,12 +75,9 @@ final class ScoreRows {
 
     /// Divides weights of patches that count by their sum; the others become 0.
     private static func normalize(_ weights: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>, count: Int) {
-        let factor = 1 / max(sum(weights, bias: bias, count: count), leastSum)
+        let factor = 1 / max(sum(weights, bias: bias, count: count), PatchAttention.leastSum)
         for i in 0..<count { weights[i] = bias[i] == 0 ? weights[i] * factor : 0 }
     }
-
-    /// No weights are divided by less.
-    static let leastSum: Float = 1e-12
 
     /// Of weights that count.
     static func sum(_ weights: UnsafePointer<Float>, bias: UnsafePointer<Float>, count: Int) -> Float {

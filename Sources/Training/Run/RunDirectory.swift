@@ -1,4 +1,5 @@
 package import Files
+package import MessagePassing
 package import SystemPackage
 
 /// The files of a run, as a person finds them.
@@ -27,9 +28,7 @@ package struct RunDirectory: Sendable {
     package var nonFiniteSteps: FilePath { path.appending("nonfinite") }
     /// What the watchdog wrote when it ended the job.
     package var watchdog: FilePath { path.appending("watchdog") }
-    /// The status that a job's ranks note where they end by themselves, and hosts that have fallen silent: for launchers.
-    package var endedJob: FilePath { watchdog.appending("ended") }
-    package var silentHosts: FilePath { watchdog.appending("silent") }
+    package var launcherNotes: LauncherNotes { LauncherNotes(directory: watchdog) }
     package var tensorBoard: FilePath { path.appending("tensorboard") }
 
     /// Makes the directory and those above it, whose names a loss of power does not take then.
