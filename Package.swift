@@ -171,8 +171,8 @@ let package = Package(
         tests(
             "PixelLearningTests",
             [
-                "Checkpointing", "Files", "ImagePipeline", "Learning", "NeuralNetwork", "Optimization", "PixelLearning",
-                "Settings", "TensorCore",
+                "Checkpointing", "Files", "ImagePipeline", "Learning", "MessagePassing", "NeuralNetwork",
+                "Optimization", "PixelLearning", "Settings", "TensorCore",
             ]),
         tests("MessagePassingTests", ["MessagePassing", "Threads"]),
         tests("DataParallelTests", ["DataParallel", "MessagePassing", "NeuralNetwork", "TensorCore"]),

@@ -36,7 +36,7 @@ struct Job: Sendable {
     /// Runs it to its end; signals that ask the launcher to stop are handed on meanwhile. A job that has not begun its run
     /// is ended by them: mpirun would take them before it has ranks, and lose them.
     func run() async throws -> Ending {
-        for file in [notes.ended, notes.silent] { try FileSystem.remove(file) }
+        try notes.remove()
         var options = PlatformOptions()
         options.createSession = true
         let guarding = Mutex<Task<Watch, Never>?>(nil)
@@ -68,9 +68,10 @@ struct Job: Sendable {
 
     /// The program's own status, if it noted one.
     private var noted: Int32? {
-        // A file that is not there is the common case.
-        guard let text = try? WholeFile.text(of: notes.ended, limit: 4096) else { return nil }
-        return text.split(whereSeparator: \.isWhitespace).first.flatMap { Int32($0) }
+        do { return try notes.endStatus() } catch {
+            say("the status that the ranks noted cannot be read: \(error)")
+            return nil
+        }
     }
 
     /// What was seen and done while it ran.
@@ -91,14 +92,14 @@ struct Job: Sendable {
             let now = SystemClock().monotonic
             looks += 1
             // A network file system remembers for long that there were no notes.
-            if looks.isMultiple(of: 10) { lookAnew() }
+            if looks.isMultiple(of: 10) { notes.lookAnew() }
             heedSignals(session, &seen)
             if seen.isCalledOff || StopSignals.insists, terminated == nil {
                 terminated = now
                 Glibc.kill(session, SIGTERM)
             }
-            let isHostSilent = FileSystem.holds(notes.silent, byteCount: 1)
-            if impatience == nil, FileSystem.exists(notes.ended) {
+            let isHostSilent = notes.saysSilence
+            if impatience == nil, notes.saysEnd {
                 impatience = now + (isHostSilent ? Self.patience.hostLost : Self.patience.ranksEnded)
                 seen.ranksEnded = SystemClock().wall
             }
@@ -114,11 +115,6 @@ struct Job: Sendable {
             }
         }
         return seen
-    }
-
-    private func lookAnew() {
-        let folder = FileSystem.parent(of: notes.ended)
-        for directory in [FileSystem.parent(of: folder), folder] { FileSystem.lookAnew(at: directory) }
     }
 
     private func heedSignals(_ session: pid_t, _ seen: inout Watch) {

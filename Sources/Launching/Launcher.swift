@@ -172,9 +172,10 @@ package final class Launcher: Sendable {
 
     /// Hosts that have fallen silent in the job, as its ranks have noted.
     private var silentHosts: Set<String> {
-        // Most jobs leave no such file.
-        let text = (try? WholeFile.text(of: RunDirectory(directory).launcherNotes.silent, limit: 1 << 20)) ?? ""
-        return Set(text.split(whereSeparator: \.isWhitespace).map(String.init))
+        do { return try RunDirectory(directory).launcherNotes.silentHosts() } catch {
+            log.sayOnce("all hosts are waited for alike: \(error)")
+            return []
+        }
     }
 
     private func sayWhereItBegins(_ onDisk: Int, _ inMemory: Int) {

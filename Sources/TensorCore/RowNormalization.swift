@@ -1,3 +1,6 @@
+/// No row is divided by less.
+private let leastRowNorm: Float = 1e-12
+
 extension Tensor {
     /// Divides each row of […, C] by max(its Euclidean norm, 1e-12) (`F.normalize`); returns rows and their norms.
     public func normalizedRows() -> (unit: Tensor, norms: Tensor) {
@@ -9,7 +12,7 @@ extension Tensor {
         parallelFor(rows) { _, range in
             for row in range {
                 let input = x + row * columns, target = y + row * columns
-                let norm = max(dot(input, input, columns).squareRoot(), 1e-12)
+                let norm = max(dot(input, input, columns).squareRoot(), leastRowNorm)
                 n[row] = norm
                 let inverse = 1 / norm
                 for c in 0..<columns { target[c] = input[c] * inverse }
@@ -29,7 +32,7 @@ extension Tensor {
             for row in range {
                 let at = row * columns
                 // A row shorter than the floor was divided by a constant, which has no gradient of its own.
-                let along = n[row] > 1e-12 ? dot(y + at, g + at, columns) : 0
+                let along = n[row] > leastRowNorm ? dot(y + at, g + at, columns) : 0
                 let inverse = 1 / n[row]
                 for c in at..<at + columns { target[c] = (g[c] - y[c] * along) * inverse }
             }

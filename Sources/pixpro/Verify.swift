@@ -12,7 +12,8 @@ struct Verify: ParsableCommand {
             All steps run with products summed in double precision, so that nothing but the method is compared; the \
             first runs with this machine's training kernels as well. The reference holds inputs, weights and what double \
             precision makes of them. An error may be four times the drift of the reference's own float32 run; past that \
-            the exit status is 1. Under mpirun the ranks share the images, which proves the cluster's collectives too. A \
+            the exit status is 1. Where only gradients and what they move are, up to eight roundings of the same steps are \
+            tried, since a rectifier's input may be so near zero that its last bit decides. Under mpirun the ranks share the images, which proves the cluster's collectives too. A \
             rank computes with as many threads as train would give it.
             """)
 

@@ -66,6 +66,22 @@ import Testing
         }
     }
 
+    /// A gradient that no rounding explains is wrong, however often it is tried.
+    @Test func aChangedGradientIsMetByNoRounding() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory + "/reference.safetensors"
+            let reference = try Reference()
+            let gradient = try #require(reference.tensors["expected.gradient.encoder.layer2.0.conv1.weight"])
+            gradient.pointer[0] += 0.002 * Float(gradient.sumOfSquares.squareRoot())
+            try reference.write(to: path)
+            for ranks in 1...2 {
+                let failed = try verify(path, ranks: ranks)
+                #expect(failed.status == 1 && failed.output.contains("1 of 192 figures are past"), "\(failed)")
+                #expect(failed.output.contains("none of 8 roundings meets it"), "\(failed)")
+            }
+        }
+    }
+
     /// What the reference expects and this model does not have is not passed over.
     @Test(arguments: [("gradient.encoder.fc.weight", 1), ("loss.instance", 2)])
     func anExpectationOfSomethingElseIsNamed(_ name: String, _ count: Int) throws {

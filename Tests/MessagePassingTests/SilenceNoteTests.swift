@@ -1,43 +1,54 @@
 import Foundation
 import MessagePassing
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
 
 /// What launchers are told of hosts that cannot be heard.
 @Suite struct SilenceNoteTests {
-    private let silence = SilenceNote(program: "test")
-
-    /// Tells again and again, as the watchdog does, until the note says so; whether it came to that.
-    private func tell(_ hosts: [String], in notes: LauncherNotes, expecting text: String?) -> Bool {
-        let expected = text.map { Data($0.utf8) }
-        for _ in 0..<600 where FileManager.default.contents(atPath: notes.silent.string) != expected {
+    /// Tells again and again, as the watchdog does, until it has come to something; false after a minute.
+    private func tell(
+        _ silence: SilenceNote, _ hosts: [String], in notes: LauncherNotes, until isSo: () throws -> Bool
+    ) rethrows -> Bool {
+        for _ in 0..<600 {
+            if try isSo() { return true }
             silence.tell(hosts, in: notes)
             Thread.sleep(forTimeInterval: 0.1)
         }
-        return FileManager.default.contents(atPath: notes.silent.string) == expected
+        return false
     }
 
     @Test func aNoteLastsAsLongAsTheSilence() throws {
         try withTemporaryDirectory { directory in
             let notes = LauncherNotes(directory: FilePath(directory + "/watchdog"))
-            #expect(tell(["node3", "node5"], in: notes, expecting: "node3\nnode5\n"))
-            #expect(tell(["node5"], in: notes, expecting: "node5\n"))
-            #expect(tell([], in: notes, expecting: nil))
+            let silence = SilenceNote { Issue.record("\($0)") }
+            for hosts in [["node3", "node5"], ["node5"], []] {
+                let isNoted = try tell(silence, hosts, in: notes) { try notes.silentHosts() == Set(hosts) }
+                #expect(isNoted && notes.saysSilence == !hosts.isEmpty)
+            }
         }
     }
 
-    /// What stands in the way of a note may be gone a second later.
+    /// What stands in the way of a note may be gone later, and may come back.
     @Test func aNoteThatCannotBeLeftIsTriedAgain() throws {
         try withTemporaryDirectory { directory in
-            let notes = LauncherNotes(directory: FilePath(directory + "/watchdog"))
-            try Data().write(to: URL(fileURLWithPath: directory + "/watchdog"))
-            for _ in 0..<5 {
-                silence.tell(["node3"], in: notes)
-                Thread.sleep(forTimeInterval: 0.1)
+            let folder = directory + "/watchdog", notes = LauncherNotes(directory: FilePath(folder))
+            let warnings = Mutex<[String]>([])
+            let silence = SilenceNote { reason in warnings.withLock { $0.append(reason) } }
+            for (times, hosts) in [["node3"], ["node4"]].enumerated() {
+                try? FileManager.default.removeItem(atPath: folder)
+                try Data().write(to: URL(fileURLWithPath: folder))
+                let isWarned = tell(silence, hosts, in: notes) { warnings.withLock { $0.count } > times }
+                #expect(isWarned)
+                // Long enough for a second failure, of which nothing is said.
+                let end = Date(timeIntervalSinceNow: 2.5)
+                _ = tell(silence, hosts, in: notes) { Date() > end }
+                try FileManager.default.removeItem(atPath: folder)
+                let isNoted = try tell(silence, hosts, in: notes) { try notes.silentHosts() == Set(hosts) }
+                let said = warnings.withLock { $0 }
+                #expect(isNoted && said.count == times + 1 && said.allSatisfy { $0.contains(folder) }, "\(said)")
             }
-            try FileManager.default.removeItem(atPath: directory + "/watchdog")
-            #expect(tell(["node3"], in: notes, expecting: "node3\n"))
         }
     }
 }

@@ -1,3 +1,5 @@
+import NeuralNetwork
+
 /// The layers of NeuralNetwork as operators of ONNX's opset 13, with weights by the names of the layers.
 extension GraphBuilder {
     /// x [N, C, H, W] ∗ the square kernel `name.weight`, + `name.bias` where there is one.
@@ -28,7 +30,7 @@ extension GraphBuilder {
         node(
             "BatchNormalization",
             [x] + (try ["weight", "bias", "running_mean", "running_var"].map { try weight("\(name).\($0)") }),
-            [("epsilon", .float(1e-5))])
+            [("epsilon", .float(Float(BatchNormalization.epsilon)))])
     }
 
     /// GroupNormalization came with opset 18: here each group is an instance of its own, [N, groups, the rest], and the
@@ -40,7 +42,7 @@ extension GraphBuilder {
             "InstanceNormalization",
             [
                 grouped, floats([Float](repeating: 1, count: groups)), floats([Float](repeating: 0, count: groups)),
-            ], [("epsilon", .float(1e-5))])
+            ], [("epsilon", .float(Float(GroupNormalization.epsilon)))])
         let whole = node("Reshape", [normal, node("Shape", [x])])
         func byChannel(_ part: String) throws -> GraphValue {
             node("Reshape", [try weight("\(name).\(part)"), integers([1, channels, 1, 1])])

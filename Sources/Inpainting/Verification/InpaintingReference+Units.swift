@@ -3,12 +3,15 @@ import Files
 import Foundation
 import ImagePipeline
 import Learning
+import MessagePassing
 import NeuralNetwork
 import TensorCore
 
 /// Cases of single operations, as far as one of the dialects has them; every rank computes them whole.
 extension InpaintingReference {
+    /// The worst of all ranks is what counts. Collective.
     func compareUnitCases(_ comparison: ReferenceComparison) throws {
+        var rows: [VerificationReport.TensorError] = []
         let prefix = "unit."
         let names = Set(
             reference.file.tensors.map(\.name).filter { $0.hasPrefix(prefix) }.compactMap {
@@ -21,8 +24,13 @@ extension InpaintingReference {
                 continue
             }
             for (key, value) in results.sorted(by: { $0.key < $1.key }) {
-                comparison.report.tensors.append(try unit.compare(key, value))
+                rows.append(try unit.compare(key, value))
             }
+        }
+        // No maximum is taken of what is no number.
+        let worst = try comparison.communicator.maximum(rows.map { $0.error.isNaN ? .infinity : $0.error })
+        comparison.report.tensors += zip(rows, worst).map {
+            .init(kind: $0.kind, name: $0.name, error: $1, allowed: $0.allowed)
         }
     }
 }

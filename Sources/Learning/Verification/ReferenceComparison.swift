@@ -38,7 +38,8 @@ package final class ReferenceComparison {
 
     /// Adds a row for a loss of an update.
     ///
-    /// - Parameter isFirst: whether it starts from the reference's own weights: nothing excuses an error there.
+    /// - Parameter isFirst: whether it starts from the reference's weights, to their last bit or nearly: nothing excuses an error
+    ///   there.
     package func compareLoss(_ loss: ReferenceLoss, update: Int, isFirst: Bool) {
         report.losses.append(
             .init(

@@ -44,6 +44,11 @@ package struct ReferenceFile {
         "features", "gradient", "weights", "evaluation", "outputs", "hole_gradient", "penalty_gradient",
     ]
 
+    /// Those that move where a rectifier's input is on the other side of zero.
+    static let kindsBehindRectifiers: Set = [
+        "gradient", "weights", "hole_gradient", "penalty_gradient", "complete_gradient",
+    ]
+
     /// What a tensor of a kind is called behind `expected.` and `drift.`; a kind of one tensor has its name.
     package static func key(_ kind: String, _ name: String) -> String { name.isEmpty ? kind : "\(kind).\(name)" }
 

@@ -45,8 +45,8 @@ package struct VerificationReport: Sendable {
     package var tensors: [TensorError] = []
     /// Cases of the reference that this program cannot express.
     package var notOffered: [String] = []
-    /// The one that this is of.
-    package var rounding = Rounding.first
+    /// What else is to be said of it.
+    package var remarks: [String] = []
 
     package init(threads: [Int]) { self.threads = threads }
 
@@ -55,10 +55,13 @@ package struct VerificationReport: Sendable {
     /// Figures that are past their tolerance.
     package var failures: Int { tensors.count { !$0.passed } + losses.count { !$0.passed } }
 
-    /// Whether nothing but gradients, and what they have moved, is past its tolerance.
+    /// All of them, to the last bit.
+    package var errors: [UInt64] { losses.map(\.error.bitPattern) + tensors.map(\.error.bitPattern) }
+
+    /// Whether nothing but gradients and what they have moved, weights and later losses, is past its tolerance.
     package var mayHangOnRounding: Bool {
         failures > 0 && losses.allSatisfy { $0.passed || $0.step > 0 }
-            && tensors.allSatisfy { $0.passed || $0.kind == "gradient" || $0.kind == "weights" }
+            && tensors.allSatisfy { $0.passed || ReferenceFile.kindsBehindRectifiers.contains($0.kind) }
     }
 
     /// A line for each step and each group of tensors, worst tensor named, and a verdict.
@@ -80,12 +83,7 @@ package struct VerificationReport: Sendable {
                     + "\(mark(rows.allSatisfy(\.passed)))  \(worst.name)")
         }
         if !notOffered.isEmpty { lines += ["", "not offered: " + notOffered.joined(separator: ", ")] }
-        if rounding.number > 1 {
-            lines.append("")
-            lines.append(
-                "rounding \(rounding.number) of at most \(Rounding.most): gradients hang on the last bits where a "
-                    + "rectifier's input is near zero")
-        }
+        if !remarks.isEmpty { lines += [""] + remarks }
         lines.append("")
         lines.append(
             passed

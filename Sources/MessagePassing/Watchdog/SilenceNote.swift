@@ -1,5 +1,3 @@
-import Files
-import Glibc
 import Synchronization
 import Threads
 
@@ -10,22 +8,26 @@ package final class SilenceNote: Sendable {
         /// Nil after a failure.
         var told: [String]? = []
         var isWriting = false
-        var hasWarned = false
+        /// When a note is tried again that could not be left; nil where the last one could.
+        var nextAttempt: ContinuousClock.Instant?
     }
 
-    private let program: String
+    private let warn: @Sendable (String) -> Void
     private let state = Mutex(State())
 
-    /// Seconds from a failure to the next attempt.
-    private static let patience: UInt32 = 1
+    /// From a failure to the next attempt.
+    private static let patience = Duration.seconds(1)
 
-    package init(program: String) { self.program = program }
+    /// - Parameter warn: is told why a note cannot be left, once until one can; must return at once.
+    package init(warn: @escaping @Sendable (String) -> Void) { self.warn = warn }
 
-    /// Leaves a note where these are others than were told last; returns at once. A note that cannot be left is tried again
-    /// by a later call, and warned of once: the launcher asks the hosts when the job has ended.
+    /// Leaves a note where these are others than were told last; returns at once. One that cannot be left is tried again by
+    /// calls a second later.
     package func tell(_ hosts: [String], in notes: LauncherNotes) {
         let isNews = state.withLock { state in
-            guard !state.isWriting, state.told != hosts else { return false }
+            guard !state.isWriting, state.told != hosts, state.nextAttempt.map({ $0 <= .now }) ?? true else {
+                return false
+            }
             state.isWriting = true
             return true
         }
@@ -34,32 +36,21 @@ package final class SilenceNote: Sendable {
             try SystemThread("silence") { [self] in
                 do {
                     try notes.note(silent: hosts)
-                    end(told: hosts)
+                    state.withLock { $0 = State(told: hosts) }
                 } catch {
-                    warn("\(error)")
-                    sleep(Self.patience)
-                    end(told: nil)
+                    fail("\(error)")
                 }
             }.detach()
         } catch {
-            warn("\(error)")
-            end(told: nil)
+            fail("\(error)")
         }
     }
 
-    private func end(told hosts: [String]?) {
-        state.withLock { state in
-            state.told = hosts
-            state.isWriting = false
-        }
-    }
-
-    private func warn(_ reason: String) {
+    private func fail(_ reason: String) {
         let isFirst = state.withLock { state in
-            defer { state.hasWarned = true }
-            return !state.hasWarned
+            defer { state = State(told: nil, nextAttempt: .now + Self.patience) }
+            return state.nextAttempt == nil
         }
-        guard isFirst else { return }
-        StandardError.write(line: "\(program): warning: launchers cannot be told of silent hosts: \(reason)")
+        if isFirst { warn(reason) }
     }
 }

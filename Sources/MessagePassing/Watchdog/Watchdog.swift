@@ -43,7 +43,10 @@ package final class Watchdog: Sendable {
     /// - Throws: `ThreadError` where the system gives it no thread.
     init(program: String) throws {
         self.program = program
-        silence = SilenceNote(program: program)
+        silence = SilenceNote { reason in
+            _ = StandardError.write(
+                "\(program): warning: launchers look for silent hosts only once the job has ended: \(reason)\n")
+        }
         state = Mutex(State())
         state.withLock {
             $0.limits.start = Self.startOfMPI

@@ -12,7 +12,7 @@ package final class BatchNormalization {
     /// frozen, and batches too small to have statistics of their own.
     package var keepsStatistics = false
 
-    static let epsilon = 1e-5
+    package static let epsilon = 1e-5
     static let momentum = 0.1
 
     /// `initialScale` is 0 for the last normalisation of a residual block.

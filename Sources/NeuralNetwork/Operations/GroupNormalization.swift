@@ -8,7 +8,7 @@ package final class GroupNormalization {
     package let shift: Parameter
     private let groups: Int
 
-    private static let epsilon = 1e-5
+    package static let epsilon = 1e-5
 
     /// `channels` must be a multiple of `groups`.
     package init(_ scope: Scope, channels: Int, groups: Int = 32) {

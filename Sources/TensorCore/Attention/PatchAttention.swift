@@ -28,7 +28,7 @@ public struct PatchAttention: Sendable, Equatable {
     public static let scale: Float = 10
     /// No patch is divided by a norm below this.
     public static let leastNorm: Float = 1e-4
-    /// Nor are weights by a sum below this.
+    /// No weights are divided by a sum below this.
     public static let leastSum: Float = 1e-12
 
     /// foreground [N, H, W, C], background [N, H', W', C], float32, of even sides; `valid` [N, H'/2 · W'/2] is 0 where a
