@@ -15,7 +15,8 @@ extension Collective {
 
     /// Every rank's values one after another, on every rank. Collective.
     package func gathered<Value: Codable>(_ values: [Value]) throws -> [Value] {
-        let encoded = Array(try JSONEncoder().encode(values))
+        // A number that JSON has not, as NaN, is met by one rank.
+        let encoded = try agree(on: "gathering results") { Array(try JSONEncoder().encode(values)) }
         return try allGather(encoded).flatMap { try JSONDecoder().decode([Value].self, from: Data($0)) }
     }
 }

@@ -68,3 +68,20 @@ extension ImageIndex {
         }
     }
 }
+
+extension SegmentationFolder {
+    /// The same of labelled pictures, as `list` finds them on rank zero. Collective; throws the same error on all ranks.
+    package static func shared(
+        _ communicator: any Collective, _ list: () throws -> SegmentationFolder
+    ) throws -> SegmentationFolder {
+        let listed = try communicator.agree(on: "listing labelled pictures") {
+            communicator.isRoot ? try list() : nil
+        }
+        let packed = try communicator.broadcast(listed?.packed ?? [])
+        return try communicator.agree(on: "reading the image folders") {
+            let folder = try listed ?? SegmentationFolder(packed: packed)
+            try folder.index.verifyReadable(isElsewhere: !communicator.isRoot)
+            return folder
+        }
+    }
+}

@@ -28,25 +28,25 @@ final class PretrainingEvaluator: TaskEvaluator {
         (self.encoder, self.settings) = (encoder, settings)
         self.communicator = communicator
         calibration = Self.pictures(index, settings)
-        var heldOut: ImageIndex?
+        let scored = try ScoredPictures(settings.evaluation, communicator)
         plan = try communicator.agree(on: "preparing the evaluation") {
-            try Self.plan(settings, index: index, isRoot: communicator.isRoot, heldOut: &heldOut)
+            try Self.plan(settings, index: index, scored, isRoot: communicator.isRoot)
         }
-        shown = heldOut ?? index
+        shown = scored.classified?.validation ?? index
     }
 
-    /// - Parameter heldOut: the pictures that classification is scored on, where it is.
     private static func plan(
-        _ settings: PretrainingSettings, index: ImageIndex, isRoot: Bool, heldOut: inout ImageIndex?
+        _ settings: PretrainingSettings, index: ImageIndex, _ scored: ScoredPictures, isRoot: Bool
     ) throws -> EvaluationPlan {
         var plan = EvaluationPlan()
         plan.seed = settings.seed
-        if let sets = settings.evaluation.classification {
-            plan.classification = try classification(sets, settings, &plan.unlisted, &heldOut)
+        if let sets = settings.evaluation.classification, let listed = scored.classified {
+            plan.classification = try classification(sets, listed, settings)
+            plan.unlisted += (listed.train.leftOut.skipped + listed.validation.leftOut.skipped).map(SkippedPicture.init)
         }
-        if let sets = settings.evaluation.segmentation {
-            plan.segmentation = try segmentation(
-                sets, settings.pixels.normalization, verify: isRoot, &plan.unlisted)
+        if let sets = settings.evaluation.segmentation, let listed = scored.labelled {
+            plan.segmentation = try segmentation(sets, listed, settings.pixels.normalization, verify: isRoot)
+            plan.unlisted += (listed.train.leftOut.skipped + listed.validation.leftOut.skipped).map(SkippedPicture.init)
         }
         if settings.evaluation.correspondence { plan.correspondence = pairs(index, settings) }
         return plan
@@ -60,14 +60,10 @@ final class PretrainingEvaluator: TaskEvaluator {
     }
 
     private static func classification(
-        _ sets: PretrainingSettings.Classification, _ settings: PretrainingSettings, _ unlisted: inout [SkippedPicture],
-        _ heldOut: inout ImageIndex?
+        _ sets: PretrainingSettings.Classification, _ listed: (train: ImageIndex, validation: ImageIndex),
+        _ settings: PretrainingSettings
     ) throws -> EvaluationPlan.Classification {
-        let train = try ImageIndex(roots: [sets.train])
-        let validation = try ImageIndex(roots: [sets.validation])
-        heldOut = validation
-        unlisted += (train.leftOut.skipped + validation.leftOut.skipped).map(SkippedPicture.init)
-        let classes = train.classNames
+        let (train, validation) = listed, classes = train.classNames
         guard classes.count >= 2 else {
             throw EvaluationError(
                 "\(sets.train.shown) has \(classes.count) class folders; evaluation.classification needs one folder for each "
@@ -93,13 +89,11 @@ final class PretrainingEvaluator: TaskEvaluator {
     }
 
     private static func segmentation(
-        _ sets: PretrainingSettings.Segmentation, _ normalization: PixelNormalization, verify: Bool,
-        _ unlisted: inout [SkippedPicture]
+        _ sets: PretrainingSettings.Segmentation, _ listed: (train: SegmentationFolder, validation: SegmentationFolder),
+        _ normalization: PixelNormalization, verify: Bool
     ) throws -> EvaluationPlan.Segmentation {
         let scheme = LabelScheme(classes: sets.classes, void: sets.void)
-        func source(_ set: PretrainingSettings.LabelledImages, _ part: String) throws -> LabelledPictureSource {
-            let folder = try SegmentationFolder(images: set.images, labels: set.labels)
-            unlisted += folder.leftOut.skipped.map(SkippedPicture.init)
+        func source(_ folder: SegmentationFolder, _ part: String) throws -> LabelledPictureSource {
             if verify {
                 let pixels = try folder.verify(classes: sets.classes, void: sets.void)
                 // Where no picture can be read, its labels were not counted: the score names the pictures.
@@ -115,7 +109,7 @@ final class PretrainingEvaluator: TaskEvaluator {
             }
         }
         return EvaluationPlan.Segmentation(
-            training: try source(sets.train, "training"), validation: try source(sets.validation, "validation"),
+            training: try source(listed.train, "training"), validation: try source(listed.validation, "validation"),
             scheme: scheme)
     }
 

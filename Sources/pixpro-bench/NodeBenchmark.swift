@@ -37,13 +37,15 @@ struct NodeBenchmark: ParsableCommand {
     func run() throws {
         runOnAllRanks(program: "pixpro-bench") { runtime in
             runtime.watchdog.begin(.other)
-            let world = runtime.world
+            let world = runtime.world, checks = try StartChecks(runtime)
+            try checks.verifyProgram()
             let configuration = try world.agree(on: "reading the configuration") {
                 try RunConfiguration.load(
                     file: config.map { FilePath($0) }, overrides: settings, tasks: [PretrainingSettings.self]
                 )
                 .configuration
             }
+            try checks.verifyConfiguration(configuration)
             try ComputeThreads.start(threads: threads)
             let elementType = try configuration.precision.elementType(on: world)
             let pretraining = try configuration.settings(PretrainingSettings.self).prepared(

@@ -82,6 +82,22 @@ import Testing
         }
     }
 
+    /// What one rank alone reads ends the job with a message on all.
+    @Test func aLabelOfOneRankThatIsNoClassIsNamed() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory + "/reference.safetensors", reference = try Reference("segmentation.safetensors")
+            let labels = try #require(reference.tensors["input.labels"]), pixels = labels.shape[2] * labels.shape[3]
+            labels.pointer[labels.shape[1] * pixels - 1] = 99
+            try reference.write(to: path)
+            for ranks in 1...2 {
+                let result = try verify(path, ranks: ranks)
+                let messages = result.errorOutput.split(separator: "\n").filter { $0.hasPrefix("pixpro: error:") }
+                #expect(result.status == 78 && messages.count == 1, "\(result)")
+                #expect(messages.first?.contains("'input.labels' has 99") == true, "\(result)")
+            }
+        }
+    }
+
     /// What the reference expects and this model does not have is not passed over.
     @Test(arguments: [("gradient.encoder.fc.weight", 1), ("loss.instance", 2)])
     func anExpectationOfSomethingElseIsNamed(_ name: String, _ count: Int) throws {
@@ -139,13 +155,13 @@ import Testing
     }
 }
 
-/// The smallest reference of the official dialect, in memory.
-private struct Reference {
+/// A small reference in memory.
+struct Reference {
     var tensors: [String: Tensor]
     var metadata: [String: String]
 
-    init() throws {
-        let file = try SafetensorsFile(path: FilePath(VerifyTests.folder + "pixpro-official.safetensors"))
+    init(_ name: String = "pixpro-official.safetensors") throws {
+        let file = try SafetensorsFile(path: FilePath(VerifyTests.folder + name))
         metadata = file.metadata
         tensors = try Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, try file.readTensor($0.name)) })
     }

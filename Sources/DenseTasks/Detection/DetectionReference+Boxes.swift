@@ -39,16 +39,23 @@ extension DetectionReference {
     }
 
     /// A point and a class: which detection it is, whatever its place among nearly equal scores.
-    private struct Identity: Hashable {
+    struct Identity: Hashable {
         let point, category: Int
     }
 
+    /// Those of an image, by identity.
+    typealias Detections = [Identity: (sides: [Double], score: Double)]
+
     /// Adds a row each for detections that only one side has, and for the boxes and scores of the others. Collective.
-    func compare(_ found: [[FoundObject]], points: Int, _ comparison: ReferenceComparison) throws {
+    ///
+    /// - Parameters:
+    ///   - found: of each of this rank's images.
+    ///   - expected: of the same images.
+    func compare(_ found: [[FoundObject]], _ expected: [Detections], _ comparison: ReferenceComparison) throws {
         var others = 0, errors = SIMD2<Double>()
-        for (place, image) in comparison.images.enumerated() {
-            var expected = try expectedDetections(image, points: points)
-            for object in found[place] {
+        for (found, expected) in zip(found, expected) {
+            var expected = expected
+            for object in found {
                 let key = Identity(point: object.point, category: object.category)
                 guard let theirs = expected.removeValue(forKey: key) else {
                     others += 1
@@ -73,9 +80,7 @@ extension DetectionReference {
         }
     }
 
-    private func expectedDetections(
-        _ image: Int, points count: Int
-    ) throws -> [Identity: (sides: [Double], score: Double)] {
+    func expectedDetections(_ image: Int, points count: Int) throws -> Detections {
         let most = settings.rule.most
         func row(_ name: String, _ columns: [Int]) throws -> [Float] {
             try reference.require("expected.detections.\(name)", shape: [images] + columns)
@@ -83,7 +88,7 @@ extension DetectionReference {
         }
         let boxes = try row("boxes", [most, 4]), scores = try row("scores", [most])
         let classes = try row("classes", [most]), points = try row("points", [most])
-        var expected: [Identity: (sides: [Double], score: Double)] = [:]
+        var expected: Detections = [:]
         for at in 0..<(try whole(try row("count", [])[0], below: most + 1, in: "expected.detections.count")) {
             let key = Identity(
                 point: try whole(points[at], below: count, in: "expected.detections.points"),

@@ -2,6 +2,7 @@ import Checkpointing
 import Files
 import ImagePipeline
 package import Learning
+import MessagePassing
 package import NeuralNetwork
 package import TensorCore
 
@@ -101,18 +102,24 @@ package struct DetectionReference: ReferenceSubject {
     }
 
     package func compareFurther(_ task: DetectionTask, _ comparison: ReferenceComparison) throws {
-        let batch = try batch(step: 0, images: comparison.images), (height, width) = batch.largest
+        let batch = try comparison.communicator.agree(on: "reading the first step") {
+            try self.batch(step: 0, images: comparison.images)
+        }
+        let (height, width) = batch.largest
         let pass = Pass(mode: .evaluation, convolutions: Convolutions(.exact))
         let maps = try task.detector(batch.padded(height: height, width: width), pass)
         try compareTargets(FCOSTargets(maps.points, objects: batch.objects.all), maps.points, comparison)
-        let sizes = try reference.rows("input.sizes", step: 0, images: comparison.images).array
-        func size(_ image: Int, _ axis: Int, _ limit: Int) throws -> Int {
-            try whole(sizes[2 * image + axis], below: limit + 1, in: "input.sizes")
+        let (sizes, expected) = try comparison.communicator.agree(on: "reading detections") {
+            let sizes = try reference.rows("input.sizes", step: 0, images: comparison.images).array
+            func size(_ image: Int, _ axis: Int, _ limit: Int) throws -> Int {
+                try whole(sizes[2 * image + axis], below: limit + 1, in: "input.sizes")
+            }
+            return (
+                try (0..<comparison.images.count).map { (try size($0, 0, height), try size($0, 1, width)) },
+                try comparison.images.map { try expectedDetections($0, points: maps.points.count) }
+            )
         }
-        let found = task.detector.detections(
-            maps, sizes: try (0..<comparison.images.count).map { (try size($0, 0, height), try size($0, 1, width)) },
-            settings.rule)
-        try compare(found, points: maps.points.count, comparison)
+        try compare(task.detector.detections(maps, sizes: sizes, settings.rule), expected, comparison)
     }
 }
 

@@ -76,21 +76,6 @@ extension LabelledData {
 }
 
 extension SegmentationFolder {
-    /// What rank zero lists, on every rank. Collective.
-    static func shared(
-        _ communicator: any Collective, _ list: () throws -> SegmentationFolder
-    ) throws -> SegmentationFolder {
-        let listed = try communicator.agree(on: "listing labelled pictures") {
-            communicator.isRoot ? try list() : nil
-        }
-        let packed = try communicator.broadcast(listed?.packed ?? [])
-        return try communicator.agree(on: "reading the image folders") {
-            let folder = try listed ?? SegmentationFolder(packed: packed)
-            try folder.index.verifyReadable(isElsewhere: !communicator.isRoot)
-            return folder
-        }
-    }
-
     /// A part of the pictures in the layout that the settings name.
     init(
         _ data: LabelledData, images: FilePath, labels: FilePath?, list: FilePath?, isTraining: Bool

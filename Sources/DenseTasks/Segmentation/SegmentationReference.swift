@@ -1,6 +1,7 @@
 import Files
 package import ImagePipeline
 package import Learning
+import MessagePassing
 package import NeuralNetwork
 package import TensorCore
 
@@ -63,7 +64,9 @@ package struct SegmentationReference: ReferenceSubject {
     }
 
     package func compareFurther(_ task: SegmentationTask, _ comparison: ReferenceComparison) throws {
-        let batch = try batch(step: 0, images: comparison.images)
+        let batch = try comparison.communicator.agree(on: "reading the first step") {
+            try self.batch(step: 0, images: comparison.images)
+        }
         let logits = try task.segmenter(
             batch.images, Pass(mode: .evaluation, convolutions: Convolutions(.exact))
         ).logits

@@ -12,6 +12,14 @@ import TensorCore
 package func verify(
     _ path: FilePath, subjects: [any ReferenceSubject.Type], communicator: any Collective
 ) throws -> VerificationReport {
+    if communicator.size > 1 {
+        let checksum = try communicator.agree(on: "reading the reference") {
+            try CRC32C(of: InputFile(path: path)).text
+        }
+        try verifyRanksAgree(
+            onText: checksum, subject: "the reference \(path.shown)", remedy: "copy one file to every host",
+            over: communicator)
+    }
     let subject = try communicator.agree(on: "reading the reference") {
         let reference = try ReferenceFile(path: path)
         guard let type = subjects.first(where: { $0.recognizes(reference.metadata) }) else {
@@ -127,11 +135,18 @@ private final class Verification<Subject: ReferenceSubject> {
         return task
     }
 
+    /// Of this rank's images. Collective.
+    private func batch(ofStep step: Int) throws -> Subject.Task.Samples.Batch {
+        try communicator.agree(on: "reading step \(step) of \(reference.path.shown)") {
+            try subject.batch(step: step, images: images)
+        }
+    }
+
     /// Leaves the gradients of an update in its module's parameters; returns its figures over all ranks.
     private func gradients(
         of update: Int, _ phase: TrainingPhase, _ step: TrainingStep<Subject.Task>
     ) throws -> Figures.Totals {
-        let inputs = try subject.batch(step: update, images: images)
+        let inputs = try batch(ofStep: update)
         if update % step.task.phases.count == 0 {
             step.moveAverages(
                 ScheduleProgress(done: update / step.task.phases.count, of: subject.totalSteps))
@@ -155,7 +170,7 @@ private final class Verification<Subject: ReferenceSubject> {
         let statistics = task.states.flatMap(\.statistics)
         let before = statistics.map { ($0.mean.copy(), $0.variance.copy()) }
         let maps = try subject.features(
-            task, try subject.batch(step: 0, images: images),
+            task, try batch(ofStep: 0),
             Pass(mode: .training, statistics: step.statistics, convolutions: convolutions))
         for (statistics, saved) in zip(statistics, before) {
             statistics.mean.copy(from: saved.0)

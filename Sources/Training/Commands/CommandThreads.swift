@@ -14,6 +14,7 @@ package func startComputeThreads(_ threads: Int? = nil, on runtime: MPIRuntime) 
     configuration.parallel.communication = .inline
     configuration.parallel.oversubscribe = true
     if let threads { configuration.parallel.threads = .count(threads) }
+    try StartChecks(runtime).verifyProgram()
     let host = try HostLayout(runtime)
     let plan = try CorePlan(masks: host.masks, ranksInJob: runtime.world.size, configuration: configuration)
     try runtime.world.agree(on: "starting threads") {

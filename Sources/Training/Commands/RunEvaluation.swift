@@ -20,7 +20,8 @@ package final class RunEvaluation {
         runDirectory: FilePath, step: Int?, configurationFile: FilePath?, overrides: [String],
         tasks: [any TaskSettings.Type], runtime: MPIRuntime
     ) throws {
-        let world = runtime.world
+        let world = runtime.world, checks = try StartChecks(runtime)
+        try checks.verifyProgram()
         let reader = try WeightsExport(runDirectory: runDirectory, step: step, communicator: world).reader
         let loaded = try world.agree(on: "reading the configuration") {
             try configurationFile.map { try RunConfiguration.load(file: $0, overrides: overrides, tasks: tasks) }
@@ -29,6 +30,7 @@ package final class RunEvaluation {
                     tasks: tasks)
         }
         let configuration = loaded.configuration
+        try checks.verifyConfiguration(configuration)
         facts = reader.manifest.facts
         watchdog = runtime.watchdog
         watchdog.configure(

@@ -36,11 +36,11 @@ struct RunSetup<Pictures: TrainingPictures> {
         (began, self.directory) = (SystemClock().wall, directory)
         runtime.watchdog.configure(configuration.watchdog.limits, reports: directory.watchdog)
         runtime.watchdog.begin(.start)
-        if configuration.parallel.checkCollectives { try world.checkOrder() }
         let checks = try StartChecks(runtime)
         self.checks = checks
         try checks.verifyProgram()
         try checks.verifyConfiguration(configuration)
+        if configuration.parallel.checkCollectives { try world.checkOrder() }
         let host = try HostLayout(runtime)
         self.host = host
         batch = try world.agree(on: "planning the batch") {

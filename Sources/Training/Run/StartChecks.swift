@@ -2,24 +2,24 @@ import Checkpointing
 import Files
 import Glibc
 import ImagePipeline
-import MessagePassing
+package import MessagePassing
 import SystemPackage
 import Threads
 
-/// What must be the same on every host before a run begins.
+/// What must be the same on every host before a run, or a command on several ranks, begins.
 package struct StartChecks {
     private let communicator: any Collective
     /// By rank.
     let hosts: [String]
 
     /// Collective.
-    init(_ runtime: MPIRuntime) throws {
+    package init(_ runtime: MPIRuntime) throws {
         communicator = runtime.world
         hosts = try communicator.allGather(runtime.hostName)
     }
 
     /// Refuses different builds of the program, naming the hosts. Collective.
-    func verifyProgram() throws {
+    package func verifyProgram() throws {
         let checksum = try communicator.agree(on: "reading the program") {
             try CRC32C(of: InputFile(path: "/proc/self/exe")).text
         }
@@ -31,7 +31,7 @@ package struct StartChecks {
     }
 
     /// Refuses different configurations, naming a key that differs and the hosts. Collective.
-    func verifyConfiguration(_ configuration: RunConfiguration) throws {
+    package func verifyConfiguration(_ configuration: RunConfiguration) throws {
         let all = try communicator.allGather(configuration.yaml())
         guard let other = all.indices.first(where: { all[$0] != all[0] }) else { return }
         let first = try RunConfiguration.parse(yaml: all[0], name: hosts[0], tasks: [type(of: configuration.task)])
