@@ -102,9 +102,7 @@ package struct DetectionReference: ReferenceSubject {
     }
 
     package func compareFurther(_ task: DetectionTask, _ comparison: ReferenceComparison) throws {
-        let batch = try comparison.communicator.agree(on: "reading the first step") {
-            try self.batch(step: 0, images: comparison.images)
-        }
+        let batch = try batch(ofStep: 0, images: comparison.images, over: comparison.communicator)
         let (height, width) = batch.largest
         let pass = Pass(mode: .evaluation, convolutions: Convolutions(.exact))
         let maps = try task.detector(batch.padded(height: height, width: width), pass)

@@ -1,7 +1,6 @@
 import Files
 package import ImagePipeline
 package import Learning
-import MessagePassing
 package import NeuralNetwork
 package import TensorCore
 
@@ -64,9 +63,7 @@ package struct SegmentationReference: ReferenceSubject {
     }
 
     package func compareFurther(_ task: SegmentationTask, _ comparison: ReferenceComparison) throws {
-        let batch = try comparison.communicator.agree(on: "reading the first step") {
-            try self.batch(step: 0, images: comparison.images)
-        }
+        let batch = try batch(ofStep: 0, images: comparison.images, over: comparison.communicator)
         let logits = try task.segmenter(
             batch.images, Pass(mode: .evaluation, convolutions: Convolutions(.exact))
         ).logits

@@ -8,9 +8,7 @@ import TensorCore
 /// What networks, attention and critics make of the first batch.
 extension InpaintingReference {
     package func compareFurther(_ task: InpaintingTask, _ comparison: ReferenceComparison) throws {
-        let batch = try comparison.communicator.agree(on: "reading the first step") {
-            try self.batch(step: 0, images: comparison.images)
-        }
+        let batch = try batch(ofStep: 0, images: comparison.images, over: comparison.communicator)
         let pass = Pass(mode: .training, convolutions: Convolutions(.exact))
         let output = task.generator(batch.images, masks: batch.masks, form, wantsMap: true, pass)
         let complete = pasteIntoHoles(output.fine, of: batch.images, masks: batch.masks, pass).value

@@ -1,5 +1,6 @@
 import Files
 package import ImagePipeline
+package import MessagePassing
 package import NeuralNetwork
 package import TensorCore
 
@@ -46,6 +47,15 @@ package protocol ReferenceSubject {
 extension ReferenceSubject {
     package static func recognizes(_ metadata: ReferenceMetadata) -> Bool {
         (metadata.has("task") ? try? metadata.text("task") : nil) == taskName
+    }
+
+    /// The batch of this rank's images; what one rank's lacks is thrown on all. Collective.
+    package func batch(
+        ofStep step: Int, images: Range<Int>, over communicator: any Collective
+    ) throws -> Task.Samples.Batch {
+        try communicator.agree(on: "reading step \(step) of \(reference.path.shown)") {
+            try batch(step: step, images: images)
+        }
     }
 
     package var totalSteps: Int { reference.steps }

@@ -54,8 +54,8 @@ package struct Rounding: Sendable {
             var report = try run(Rounding(number: number))
             guard try allRanks(report.passed) else { continue }
             report.remarks.append(
-                "rounding \(number) meets the reference; in the first, \(first.failures) gradients and weights were past "
-                    + "their tolerance: a rectifier's input is so near zero that its last bit decides")
+                "rounding \(number) meets the reference; in the first, \(first.failures) figures were past their tolerance: a "
+                    + "rectifier's input is so near zero that its last bit decides")
             return report
         }
         first.remarks.append("none of \(most) roundings meets it; the first is shown")

@@ -135,18 +135,11 @@ private final class Verification<Subject: ReferenceSubject> {
         return task
     }
 
-    /// Of this rank's images. Collective.
-    private func batch(ofStep step: Int) throws -> Subject.Task.Samples.Batch {
-        try communicator.agree(on: "reading step \(step) of \(reference.path.shown)") {
-            try subject.batch(step: step, images: images)
-        }
-    }
-
     /// Leaves the gradients of an update in its module's parameters; returns its figures over all ranks.
     private func gradients(
         of update: Int, _ phase: TrainingPhase, _ step: TrainingStep<Subject.Task>
     ) throws -> Figures.Totals {
-        let inputs = try batch(ofStep: update)
+        let inputs = try subject.batch(ofStep: update, images: images, over: communicator)
         if update % step.task.phases.count == 0 {
             step.moveAverages(
                 ScheduleProgress(done: update / step.task.phases.count, of: subject.totalSteps))
@@ -170,7 +163,7 @@ private final class Verification<Subject: ReferenceSubject> {
         let statistics = task.states.flatMap(\.statistics)
         let before = statistics.map { ($0.mean.copy(), $0.variance.copy()) }
         let maps = try subject.features(
-            task, try batch(ofStep: 0),
+            task, try subject.batch(ofStep: 0, images: images, over: communicator),
             Pass(mode: .training, statistics: step.statistics, convolutions: convolutions))
         for (statistics, saved) in zip(statistics, before) {
             statistics.mean.copy(from: saved.0)
