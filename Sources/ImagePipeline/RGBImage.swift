@@ -26,6 +26,14 @@ extension RGBImage {
     }
 }
 
+extension UInt8 {
+    /// A colour's byte of its share of full intensity, 0…1: beyond that it is cut off, and what is no number is black.
+    package init(shade share: Float) {
+        // A minimum and a maximum would let what is no number through, which no byte can be made of.
+        self = share > 0 ? UInt8((255 * Swift.min(share, 1)).rounded()) : 0
+    }
+}
+
 /// A rectangle of pixels.
 package struct PixelRegion: Sendable, Equatable {
     package var x: Int
@@ -68,4 +76,9 @@ package struct ImageError: Error, Sendable, CustomStringConvertible {
     package var description: String { reason }
 
     package init(_ reason: String) { self.reason = reason }
+
+    /// What a network makes of an image is no picture: `what` names it.
+    package init(notFinite what: String) {
+        self.init("cannot be looked at: the network's \(what) are not finite numbers; its training may have diverged")
+    }
 }

@@ -3,6 +3,7 @@ import Files
 package import ImagePipeline
 package import NeuralNetwork
 package import SystemPackage
+import TensorCore
 
 /// Weights from a file that a network begins with: exports of this program, torchvision's files, published checkpoints of
 /// PixPro, in safetensors or in either layout of PyTorch's.
@@ -59,7 +60,8 @@ package struct StartingWeights {
 
     /// Fills a network: all of its encoder must be in the file, in the same shapes; of the rest what is there.
     ///
-    /// Throws, with names and shapes, for the weights of another architecture, before anything is written.
+    /// Throws, with names and shapes, for the weights of another architecture, and for those that are not finite, before
+    /// anything is written.
     package func fill(_ state: ModelState) throws -> Report {
         let entries = StateDictionary(state).entries
         let stored = Dictionary(uniqueKeysWithValues: file.tensors.map { ($0.name, $0) })
@@ -84,6 +86,11 @@ package struct StartingWeights {
         }
         let taken = encoder + rest.filter { shape($0) == $0.shape }
         let tensors = try taken.map { try file.readTensor(names[$0.name]!) }
+        if let wrong = tensors.firstIndex(where: { !$0.isFinite }) {
+            throw FileError(
+                path: file.path,
+                reason: "'\(names[taken[wrong].name]!)' has numbers that are not finite: its training diverged")
+        }
         for (entry, tensor) in zip(taken, tensors) { entry.write(tensor) }
         let unfit = rest.filter { shape($0) != nil && shape($0) != $0.shape }
         let used = Set((taken + unfit).map { names[$0.name]! })

@@ -15,7 +15,7 @@ struct FeatureMaps {
     private static let shortSide = 448.0
     private static let longestSide = 1792.0
 
-    /// Throws `ImageError` where the bytes are no picture.
+    /// Throws `ImageError` where the bytes are no picture, or the backbone makes no numbers of it.
     init(
         _ bytes: [UInt8], _ normalization: PixelNormalization, _ encoder: ResNet, _ convolutions: Convolutions
     ) throws {
@@ -30,6 +30,7 @@ struct FeatureMaps {
         ).value
         (rows, columns) = (features.shape[1], features.shape[2])
         let matrix = features.reshaped([rows * columns, features.shape[3]])
+        guard matrix.isFinite else { throw ImageError(notFinite: "features") }
         cells = normalizeRows(Variable(matrix), Pass(mode: .evaluation)).value
     }
 
@@ -60,7 +61,7 @@ struct FeatureMaps {
             for x in 0..<width {
                 for c in 0..<channels {
                     let value = values[(y * channels + c) * width + x]
-                    bytes[(y * width + x) * channels + c] = UInt8(min(max(value, 0), 1) * 255 + 0.5)
+                    bytes[(y * width + x) * channels + c] = UInt8(shade: value)
                 }
             }
         }
@@ -95,7 +96,7 @@ enum FeaturePanel {
         let alike = learned.similarity(to: (0.5, 0.5))
         return RGBImage.row(
             [
-                picture.floats.map { UInt8((255 * min(max($0, 0), 1)).rounded()) },
+                picture.floats.map { UInt8(shade: $0) },
                 random.pixels(random.components(basis), height: height, width: width),
                 learned.pixels(learned.components(basis), height: height, width: width),
                 learned.pixels([alike, alike, alike], height: height, width: width),

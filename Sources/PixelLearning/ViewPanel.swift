@@ -59,7 +59,7 @@ package struct ViewPanel {
                 } else if isFrame(x, whole) || isFrame(y, whole) {
                     color = placeColor(box, row: row, column: column)
                 }
-                for c in 0..<3 { pixels[(y * whole + x) * 3 + c] = UInt8(255 * min(max(color[c], 0), 1)) }
+                for c in 0..<3 { pixels[(y * whole + x) * 3 + c] = UInt8(shade: color[c]) }
             }
         }
         return RGBImage(width: whole, height: whole, pixels: pixels)

@@ -24,6 +24,7 @@ struct StudyCommand: ParsableCommand {
               starts        a list of {name, pretraining, network, weights, training}; the others are compared with the first
               pretrainings  by name, keys of `pixpro train`: each is done once
               training      keys of `pixpro train` of all fine-tunings
+              pretrainingDirectory  where pretrainings are kept, for several studies to share (directory)
 
             The study itself sets run.directory, and of fine-tunings run.seed, data.labelFraction and model.start.
             """)

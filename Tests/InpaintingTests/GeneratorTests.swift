@@ -1,7 +1,10 @@
 import Foundation
+import ImagePipeline
 import Inpainting
+import Learning
 import NeuralNetwork
 import Settings
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -41,6 +44,29 @@ import Testing
         images.markChanged()
         let second = generator.fill(image: images, mask: masks, Pass(mode: .evaluation))
         #expect(second.fine.array == first.fine.array && second.coarse.array == first.coarse.array)
+    }
+
+    /// A generator that has diverged makes a message, no picture and no trap.
+    @Test func fillsThatAreNoNumbersAreAnError() throws {
+        try withTemporaryDirectory { directory in
+            let side = 32, mask = directory + "/mask.png"
+            let holes = (0..<side * side).map { UInt8($0 / side < 9 ? 255 : 0) }
+            try Data(encodePNG(gray: holes, width: side, height: side)).write(to: URL(fileURLWithPath: mask))
+            let gray = [UInt8](repeating: 90, count: side * side * 3)
+            let picture = PredictedPicture(
+                name: "a.png", bytes: try encodePNG(rgb: gray, width: side, height: side))
+            var settings = InpainterSettings()
+            settings.channels = 4
+            let predictor = try InpaintingPredictor(settings, masks: FilePath(mask))
+            for parameter in predictor.states[0].parameters { parameter.value.fill(0.01) }
+            #expect(try predictor.predict(picture).files.count == 3)
+            for parameter in predictor.states[0].parameters {
+                parameter.value.fill(.nan)
+                parameter.value.markChanged()
+            }
+            let error = #expect(throws: ImageError.self) { try predictor.predict(picture) }
+            #expect(error!.reason.contains("colours are not finite numbers"), "\(error!)")
+        }
     }
 
     @Test func bfloat16IsNearFloat32() {

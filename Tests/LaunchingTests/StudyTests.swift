@@ -75,6 +75,21 @@ import Training
         }
     }
 
+    @Test func pretrainingsMayBeKeptWhereOtherStudiesFindThem() throws {
+        try withTemporaryDirectory { folder in
+            let yaml = Self.yaml(folder) + "\npretrainingDirectory: \(folder)/shared"
+            let file = try StudyFile(yaml: yaml, name: "study.yaml")
+            let configurations = try file.configurations(tasks: Self.tasks)
+            let started = try #require(configurations["pixpro-backbone-10-seed1"])
+            let pretraining = try #require(configurations["pretraining-plain"])
+            #expect(pretraining.run.directory.string == folder + "/shared/runs/pretraining-plain")
+            #expect(started.run.directory.string == folder + "/study/runs/pixpro-backbone-10-seed1")
+            let settings = try #require(started.task as? SegmentationSettings)
+            #expect(settings.start?.string == folder + "/shared/weights/plain-online.safetensors")
+        }
+        #expect(try problems { $0 + "\npretrainingDirectory: [a]" }.contains("'pretrainingDirectory' must be a path"))
+    }
+
     @Test func aStartMayBeAFileThatIsThere() throws {
         try withTemporaryDirectory { folder in
             func yaml(_ file: String) -> String {

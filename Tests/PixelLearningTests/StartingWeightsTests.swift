@@ -83,6 +83,22 @@ import Testing
         #expect(lines[1].contains("of other shapes in it, and random: 'projector.linear1.weight' is"), "\(lines)")
     }
 
+    @Test func numbersThatAreNotFiniteAreRefusedByName() throws {
+        let good = try SafetensorsFile(path: Self.folder.appending("published.safetensors"))
+        try withTemporaryDirectory { directory in
+            let path = FilePath(directory + "/w.safetensors")
+            let name = try #require(good.tensors.first { $0.name.hasSuffix("layer1.0.conv1.weight") }?.name)
+            let wrong = try good.readTensor(name)
+            wrong.floats[3] = .nan
+            let others = try good.tensors.filter { $0.name != name }.map { try good.read($0.name) }
+            try SafetensorsFile.write(others + [NamedTensor(name: name, tensor: wrong)], to: path)
+            let task = task(path), before = task.model.online.parameters[0].value.array
+            let error = #expect(throws: FileError.self) { try task.beginWithWeights() }
+            #expect("\(error!)".contains("'\(name)' has numbers that are not finite"), "\(error!)")
+            #expect(task.model.online.parameters[0].value.array == before)
+        }
+    }
+
     @Test func twoTensorsThatCouldBeOneAreAnError() throws {
         try withTemporaryDirectory { directory in
             let path = FilePath(directory + "/w.safetensors")

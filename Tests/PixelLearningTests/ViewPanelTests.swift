@@ -28,7 +28,13 @@ import Testing
         }
         #expect(pixel(image, 0, 0) != pixel(image, 255, 0) && pixel(image, 127, 5) != pixel(image, 128, 5))
         // Within a cell is the picture.
-        #expect(pixel(image, 60, 60) == [127, 127, 127] && pixel(image, 60 + 260, 60) == [63, 63, 63])
+        #expect(pixel(image, 60, 60) == [128, 128, 128] && pixel(image, 60 + 260, 60) == [64, 64, 64])
+    }
+
+    @Test func whatIsNoNumberIsBlackAndWhatIsBeyondIsCutOff() {
+        let shades: [Float] = [.nan, -1, 0, 0.5, 1, 7, .infinity, -.infinity]
+        #expect(shades.map { UInt8(shade: $0) } == [0, 0, 0, 128, 255, 255, 255, 0])
+        for byte in UInt8.min...UInt8.max { #expect(UInt8(shade: Float(byte) / 255) == byte) }
     }
 
     @Test func aFlippedViewHasItsFramesOnTheOtherSide() {
@@ -41,7 +47,7 @@ import Testing
         let image = panel([0, 0, 0.4, 0.4], [0.6, 0.6, 1, 1])
         for x in [0, 60, 255, 260, 400] {
             let gray: Float = x < 256 ? 0.5 : 0.25
-            #expect(pixel(image, x, 9) == .init(repeating: UInt8(255 * gray * 0.35), count: 3))
+            #expect(pixel(image, x, 9) == .init(repeating: UInt8((255 * gray * 0.35).rounded()), count: 3))
         }
     }
 }

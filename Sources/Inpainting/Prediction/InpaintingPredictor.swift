@@ -2,6 +2,7 @@ import ImagePipeline
 package import Learning
 package import NeuralNetwork
 package import SystemPackage
+import TensorCore
 
 /// Pictures with their holes filled: the result, the coarse proposal, and where each place borrowed from.
 package final class InpaintingPredictor: TaskPredictor {
@@ -36,6 +37,7 @@ package final class InpaintingPredictor: TaskPredictor {
         let whole = PixelRegion(x: 0, y: 0, width: width, height: height)
         let image = try RegionRenderer().render(picture.bytes, whole, height: height, width: width, .symmetric)
         let filled = filling.fill(image, mask)
+        guard filled.result.isFinite && filled.coarse.isFinite else { throw ImageError(notFinite: "colours") }
         func png(_ image: RGBImage) throws -> [UInt8] {
             try encodePNG(rgb: image.pixels, width: image.width, height: image.height)
         }

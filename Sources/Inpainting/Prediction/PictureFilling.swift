@@ -82,7 +82,7 @@ extension RGBImage {
     package init(symmetric map: Tensor) {
         self.init(
             width: map.shape[1], height: map.shape[0],
-            pixels: map.floats.map { UInt8((127.5 * (min(max($0, -1), 1) + 1)).rounded()) })
+            pixels: map.floats.map { UInt8(shade: ($0 + 1) / 2) })
     }
 
     /// The upper left part.

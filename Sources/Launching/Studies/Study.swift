@@ -4,6 +4,8 @@ package import SystemPackage
 package struct Study: Sendable, Equatable {
     /// Where all runs, their scores and the tables are kept.
     package var directory: FilePath
+    /// Where pretrainings and what is exported of them are kept: several studies may share them.
+    package var pretrainingDirectory: FilePath
     /// The name of the score that is compared, as `pixpro evaluate` prints it.
     package var score: String
     /// Draws of the scored pictures for intervals.
@@ -44,9 +46,11 @@ package struct Study: Sendable, Equatable {
     }
 
     package init(
-        directory: FilePath, score: String, resamples: Int, shares: [Share], starts: [Start], pretrainings: [String]
+        directory: FilePath, pretrainingDirectory: FilePath? = nil, score: String, resamples: Int, shares: [Share],
+        starts: [Start], pretrainings: [String]
     ) {
         (self.directory, self.score, self.resamples) = (directory, score, resamples)
+        self.pretrainingDirectory = pretrainingDirectory ?? directory
         (self.shares, self.starts, self.pretrainings) = (shares, starts, pretrainings)
     }
 
@@ -93,20 +97,26 @@ package struct Study: Sendable, Equatable {
 
     // MARK: Files
 
-    package func run(of job: Job) -> FilePath { directory.appending("runs").appending(name(of: job)) }
-
-    func configuration(of job: Job) -> FilePath {
-        directory.appending("configurations").appending(name(of: job) + ".yaml")
+    private func directory(of job: Job) -> FilePath {
+        if case .pretraining = job { pretrainingDirectory } else { directory }
     }
 
-    func result(of job: Job) -> FilePath { directory.appending("results").appending(name(of: job) + ".json") }
+    package func run(of job: Job) -> FilePath { directory(of: job).appending("runs").appending(name(of: job)) }
+
+    func configuration(of job: Job) -> FilePath {
+        directory(of: job).appending("configurations").appending(name(of: job) + ".yaml")
+    }
+
+    func result(of job: Job) -> FilePath {
+        directory(of: job).appending("results").appending(name(of: job) + ".json")
+    }
 
     /// What `model.start` of a start's fine-tunings names; nil for random weights.
     func weights(of start: Start) -> FilePath? {
         if let weights = start.weights { return weights }
         return start.pretraining.map {
             let network = start.network.map { "-" + Self.fileName($0) } ?? ""
-            return directory.appending("weights").appending("\(Self.fileName($0))\(network).safetensors")
+            return pretrainingDirectory.appending("weights").appending("\(Self.fileName($0))\(network).safetensors")
         }
     }
 }

@@ -54,7 +54,9 @@ private struct StudyReader {
             problems.append(.init(name, "not valid YAML: \(error)", remedy: "check indentation, colons and quotes"))
             return nil
         }
-        let keys = ["directory", "score", "resamples", "labels", "starts", "pretrainings", "training"]
+        let keys = [
+            "directory", "pretrainingDirectory", "score", "resamples", "labels", "starts", "pretrainings", "training",
+        ]
         let values = mapping(
             root, "the file", keys: keys, required: ["directory", "score", "labels", "starts", "training"])
         let shares = list(values["labels"], "labels") { $0.share($1) }
@@ -64,14 +66,18 @@ private struct StudyReader {
         if let training = values["training"], training.mapping == nil {
             problem(training, "'training' is no mapping of keys", "write keys of `pixpro train` below it")
         }
-        guard let directory = values["directory"].flatMap({ path($0) }),
+        let pretrainingDirectory = values["pretrainingDirectory"].flatMap { path($0, "pretrainingDirectory") }
+        if let place = values["pretrainingDirectory"], values["pretrainings"] == nil {
+            problem(place, "'pretrainingDirectory' is of pretrainings", "add 'pretrainings', or take it away")
+        }
+        guard let directory = values["directory"].flatMap({ path($0, "directory") }),
             let score = values["score"].flatMap({ text($0, "score") }), let training = values["training"],
             !shares.isEmpty
         else { return nil }
         let resamples = values["resamples"].map { number($0, "resamples", in: 0...100_000) ?? 0 } ?? 1000
         let study = Study(
-            directory: directory, score: score, resamples: resamples, shares: shares, starts: starts.map(\.start),
-            pretrainings: pretrainings.map(\.name))
+            directory: directory, pretrainingDirectory: pretrainingDirectory, score: score, resamples: resamples,
+            shares: shares, starts: starts.map(\.start), pretrainings: pretrainings.map(\.name))
         return StudyFile(
             study, name: name, training: training, starts: starts.map(\.training),
             pretrainings: pretrainings.map(\.training))
@@ -106,7 +112,7 @@ private struct StudyReader {
         let start = Study.Start(
             name: name, pretraining: values["pretraining"].flatMap { text($0, "pretraining") },
             network: values["network"].flatMap { text($0, "network") },
-            weights: values["weights"].flatMap { path($0) })
+            weights: values["weights"].flatMap { path($0, "weights") })
         return (start, values["training"])
     }
 
@@ -187,9 +193,9 @@ private struct StudyReader {
         return scalar.string
     }
 
-    private mutating func path(_ node: Node) -> FilePath? {
+    private mutating func path(_ node: Node, _ what: String) -> FilePath? {
         guard let path = FilePath(yaml: node), !path.isEmpty else {
-            problem(node, "'directory' must be a folder's path", "write for example runs/studies/mine")
+            problem(node, "'\(what)' must be a path", "write for example runs/studies/mine")
             return nil
         }
         return path

@@ -39,8 +39,10 @@ package final class StudyWork: Sendable {
             }
             return 0
         }
-        for folder in ["runs", "configurations", "results", "weights"] {
-            try FileSystem.makeDirectories(study.directory.appending(folder))
+        for directory in Set([study.directory, study.pretrainingDirectory]) {
+            for folder in ["runs", "configurations", "results", "weights"] {
+                try FileSystem.makeDirectories(directory.appending(folder))
+            }
         }
         for (place, job) in study.jobs.enumerated() {
             let name = study.name(of: job)

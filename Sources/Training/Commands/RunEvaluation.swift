@@ -58,7 +58,7 @@ package final class RunEvaluation {
         let known = try definition.facts(
             of: pictures, checkpoint: reader.manifest.facts.architecture, reader.communicator)
         let task = try definition.makeTask(seed: seed, elementType: .float32, facts: known.facts, isRestored: true)
-        try TrainingState(task, withOptimizers: false).load(reader)
+        try TrainingState(task, withOptimizers: false).loadToUse(reader)
         return try task.makeEvaluator(pictures: pictures, communicator: reader.communicator)
     }
 

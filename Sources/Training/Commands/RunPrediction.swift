@@ -42,7 +42,7 @@ package final class RunPrediction {
             }
             return predictor
         }
-        try TrainingState(predictor.states).load(reader)
+        try TrainingState(predictor.states).loadToUse(reader)
         try world.agree(on: "preparing \(output.shown)") {
             guard world.isRoot else { return }
             try FileSystem.makeDirectories(output)

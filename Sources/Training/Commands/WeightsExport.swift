@@ -3,6 +3,7 @@ import Files
 package import Learning
 package import MessagePassing
 package import SystemPackage
+import TensorCore
 
 /// A checkpoint's tensors on their way to a file for others.
 package struct WeightsExport {
@@ -29,11 +30,14 @@ package struct WeightsExport {
         reader = newest
     }
 
-    /// The tensors that `map` takes, under their new names. Collective.
+    /// The tensors that `map` takes, under their new names. Throws where their numbers are not finite. Collective.
     package func tensors(_ map: ExportMap) throws -> [NamedTensor] {
         let stored = reader.manifest.tensors.filter { map.fileName($0.name) != nil }
         let tensors = stored.map { NamedTensor(name: $0.name, elementType: $0.elementType, shape: $0.shape) }
         try reader.read(into: tensors, partially: true)
+        if let wrong = tensors.first(where: { $0.tensor?.isFinite == false }) {
+            throw TrainingError(notFinite: wrong.name, in: reader.directory)
+        }
         return tensors.map { $0.renamed(map.fileName($0.name)!) }
     }
 

@@ -52,6 +52,13 @@ struct TrainingState {
         try reader.read(into: tensors + counts, partially: optimizers.isEmpty)
     }
 
+    /// Fills networks to be used, not trained. Throws where their numbers are not finite. Collective.
+    func loadToUse(_ reader: CheckpointReader) throws {
+        try load(reader)
+        guard let wrong = replicas.first(where: { !$0.tensor.isFinite }) else { return }
+        throw TrainingError(notFinite: wrong.name, in: reader.directory)
+    }
+
     /// All tensors with their names, for comparing replicas; in internal layout.
     var replicas: [(name: String, tensor: Tensor)] {
         states.flatMap(\.parameters).map { ($0.name, $0.value) }
