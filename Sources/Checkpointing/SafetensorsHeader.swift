@@ -41,7 +41,7 @@ struct SafetensorsHeader {
     }
 
     /// Lays `tensors` out one after another, those with the largest elements first so that all are aligned.
-    init(describing tensors: [NamedTensor], metadata: [String: String]) {
+    init(describing tensors: [some StorableTensor], metadata: [String: String]) {
         self.metadata = metadata
         var offset = 0
         for tensor in Self.stored(tensors) {
@@ -54,7 +54,7 @@ struct SafetensorsHeader {
     }
 
     /// The order in which tensors are written.
-    static func stored(_ tensors: [NamedTensor]) -> [NamedTensor] {
+    static func stored<Stored: StorableTensor>(_ tensors: [Stored]) -> [Stored] {
         tensors.sorted { ($1.elementType.byteCount, $0.name) < ($0.elementType.byteCount, $1.name) }
     }
 

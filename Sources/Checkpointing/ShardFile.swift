@@ -28,6 +28,25 @@ enum ShardFile {
         }
     }
 
+    private static func metadata(step: Int, rank: Int, of ranks: Int) -> [String: String] {
+        ["format": "pt", "step": String(step), "shard": "\(rank + 1) of \(ranks)"]
+    }
+
+    /// Writes tensors as they are now into a file in memory, where nothing needs to be made safe.
+    static func rewrite(
+        _ file: any RewritableFile, with tensors: [SavedTensor], step: Int, rank: Int, of ranks: Int
+    ) throws -> Summary {
+        var checksum = CRC32C(), end = 0
+        try SafetensorsFile.write(tensors, metadata: metadata(step: step, rank: rank, of: ranks)) {
+            try file.resize(to: $0)
+        } append: {
+            try file.write($0, at: end)
+            checksum.add($0)
+            end += $0.count
+        }
+        return Summary(byteCount: end, checksum: checksum)
+    }
+
     /// Returns when the file and its name are safe. Makes no MPI calls.
     ///
     /// - Parameters:
@@ -37,7 +56,7 @@ enum ShardFile {
         _ tensors: [NamedTensor], step: Int, rank: Int, of ranks: Int, into directory: FilePath,
         files: any FileOperations, reached: (SavePoint) -> Void = { _ in }
     ) throws -> Summary {
-        let metadata = ["format": "pt", "step": String(step), "shard": "\(rank + 1) of \(ranks)"]
+        let metadata = metadata(step: step, rank: rank, of: ranks)
         try files.makeDirectories(directory)
         reached(.directoryMade)
         let file = try files.create(directory.appending(CheckpointCatalog.shardName(rank, of: ranks)))

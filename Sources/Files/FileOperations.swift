@@ -21,6 +21,8 @@ package protocol FileOperations: Sendable {
     /// Creates the file that is going to replace `target`, with its rights. What a crash left under its name goes; what is
     /// not from there is an error.
     func createPartial(_ path: FilePath, replacing target: FilePath) throws -> any WritableFile
+    /// Opens a file that is written in place, of so many bytes; it is made where it is not there.
+    func openInPlace(_ path: FilePath, byteCount: Int) throws -> any RewritableFile
     func destination(of path: FilePath) throws -> Destination
     /// The file is made where it is not there, if `makesIt`.
     func openLock(_ path: FilePath, makesIt: Bool) throws -> any LockFile
@@ -93,6 +95,17 @@ package protocol WritableFile: AnyObject {
     func synchronize() throws
     /// Closes the file; network file systems report a full disk only here.
     func finish() throws
+}
+
+/// A file that is written at given places, and again later.
+package protocol RewritableFile: AnyObject {
+    var path: FilePath { get }
+    var size: Int { get }
+    /// All bytes have their place afterwards: that there is no room for them is told here, not when they are written.
+    func resize(to byteCount: Int) throws
+    /// Both within its size.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws
+    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws
 }
 
 extension WritableFile {

@@ -17,6 +17,10 @@ package struct SystemFiles: FileOperations {
     package func move(_ old: FilePath, to new: FilePath) throws { try FileSystem.move(old, to: new) }
     package func synchronize(directory: FilePath) throws { try FileSystem.synchronize(directory: directory) }
 
+    package func openInPlace(_ path: FilePath, byteCount: Int) throws -> any RewritableFile {
+        try MappedFile(path: path, byteCount: byteCount)
+    }
+
     package func createNew(_ path: FilePath) throws -> any WritableFile { try newFile(path) }
 
     private func newFile(_ path: FilePath) throws -> OutputFile {

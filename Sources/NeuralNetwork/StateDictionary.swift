@@ -10,11 +10,8 @@ package struct StateDictionary {
         /// The elements in `shape`'s order: the model's own memory, or a copy where the layout differs.
         package let read: () -> Tensor
         /// Whether `read` gives a copy.
-        let copies: Bool
+        package let copies: Bool
         package let write: (Tensor) -> Void
-
-        /// The elements in memory of their own.
-        package func copy() -> Tensor { copies ? read() : read().copy() }
 
         /// Where new elements are put before `take`: the model's own memory, or some whose contents are undefined where the
         /// layout differs.

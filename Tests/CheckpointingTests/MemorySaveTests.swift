@@ -192,6 +192,21 @@ struct MemorySaveTests {
         #expect(try Self.load(on: SimulatedRanks(2), files, starts: [0, 40])?.step == 50)
     }
 
+    /// Two are kept; a run that went back comes to the same step again, in a start whose way it is.
+    @Test func eachIsWrittenOverTheOlderOfTwo() throws {
+        let files = SimulatedFiles(directory: Self.run)
+        func kept() throws -> [String] {
+            try files.names(in: Self.folder("host1").pushing(FilePath("pixpro-night/checkpoints"))).map(\.string)
+        }
+        for (steps, left) in [
+            ([10], [10]), ([10, 20], [10, 20]), ([10, 20, 30, 40], [30, 40]), ([10, 20, 20, 30], [20, 30]),
+        ] {
+            #expect(try Self.save(steps, on: SimulatedRanks(3), files) == [])
+            #expect(try kept() == left.map { "step-000000\($0)" }, "\(steps)")
+            #expect(try Self.load(on: SimulatedRanks(3), files)?.step == steps.last)
+        }
+    }
+
     /// A host's memory that fails makes the save fail on all ranks alike, and the one before remains.
     @Test func memoryThatFailsIsAnOutcomeAndTheNextSaveWorks() throws {
         var failures = 0

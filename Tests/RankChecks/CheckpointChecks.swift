@@ -252,7 +252,9 @@ private func saveCopyingOnce(_ runtime: MPIRuntime, _ arguments: [String]) throw
     saver.beginSave(
         state.map { tensor in
             let plain = SavedTensor(tensor)
-            return SavedTensor(name: plain.name, elementType: plain.elementType, shape: plain.shape) {
+            return SavedTensor(
+                name: plain.name, elementType: plain.elementType, shape: plain.shape, isCopied: true
+            ) {
                 copies += 1
                 return tensor.renamed(tensor.name)
             }

@@ -107,6 +107,14 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
         try create(path)
     }
 
+    package func openInPlace(_ path: FilePath, byteCount: Int) throws -> any RewritableFile {
+        try turn("opens in place", path)
+        if find(path) == nil { _ = try output(path) }
+        let file = SimulatedRewriting(path: path, files: self, node: try node(path, doing: "open the file"))
+        try file.resize(to: byteCount)
+        return file
+    }
+
     /// There are no links and no streams.
     package func destination(of path: FilePath) throws -> Destination { .file(path) }
 
@@ -216,6 +224,33 @@ private final class SimulatedInput: ReadableFile, @unchecked Sendable {
         guard offset + target.count <= node.bytes.count else {
             throw FileError(path: path, reason: "ends at byte \(node.bytes.count); it was cut short")
         }
+        target.copyBytes(from: node.bytes[offset..<offset + target.count])
+    }
+}
+
+private final class SimulatedRewriting: RewritableFile {
+    let path: FilePath
+    private let files: SimulatedFiles
+    private let node: SimulatedNode
+
+    init(path: FilePath, files: SimulatedFiles, node: SimulatedNode) {
+        (self.path, self.files, self.node) = (path, files, node)
+    }
+
+    var size: Int { node.bytes.count }
+
+    func resize(to byteCount: Int) throws {
+        try files.turn("resizes", path)
+        node.bytes = node.bytes.prefix(byteCount) + [UInt8](repeating: 0, count: max(byteCount - size, 0))
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+        try files.turn("writes", path)
+        node.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes)
+    }
+
+    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+        try files.turn("reads", path)
         target.copyBytes(from: node.bytes[offset..<offset + target.count])
     }
 }

@@ -17,8 +17,9 @@ package enum MemorySaveOutcome: Sendable {
 ///
 /// The format is that of checkpoints on disk, and the order too: each rank writes its shard into its host's memory and
 /// sends it to a rank of the next host, which writes a copy; once all have done that, every host writes the manifest, and
-/// gives the directory its name; once all have done that, the checkpoint before goes. So one that is complete on all hosts
-/// together is there at every moment, and after the loss of any host whose neighbour lives.
+/// gives the directory its name. So one that is complete on all hosts together is there at every moment, and after the loss
+/// of any host whose neighbour lives. Two are kept, and the next is written over the older one's files: what memory is
+/// theirs is asked of the system once.
 ///
 /// `begin` is for the boundary of a step; copies travel where `carry` has them run; at later boundaries `poll` asks, by one
 /// small collective, whether all have arrived. All of these are collective.
@@ -36,10 +37,18 @@ package final class MemorySaver {
     private let carry: Carrier
     private let clock: any TimeSource
     private var current: Save?
+    /// The two checkpoints that this saver made last; the former's files are those of the next.
+    private var newest, former: Made?
+
+    private struct Made {
+        let step: Int
+        let files: ShardFiles
+    }
 
     private struct Save {
         let step: Int
         let manifest: [UInt8]
+        let files: ShardFiles
         let exchange: BackgroundJob<(failure: String?, seconds: Double)>
         /// Seconds of this rank's own time so far.
         var seconds: Double
@@ -92,19 +101,26 @@ package final class MemorySaver {
             CheckpointManifest.StoredTensor(
                 name: tensor.name, elementType: tensor.elementType, shape: tensor.shape, shard: owner)
         }
+        let reused = former
+        former = nil
         do {
             let action = "saving step \(step) to memory"
+            try communicator.agree(on: action) {
+                if plan.isFirst(rank) { try store.prepare(reusing: reused?.step) }
+            }
+            let files = reused?.files ?? ShardFiles(of: rank, plan, in: store)
             let written = try communicator.agree(on: action) {
-                try ShardFile.write(
-                    tensors.indices.filter { owners[$0] == rank }.map { tensors[$0].copy() }, step: step, rank: rank,
-                    of: communicator.size, into: store.partialDirectory(step), files: store.files)
+                try ShardFile.rewrite(
+                    files.own(), with: tensors.indices.filter { owners[$0] == rank }.map { tensors[$0] }, step: step,
+                    rank: rank, of: communicator.size)
             }
             let words = try communicator.allGather(written.words(step: step, stored))
             let shards = try communicator.agree(on: action) { try ShardFile.shards(of: words, step: step) }
             let manifest = CheckpointManifest(facts: facts, shards: shards, tensors: stored)
-            let exchange = exchange(shards, step)
+            let exchange = ShardExchange(plan: plan, rank: rank, shards: shards, files: files)
             current = Save(
                 step: step, manifest: try communicator.broadcast(communicator.isRoot ? manifest.encoded : []),
+                files: files,
                 exchange: BackgroundJob(carriedBy: carry) { [copies, clock] in
                     let start = clock.monotonic
                     let failure = try exchange.run(over: copies)
@@ -115,16 +131,6 @@ package final class MemorySaver {
         }
         current!.seconds = clock.monotonic - start
         return try poll()
-    }
-
-    private func exchange(_ shards: [CheckpointManifest.Shard], _ step: Int) -> ShardExchange {
-        func shard(_ rank: Int) -> ShardExchange.Shard {
-            ShardExchange.Shard(
-                rank: rank, path: store.partialDirectory(step).appending(shards[rank].file),
-                byteCount: shards[rank].byteCount, checksum: shards[rank].checksum)
-        }
-        return ShardExchange(
-            own: shard(rank), keeper: plan.keeper(of: rank), wards: plan.wards(of: rank).map(shard), files: store.files)
     }
 
     /// Completes the save under way once all copies have arrived, and returns its outcome; nil while any is on its way, or
@@ -150,8 +156,11 @@ package final class MemorySaver {
         } catch let error as AgreedError {
             return .failed(discard(save.step, because: error))
         }
+        // One of the same step, of a way that the run has left, was replaced.
+        former = newest?.step == save.step ? nil : newest
+        newest = Made(step: save.step, files: save.files)
         // What cannot be removed is overwritten or removed later, and newer ones are preferred to it.
-        if plan.isFirst(rank) { try? store.keep(only: save.step) }
+        if plan.isFirst(rank) { try? store.keep(only: Set([newest, former].compactMap { $0?.step })) }
         let own = save.seconds + result.seconds + clock.monotonic - start
         return .committed(step: save.step, cost: try communicator.maximum([own])[0])
     }
@@ -174,6 +183,7 @@ package final class MemorySaver {
     /// Removes all that this run has in memory: it ended well. What cannot be removed is told.
     package func removeAll() throws {
         _ = try finish()
+        (newest, former) = (nil, nil)
         try communicator.agree(on: "removing \(store.directory.shown)") {
             if plan.isFirst(rank) { try store.removeAll() }
         }

@@ -23,7 +23,10 @@ package struct MemoryStore: Sendable {
 
     func finalDirectory(_ step: Int) -> FilePath { CheckpointCatalog.directory(runDirectory: directory, step: step) }
 
-    func partialDirectory(_ step: Int) -> FilePath { CheckpointCommit.partialDirectory(finalDirectory(step)) }
+    /// Of the checkpoint that is being made. What a crash leaves of it is never taken for one.
+    var nextDirectory: FilePath {
+        CheckpointCatalog.checkpointsDirectory(directory).appending("next.partial")
+    }
 
     /// The newest step of which this host has a part, of the way that a run took; 0 without one.
     package func newestStep(of course: RunCourse) -> Int { parts(of: course).map(\.step).max() ?? 0 }
@@ -48,25 +51,35 @@ package struct MemoryStore: Sendable {
         }
     }
 
+    /// Makes the directory of the next checkpoint: of that of `step`, whose files are written again, or a new one.
+    func prepare(reusing step: Int?) throws {
+        try files.removeTree(nextDirectory)
+        guard let step else { return try files.makeDirectories(nextDirectory) }
+        // Its name first: with it the directory is no checkpoint any more.
+        try files.move(finalDirectory(step), to: nextDirectory)
+        try files.removeTree(nextDirectory.appending(CheckpointManifest.fileName))
+    }
+
     /// The manifest comes last, and with it the directory's own name.
     func complete(_ step: Int, manifest: [UInt8]) throws {
-        let partial = partialDirectory(step), final = finalDirectory(step)
-        try CheckpointManifest.write(manifest, into: partial, files)
+        let final = finalDirectory(step)
+        try CheckpointManifest.write(manifest, into: nextDirectory, files)
         // Of a way that the run has left.
         try files.removeTree(final)
-        try files.move(partial, to: final)
+        try files.move(nextDirectory, to: final)
         try files.synchronize(directory: CheckpointCatalog.checkpointsDirectory(directory))
     }
 
-    /// Removes all but the checkpoint of one step.
-    func keep(only step: Int) throws {
-        for entry in try CheckpointCatalog.directories(runDirectory: directory, files: files) where entry.step != step {
+    /// Removes all but the checkpoints of some steps.
+    func keep(only steps: Set<Int>) throws {
+        for entry in try CheckpointCatalog.directories(runDirectory: directory, files: files)
+        where !steps.contains(entry.step) {
             try files.removeTree(entry.directory)
         }
     }
 
     func discard(_ step: Int) throws {
-        try files.removeTree(partialDirectory(step))
+        try files.removeTree(nextDirectory)
         try files.removeTree(finalDirectory(step))
     }
 

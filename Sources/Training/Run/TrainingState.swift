@@ -18,11 +18,11 @@ struct TrainingState {
         optimizers = withOptimizers ? task.modules.map(\.optimizer) : []
     }
 
-    /// Every tensor under its name in the checkpoint, in files' layout: copied for whom saves it.
+    /// Every tensor under its name in the checkpoint, in files' layout.
     var saved: [SavedTensor] {
         entries.map { entry in
-            SavedTensor(name: entry.name, elementType: .float32, shape: entry.shape) {
-                NamedTensor(name: entry.name, tensor: entry.copy())
+            SavedTensor(name: entry.name, elementType: .float32, shape: entry.shape, isCopied: entry.copies) {
+                NamedTensor(name: entry.name, tensor: entry.read())
             }
         }
             + counters.map { SavedTensor(NamedTensor(name: $0.name, scalar: Int64($0.value))) }
