@@ -11,6 +11,9 @@ package protocol FileOperations: Sendable {
     /// Whether `path` is there with at least so many bytes.
     func holds(_ path: FilePath, byteCount: Int) -> Bool
     func size(_ path: FilePath) throws -> Int
+    /// The same for two processes only where they see one file of one machine; nil where there is none, or the system does not
+    /// tell.
+    func identityAmongMachines(of path: FilePath) -> String?
     /// Has a network file system ask again which names a directory lacks.
     func lookAnew(at directory: FilePath)
     func open(_ path: FilePath) throws -> any ReadableFile
@@ -100,7 +103,6 @@ package protocol WritableFile: AnyObject {
 /// A file that is written at given places, and again later.
 package protocol RewritableFile: AnyObject {
     var path: FilePath { get }
-    var size: Int { get }
     /// All bytes have their place afterwards: that there is no room for them is told here, not when they are written.
     func resize(to byteCount: Int) throws
     /// Both within its size.

@@ -10,6 +10,7 @@ package struct SystemFiles: FileOperations {
     package func exists(_ path: FilePath) -> Bool { FileSystem.exists(path) }
     package func holds(_ path: FilePath, byteCount: Int) -> Bool { FileSystem.holds(path, byteCount: byteCount) }
     package func size(_ path: FilePath) throws -> Int { try FileSystem.size(path) }
+    package func identityAmongMachines(of path: FilePath) -> String? { FileIdentity(of: path)?.amongMachines }
     package func lookAnew(at directory: FilePath) { FileSystem.lookAnew(at: directory) }
     package func open(_ path: FilePath) throws -> any ReadableFile { try InputFile(path: path) }
     package func create(_ path: FilePath) throws -> any WritableFile { try OutputFile(path: path) }

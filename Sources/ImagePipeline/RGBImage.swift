@@ -79,6 +79,8 @@ package struct ImageError: Error, Sendable, CustomStringConvertible {
 
     /// What a network makes of an image is no picture: `what` names it.
     package init(notFinite what: String) {
-        self.init("cannot be looked at: the network's \(what) are not finite numbers; its training may have diverged")
+        self.init(
+            "cannot be looked at: the network's \(what) are not finite numbers; its training may have diverged: take an "
+                + "earlier checkpoint")
     }
 }

@@ -89,7 +89,8 @@ package struct StartingWeights {
         if let wrong = tensors.firstIndex(where: { !$0.isFinite }) {
             throw FileError(
                 path: file.path,
-                reason: "'\(names[taken[wrong].name]!)' has numbers that are not finite: its training diverged")
+                reason: "'\(names[taken[wrong].name]!)' has numbers that are not finite, its training diverged: set "
+                    + "model.start to another file")
         }
         for (entry, tensor) in zip(taken, tensors) { entry.write(tensor) }
         let unfit = rest.filter { shape($0) != nil && shape($0) != $0.shape }

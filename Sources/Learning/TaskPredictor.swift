@@ -6,7 +6,7 @@ package protocol TaskPredictor: AnyObject {
     /// The networks, to be filled from a checkpoint.
     var states: [ModelState] { get }
 
-    /// Throws `ImageError` where the picture is none.
+    /// Throws `ImageError` where the picture is none, or the network makes no numbers of it.
     func predict(_ picture: PredictedPicture) throws -> Prediction
 
     /// The file that has the records of all pictures, if there is one: `detections.json`.

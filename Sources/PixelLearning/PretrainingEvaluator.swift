@@ -170,7 +170,7 @@ final class PretrainingEvaluator: TaskEvaluator {
                             ViewPanel(views, pixels, settings.model).image),
                     ]
                 } catch is ImageError {
-                    // The scores name it as skipped.
+                    // The scores name it as skipped; or the network has diverged, which the loss tells.
                     return []
                 }
             }

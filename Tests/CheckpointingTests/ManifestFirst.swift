@@ -33,6 +33,7 @@ final class ManifestFirst: FileOperations, @unchecked Sendable {
     func makeDirectories(_ path: FilePath) throws { try files.makeDirectories(path) }
     func names(in directory: FilePath) throws -> [FilePath.Component] { try files.names(in: directory) }
     func exists(_ path: FilePath) -> Bool { files.exists(path) }
+    func identityAmongMachines(of path: FilePath) -> String? { files.identityAmongMachines(of: path) }
     func lookAnew(at directory: FilePath) { files.lookAnew(at: directory) }
     func open(_ path: FilePath) throws -> any ReadableFile { try files.open(path) }
     func createNew(_ path: FilePath) throws -> any WritableFile { try files.createNew(path) }

@@ -9,19 +9,18 @@ import Threads
 /// Checkpoints in the memory of simulated hosts: any one of them may be lost.
 @Suite(.disabled(if: SimulatedRanks.areFree, "ranks that run freely wait for the dead for ever"))
 struct MemorySaveTests {
-    private static let run: FilePath = "/runs/night"
+    static let run: FilePath = "/runs/night"
 
     /// The memory of a host, and what two runs have there.
-    private static func folder(_ host: String) -> FilePath { FilePath("/memory").appending(host) }
+    static func folder(_ host: String) -> FilePath { FilePath("/memory").appending(host) }
 
-    private static func store(_ world: SimulatedCollective, _ files: SimulatedFiles, _ identity: String) -> MemoryStore
-    {
+    static func store(_ world: SimulatedCollective, _ files: SimulatedFiles, _ identity: String) -> MemoryStore {
         MemoryStore(folder: folder(world.hostName), identity: identity, files: files)
     }
 
     /// Saves steps to memory one after another; returns the reasons of those that failed.
     @discardableResult
-    private static func save(
+    static func save(
         _ steps: [Int], start: Int = 1, on ranks: SimulatedRanks, _ files: SimulatedFiles, identity: String = "night",
         overlapped: Bool = false
     ) throws -> [String] {
@@ -43,7 +42,7 @@ struct MemorySaveTests {
     }
 
     /// The step and the place of the newest checkpoint that loads, with the right contents; nil where there is none.
-    private static func load(
+    static func load(
         on ranks: SimulatedRanks, _ files: SimulatedFiles, identity: String = "night", starts: [Int] = [0]
     ) throws -> (step: Int, place: String, passedOver: [String])? {
         files.ranks = ranks
@@ -190,21 +189,6 @@ struct MemorySaveTests {
         // The second start comes to the same step by its own way.
         try Self.save([50], start: 2, on: SimulatedRanks(2), files)
         #expect(try Self.load(on: SimulatedRanks(2), files, starts: [0, 40])?.step == 50)
-    }
-
-    /// Two are kept; a run that went back comes to the same step again, in a start whose way it is.
-    @Test func eachIsWrittenOverTheOlderOfTwo() throws {
-        let files = SimulatedFiles(directory: Self.run)
-        func kept() throws -> [String] {
-            try files.names(in: Self.folder("host1").pushing(FilePath("pixpro-night/checkpoints"))).map(\.string)
-        }
-        for (steps, left) in [
-            ([10], [10]), ([10, 20], [10, 20]), ([10, 20, 30, 40], [30, 40]), ([10, 20, 20, 30], [20, 30]),
-        ] {
-            #expect(try Self.save(steps, on: SimulatedRanks(3), files) == [])
-            #expect(try kept() == left.map { "step-000000\($0)" }, "\(steps)")
-            #expect(try Self.load(on: SimulatedRanks(3), files)?.step == steps.last)
-        }
     }
 
     /// A host's memory that fails makes the save fail on all ranks alike, and the one before remains.

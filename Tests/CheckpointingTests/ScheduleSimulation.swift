@@ -31,8 +31,12 @@ struct ScheduleSimulation {
     private struct MemoryPromise {
         let step: Int
         var holders: [Set<Int>]
+        /// Of the start that died while it saved a later one: that one may be complete instead, on all of them together.
+        var hosts = 0
 
-        func isComplete(on hosts: Range<Int>) -> Bool { holders.allSatisfy { !$0.isDisjoint(with: hosts) } }
+        func isComplete(on hosts: Range<Int>) -> Bool {
+            hosts.count >= self.hosts && holders.allSatisfy { !$0.isDisjoint(with: hosts) }
+        }
     }
 
     /// - Parameters:
@@ -50,9 +54,9 @@ struct ScheduleSimulation {
     /// What was lost or wrong, in words; empty where all is well.
     mutating func violations() throws -> [String] {
         var found: [String] = []
-        for start in 1...3 {
+        for attempt in 1...3 {
             let ranks = 1 + generator.integer(below: 3), perHost = 1 + generator.integer(below: 2)
-            found += try live(start: start, SimulatedRanks(ranks, perHost: perHost, seed: seed &* 4 + UInt64(start)))
+            found += try live(SimulatedRanks(ranks, perHost: perHost, seed: seed &* 4 + UInt64(attempt)))
             if !found.isEmpty { return found }
         }
         return found
@@ -66,11 +70,14 @@ struct ScheduleSimulation {
         let wrong = Mutex<[String]>([])
         let onDisk = Mutex<[Int]>([])
         let inMemory = Mutex(0)
+        let begunInMemory = Atomic(0)
         let reached = Atomic(0)
     }
 
-    private mutating func live(start: Int, _ ranks: SimulatedRanks) throws -> [String] {
-        let log = Log(), hosts = 0..<(ranks.count + ranks.ranksPerHost - 1) / ranks.ranksPerHost
+    private mutating func live(_ ranks: SimulatedRanks) throws -> [String] {
+        // Who dies before the run goes on has no place in its history.
+        let start = course.count + 1, log = Log()
+        let hosts = 0..<(ranks.count + ranks.ranksPerHost - 1) / ranks.ranksPerHost
         let kind = generator.integer(below: 6), victim = generator.integer(below: ranks.count)
         let moment = 20 + generator.integer(below: 220)
         let dying = kind == 0 ? [] : kind == 1 ? [victim] : Array(0..<ranks.count)
@@ -86,6 +93,8 @@ struct ScheduleSimulation {
         guard let began = log.began.withLock({ $0 }) else { return found }
         course.append(began.step)
         way = way.filter { $0.key <= began.step }
+        // The run goes another way from there.
+        if let promise = inMemory, promise.step > began.step { inMemory = nil }
         for step in began.step + 1..<began.step + 20 { way[step] = start }
         account(log, ranks, from: began.step)
         try strike(kind, hosts)
@@ -118,12 +127,14 @@ struct ScheduleSimulation {
         let first = facts?.step ?? 0
         log.began.withLock { $0 = (first, facts?.counters[MemoryStore.startCounter] ?? 0) }
         try world.barrier("beginning")
+        saver.wentOn(from: first)
         for step in first + 1...first + 3 {
             let tensors = SimulatedState.tensors(step: step, start: start).map { SavedTensor($0) }
             let facts = SimulatedState.facts(step: step, start: start)
             func tell(_ outcome: MemorySaveOutcome?) {
                 if case .committed(let step, _) = outcome { log.inMemory.withLock { $0 = step } }
             }
+            log.begunInMemory.store(step, ordering: .relaxed)
             tell(try saver.begin(tensors, facts: facts))
             if step == first + 2 {
                 log.reached.store(step, ordering: .relaxed)
@@ -160,14 +171,15 @@ struct ScheduleSimulation {
             onDisk = Array(([(step, true)] + onDisk.filter { $0.step <= first }).prefix(2))
         }
         let step = log.inMemory.withLock { $0 }
-        guard step > 0 else { return }
-        let names = (0..<ranks.count).map { "\($0 / ranks.ranksPerHost)" }
-        let plan = HostPlan(names: names)
-        inMemory = MemoryPromise(
-            step: step,
-            holders: names.indices.map { rank in
-                Set([plan.host(of: rank)] + (plan.keeper(of: rank).map { [plan.host(of: $0)] } ?? []))
-            })
+        let names = (0..<ranks.count).map { "\($0 / ranks.ranksPerHost)" }, plan = HostPlan(names: names)
+        if step > 0 {
+            inMemory = MemoryPromise(
+                step: step,
+                holders: names.indices.map { rank in
+                    Set([plan.host(of: rank)] + (plan.keeper(of: rank).map { [plan.host(of: $0)] } ?? []))
+                })
+        }
+        if log.begunInMemory.load(ordering: .relaxed) > step { inMemory?.hosts = plan.ranks.count }
     }
 
     // MARK: Faults

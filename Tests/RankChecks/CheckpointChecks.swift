@@ -251,10 +251,7 @@ private func saveCopyingOnce(_ runtime: MPIRuntime, _ arguments: [String]) throw
     let state = makeState(step: 10)
     saver.beginSave(
         state.map { tensor in
-            let plain = SavedTensor(tensor)
-            return SavedTensor(
-                name: plain.name, elementType: plain.elementType, shape: plain.shape, isCopied: true
-            ) {
+            SavedTensor(name: tensor.name, elementType: tensor.elementType, shape: tensor.shape, isCopied: true) {
                 copies += 1
                 return tensor.renamed(tensor.name)
             }

@@ -76,6 +76,8 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
         return try node(path, doing: "find its size").bytes.count
     }
 
+    package func identityAmongMachines(of path: FilePath) -> String? { find(path) == nil ? nil : path.string }
+
     package func lookAnew(at directory: FilePath) { _ = look(at: directory) }
 
     package func open(_ path: FilePath) throws -> any ReadableFile {

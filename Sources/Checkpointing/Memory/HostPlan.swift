@@ -1,3 +1,5 @@
+import MessagePassing
+
 /// Which ranks share a host, and on which host the copies of a rank's shard are kept: on the next one.
 package struct HostPlan: Sendable, Equatable {
     /// The ranks of each host, hosts in the order of their first ranks.
@@ -16,6 +18,12 @@ package struct HostPlan: Sendable, Equatable {
             hosts.append(host)
         }
         (self.ranks, self.hosts) = (ranks, hosts)
+    }
+
+    /// Of the hosts that keep checkpoints in such stores. Several that see one folder, as containers of one machine may, are
+    /// one host: they would lose it together. Collective.
+    init(_ store: MemoryStore, over communicator: any Collective) throws {
+        self.init(names: try communicator.allGather(store.memoryIdentity ?? communicator.hostName))
     }
 
     package func host(of rank: Int) -> Int { hosts[rank] }

@@ -54,19 +54,24 @@ package final class MemorySaver {
         var seconds: Double
     }
 
-    /// - Parameter limit: the bytes of this host's memory that checkpoints may take.
+    /// - Parameters:
+    ///   - limit: the bytes of this host's memory that checkpoints may take.
+    ///   - share: the same for each of its ranks; the smaller of both counts.
     package init(
-        store: MemoryStore, communicator: any Collective, limit: Int, carry: @escaping Carrier,
+        store: MemoryStore, communicator: any Collective, limit: Int, share: Int = .max,
+        carry: @escaping Carrier,
         clock: any TimeSource = SystemClock()
     ) throws {
         self.store = store
         self.communicator = try communicator.duplicated(name: "memory")
         copies = try communicator.duplicated(name: "copies")
         (self.carry, self.clock) = (carry, clock)
-        let plan = HostPlan(names: try communicator.allGather(communicator.hostName))
+        let plan = try HostPlan(store, over: communicator)
         self.plan = plan
-        let granted = try communicator.allGather([limit]).map { $0[0] }
-        limits = plan.ranks.map { granted[$0[0]] }
+        let limits = try communicator.allGather([limit]), shares = try communicator.allGather([share])
+        self.limits = plan.ranks.map { ranks in
+            min(limits[ranks[0]][0], ranks.reduce(0) { $0 + min(shares[$1][0], .max / communicator.size) })
+        }
         try communicator.agree(on: "clearing \(store.directory.shown)") {
             if plan.isFirst(communicator.rank) { try store.clear() }
         }
@@ -76,8 +81,7 @@ package final class MemorySaver {
 
     package var isSaving: Bool { current != nil }
 
-    /// What such tensors take on the host that takes most of what it grants: two checkpoints, as one is there while the next
-    /// is made. The same on all ranks.
+    /// What such tensors take on the host that takes most of what it grants: two checkpoints. The same on all ranks.
     package func demand(_ tensors: [SavedTensor]) -> (bytes: Int, granted: Int) {
         let owners = ShardPlan(tensors, ranks: communicator.size).owners
         var loads = [Int](repeating: 0, count: communicator.size)
@@ -86,6 +90,16 @@ package final class MemorySaver {
             (bytes: 2 * plan.shards(on: host).reduce(0) { $0 + loads[$1] }, granted: limits[host])
         }
         return demands.max { $0.bytes - $0.granted < $1.bytes - $1.granted }!
+    }
+
+    /// The run goes on from a step (nil: it begins): what is in memory of others is of no use, and gives its place to the next.
+    /// No save may be under way.
+    package func wentOn(from step: Int?) {
+        precondition(current == nil, "a save to memory is under way; call finish first")
+        if newest?.step != step { newest = nil }
+        former = nil
+        // What cannot be removed goes after the next save.
+        if plan.isFirst(rank) { try? store.keep(only: Set([step].compactMap { $0 })) }
     }
 
     // MARK: Saving
@@ -127,7 +141,7 @@ package final class MemorySaver {
                     return (failure, clock.monotonic - start)
                 }, seconds: 0)
         } catch let error as AgreedError {
-            return .failed(discard(step, because: error))
+            return .failed(discardNext(because: error))
         }
         current!.seconds = clock.monotonic - start
         return try poll()
@@ -150,14 +164,21 @@ package final class MemorySaver {
             if extremes[1] == -2 {
                 try communicator.agree(on: "copying step \(save.step) to the next host", failure: result.failure)
             }
+        } catch let error as AgreedError {
+            return .failed(discardNext(because: error))
+        }
+        // One of the same step, of a way that the run has left, is replaced.
+        if newest?.step == save.step { newest = nil }
+        do {
             try communicator.agree(on: "completing step \(save.step) in memory") {
                 if plan.isFirst(rank) { try store.complete(save.step, manifest: save.manifest) }
             }
         } catch let error as AgreedError {
-            return .failed(discard(save.step, because: error))
+            // Newer ones are preferred to what remains.
+            if plan.isFirst(rank) { try? store.discard(save.step) }
+            return .failed(discardNext(because: error))
         }
-        // One of the same step, of a way that the run has left, was replaced.
-        former = newest?.step == save.step ? nil : newest
+        former = newest
         newest = Made(step: save.step, files: save.files)
         // What cannot be removed is overwritten or removed later, and newer ones are preferred to it.
         if plan.isFirst(rank) { try? store.keep(only: Set([newest, former].compactMap { $0?.step })) }
@@ -174,9 +195,9 @@ package final class MemorySaver {
         return nil
     }
 
-    private func discard(_ step: Int, because error: AgreedError) -> String {
-        // The next start clears what remains.
-        if plan.isFirst(rank) { try? store.discard(step) }
+    private func discardNext(because error: AgreedError) -> String {
+        // The next save or start removes what remains.
+        if plan.isFirst(rank) { try? store.discardNext() }
         return "\(error)"
     }
 

@@ -21,6 +21,14 @@ package struct MemoryStore: Sendable {
         self.files = files
     }
 
+    /// Which memory it is, among those of all hosts; nil where that cannot be told.
+    var memoryIdentity: String? {
+        let folder = FileSystem.parent(of: directory)
+        // Where it cannot be made, the first save tells why.
+        try? files.makeDirectories(folder)
+        return files.identityAmongMachines(of: folder)
+    }
+
     func finalDirectory(_ step: Int) -> FilePath { CheckpointCatalog.directory(runDirectory: directory, step: step) }
 
     /// Of the checkpoint that is being made. What a crash leaves of it is never taken for one.
@@ -39,6 +47,17 @@ package struct MemoryStore: Sendable {
                 let start = manifest.facts.counters[Self.startCounter], course.includes(step: step, ofStart: start)
             else { return nil }
             return (step, manifest, text)
+        }
+    }
+
+    /// What the run's checkpoints take here, in bytes, also what a crash left of them. What cannot be looked at counts as
+    /// nothing.
+    package var byteCount: Int {
+        func names(_ directory: FilePath) -> [FilePath] {
+            ((try? files.names(in: directory)) ?? []).map { directory.appending($0) }
+        }
+        return names(CheckpointCatalog.checkpointsDirectory(directory)).flatMap(names).reduce(0) {
+            $0 + ((try? files.size($1)) ?? 0)
         }
     }
 
@@ -78,10 +97,11 @@ package struct MemoryStore: Sendable {
         }
     }
 
-    func discard(_ step: Int) throws {
-        try files.removeTree(nextDirectory)
-        try files.removeTree(finalDirectory(step))
-    }
+    /// Removes what there is of the next checkpoint.
+    func discardNext() throws { try files.removeTree(nextDirectory) }
+
+    /// Removes a checkpoint that is not complete on all hosts.
+    func discard(_ step: Int) throws { try files.removeTree(finalDirectory(step)) }
 
     func removeAll() throws { try files.removeTree(directory) }
 }

@@ -25,7 +25,7 @@ struct ShardExchange {
             }
         }
         let keeper = plan.keeper(of: rank), wards = plan.wards(of: rank)
-        let source = keeper == nil ? nil : attempt { try files.own() }
+        let source = keeper == nil ? nil : files.written
         var copies = wards.map { ward in
             Copy(
                 rank: ward, checksum: shards[ward].checksum,
@@ -42,7 +42,7 @@ struct ShardExchange {
                 UnsafeMutableRawBufferPointer(rebasing: buffer[..<Self.piece(start, of: size).count])
             }
             let sent = keeper == nil ? nil : pieces[0], received = pieces.suffix(wards.count)
-            if let source, let sent { _ = attempt { try source.read(into: sent, at: start) } }
+            if let source, let sent, !sent.isEmpty { _ = attempt { try source.read(into: sent, at: start) } }
             // Pieces of no bytes are of shards that have ended.
             let coming = zip(received, wards).filter { !$0.0.isEmpty }.map { (bytes: $0.0, sender: $0.1) }
             let leaving = UnsafeRawBufferPointer(sent ?? UnsafeMutableRawBufferPointer(start: nil, count: 0))

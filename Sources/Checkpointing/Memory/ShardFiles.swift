@@ -14,17 +14,22 @@ final class ShardFiles {
         (self.rank, ranks, self.store) = (rank, plan.ranks.joined().count, store)
     }
 
+    /// Of its own shard, to be written.
     func own() throws -> any RewritableFile { try file(of: rank, byteCount: nil) }
+
+    /// Its own shard as it was written last.
+    var written: any RewritableFile { open[rank]! }
 
     /// Of another rank's shard, of so many bytes.
     func copy(of ward: Int, byteCount: Int) throws -> any RewritableFile { try file(of: ward, byteCount: byteCount) }
 
     private func file(of rank: Int, byteCount: Int?) throws -> any RewritableFile {
-        if let file = open[rank] {
+        let path = store.nextDirectory.appending(CheckpointCatalog.shardName(rank, of: ranks))
+        // Whoever cleans a host's memory may have taken the name away, and with it what readers would find.
+        if let file = open[rank], store.files.exists(path) {
             if let byteCount { try file.resize(to: byteCount) }
             return file
         }
-        let path = store.nextDirectory.appending(CheckpointCatalog.shardName(rank, of: ranks))
         let file = try store.files.openInPlace(path, byteCount: byteCount ?? 0)
         open[rank] = file
         return file

@@ -13,7 +13,7 @@ struct HostMemories: CheckpointStore {
 
     init(_ store: MemoryStore, _ course: RunCourse, _ communicator: any Collective) throws {
         (self.store, self.course, self.communicator) = (store, course, communicator)
-        plan = HostPlan(names: try communicator.allGather(communicator.hostName))
+        plan = try HostPlan(store, over: communicator)
     }
 
     var adjective: String { "checkpoint in memory" }

@@ -161,11 +161,11 @@ extension RunConfiguration {
                 + "as 1 % of the time pays for, 0 never."),
         Setting(
             "checkpoint.memoryLimit", \.checkpoint.memoryLimit, in: .within(1...1_073_741_824),
-            "MiB of each host's memory that they may take, where two are kept for a moment; auto takes at most half of what is "
-                + "free in memoryDirectory and a quarter of the ranks' memory."),
+            "MiB of each host's memory that they may take, two of them; auto takes at most half of what memoryDirectory has for "
+                + "them and a quarter of the ranks' memory."),
         Setting(
             "checkpoint.memoryDirectory", \.checkpoint.memoryDirectory, in: .notEmpty,
-            "Folder of each host's own, in a file system that is memory."),
+            "Folder of each host's own, in a file system that is memory; hosts that share one count as one."),
         Setting(
             "log.everySeconds", \.log.everySeconds, in: .above(0, upTo: year), synonyms: ["logInterval"],
             "Seconds between progress lines in the log, and off a terminal."),

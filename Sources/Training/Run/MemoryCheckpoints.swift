@@ -14,7 +14,7 @@ final class MemoryCheckpoints {
     private var pace: Pace
     private var isOff = false
     private var hasSaid = false
-    private var failuresSaid: Set<String> = []
+    private var hasFailed = false
 
     /// Of the training time, where `checkpoint.memorySeconds` is `auto`.
     static let share = 0.01
@@ -29,13 +29,16 @@ final class MemoryCheckpoints {
         self.reporter = reporter
         store = MemoryStore(folder: settings.memoryDirectory, identity: history.identity)
         pace = Pace(seconds: settings.memorySeconds.count.map(Double.init), share: Self.share)
-        let limit = settings.memoryLimit.count.map { $0 << 20 } ?? Self.automaticLimit(settings.memoryDirectory, host)
-        saver = try MemorySaver(store: store, communicator: communicator, limit: limit, carry: carry)
+        let limit = settings.memoryLimit.count.map { $0 << 20 }
+        saver = try MemorySaver(
+            store: store, communicator: communicator, limit: limit ?? Self.automaticLimit(store, settings),
+            share: limit == nil ? host.memoryPerRank / 4 : .max, carry: carry)
     }
 
-    /// What checkpoints may take of a host whose user says nothing; nothing where the folder is not there.
-    private static func automaticLimit(_ folder: FilePath, _ host: HostLayout) -> Int {
-        min((FileSystem.freeSpace(in: folder) ?? 0) / 2, host.memoryPerRank * host.masks.count / 4)
+    /// What checkpoints may take of a folder whose user says nothing; nothing where it is not there.
+    private static func automaticLimit(_ store: MemoryStore, _ settings: RunConfiguration.Checkpoint) -> Int {
+        // What the run has there already gives way to what it makes.
+        FileSystem.freeSpace(in: settings.memoryDirectory).map { ($0 + store.byteCount) / 2 } ?? 0
     }
 
     /// Whether the state fits into what the hosts grant; says how it is kept, once.
@@ -56,6 +59,9 @@ final class MemoryCheckpoints {
                         : "on one host they outlive its processes, not the host"))
         }
     }
+
+    /// The run goes on from a step, or begins (nil).
+    func wentOn(from step: Int?) { saver.wentOn(from: step) }
 
     /// Training went on for so many seconds.
     func add(seconds: Double) { pace.add(seconds) }
@@ -83,6 +89,7 @@ final class MemoryCheckpoints {
         case nil: return
         case .committed(_, let cost):
             pace.done(cost: cost)
+            hasFailed = false
             guard !hasSaid else { return }
             hasSaid = true
             reporter.note(
@@ -90,7 +97,9 @@ final class MemoryCheckpoints {
                     + "\(significant(pace.seconds)) s of training")
         case .failed(let reason):
             pace.done(cost: 0.1)
-            guard failuresSaid.insert(reason).inserted else { return }
+            // Once, until one is made again.
+            guard !hasFailed else { return }
+            hasFailed = true
             reporter.warn("no checkpoint was made in memory: \(reason); it is tried again")
         }
     }

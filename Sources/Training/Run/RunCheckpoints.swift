@@ -124,6 +124,9 @@ final class RunCheckpoints {
         return try take(reader, task, globalBatch)
     }
 
+    /// The run's history says now that it goes on from there: other checkpoints in memory are of no use any more.
+    func wentOn(from restored: Restored?) { memory?.wentOn(from: restored?.position.step) }
+
     private func take(_ reader: CheckpointReader, _ task: some TrainingTask, _ globalBatch: Int) throws -> Restored {
         let saved = try compareConfigurations(reader), facts = reader.manifest.facts
         try compareArchitectures(task.architectureFacts, reader)
