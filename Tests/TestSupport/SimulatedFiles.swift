@@ -112,7 +112,7 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     package func openInPlace(_ path: FilePath, byteCount: Int) throws -> any RewritableFile {
         try turn("opens in place", path)
         if find(path) == nil { _ = try output(path) }
-        let file = SimulatedRewriting(path: path, files: self, node: try node(path, doing: "open the file"))
+        let file = SimulatedOutput(path: path, files: self, node: try node(path, doing: "open the file"))
         try file.resize(to: byteCount)
         return file
     }
@@ -230,34 +230,7 @@ private final class SimulatedInput: ReadableFile, @unchecked Sendable {
     }
 }
 
-private final class SimulatedRewriting: RewritableFile {
-    let path: FilePath
-    private let files: SimulatedFiles
-    private let node: SimulatedNode
-
-    init(path: FilePath, files: SimulatedFiles, node: SimulatedNode) {
-        (self.path, self.files, self.node) = (path, files, node)
-    }
-
-    var size: Int { node.bytes.count }
-
-    func resize(to byteCount: Int) throws {
-        try files.turn("resizes", path)
-        node.bytes = node.bytes.prefix(byteCount) + [UInt8](repeating: 0, count: max(byteCount - size, 0))
-    }
-
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
-        try files.turn("writes", path)
-        node.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes)
-    }
-
-    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
-        try files.turn("reads", path)
-        target.copyBytes(from: node.bytes[offset..<offset + target.count])
-    }
-}
-
-private final class SimulatedOutput: WritableFile {
+private final class SimulatedOutput: WritableFile, RewritableFile {
     let path: FilePath
     private let files: SimulatedFiles
     private let node: SimulatedNode
@@ -279,4 +252,19 @@ private final class SimulatedOutput: WritableFile {
     }
 
     func finish() throws { try files.turn("closes", path) }
+
+    func resize(to byteCount: Int) throws {
+        try files.turn("resizes", path)
+        node.bytes = node.bytes.prefix(byteCount) + [UInt8](repeating: 0, count: max(byteCount - size, 0))
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+        try files.turn("writes", path)
+        node.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes)
+    }
+
+    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+        try files.turn("reads", path)
+        target.copyBytes(from: node.bytes[offset..<offset + target.count])
+    }
 }
