@@ -1,106 +1,18 @@
 import Checkpointing
-import DataParallel
 import Evaluation
 import Files
 import Foundation
 import ImagePipeline
 import Learning
-import NeuralNetwork
-import PixelLearning
-import Synchronization
 import SystemPackage
-import TensorCore
 import TestSupport
 import Testing
 import Training
 
 /// What a run of one epoch of four steps leaves in its files and on the screen.
 @Suite struct RunReporterTests {
-    private final class Screen: Sendable {
-        private let shown = Mutex("")
-        var text: String { shown.withLock { $0 } }
-        var console: Console {
-            Console(
-                isTerminal: false,
-                output: { text in
-                    self.shown.withLock { $0 += text }
-                    return true
-                })
-        }
-    }
-
-    private struct Run {
-        let directory: RunDirectory
-        let screen = Screen()
-        let loaded: LoadedConfiguration
-
-        init(_ path: String, _ settings: [String] = []) throws {
-            directory = RunDirectory(FilePath(path + "/run"))
-            loaded = try RunConfiguration.load(
-                file: nil,
-                overrides: ["run.directory=\(path)/run", "batch.global=8", "log.everySeconds=1000"] + settings)
-            try directory.create()
-        }
-
-        func reporter(isRoot: Bool = true) throws -> RunReporter {
-            try RunReporter(
-                directory, loaded, hosts: ["node1", "node2"], isRoot: isRoot, console: screen.console)
-        }
-
-        func begin(_ reporter: RunReporter, step: Int = 0, from checkpoint: String? = nil) throws {
-            var position = RunPosition()
-            (position.step, position.epoch) = (step, step / 4)
-            let configuration = loaded.configuration
-            try reporter.begin(
-                RunDescription(
-                    task: "pixpro at 224 px", parameters: 12, images: 33, elementType: .float32,
-                    batch: BatchPlan(configuration: configuration, ranks: 2), peakLearningRate: 0.1,
-                    communication: "inline", machine: MachineSummary(hosts: ["a"], processors: ["B"], library: ""),
-                    cores: CorePlan(
-                        masks: [CoreMask(cores: [0]), CoreMask(cores: [1])], ranksInJob: 2,
-                        configuration: configuration)), position, resumedFrom: checkpoint)
-        }
-
-        /// Step 1, 2, 3, … of epochs of four.
-        func step(
-            _ reporter: RunReporter, _ step: Int, loss: Double = -1, observation: StepObservation = StepObservation()
-        ) throws {
-            let ranks = (0..<2).map { _ in
-                var figures = Figures()
-                figures.add("loss", sum: loss / 2)
-                StepSummary.add(
-                    times: StepTimes(total: 2, data: 0.5, communication: 0.5), unreadable: 0, stopSignal: 0,
-                    to: &figures)
-                return figures
-            }
-            let sums = zip(ranks[0].message(rank: 0, ranks: 2), ranks[1].message(rank: 1, ranks: 2)).map { $0 + $1 }
-            let summary = StepSummary(
-                try ranks[0].totals(of: sums, ranks: 2), phases: [TrainingPhase(name: "", module: 0)])
-            var position = RunPosition()
-            (position.step, position.epoch, position.samplesInEpoch) = (step, step / 4, step % 4 * 8)
-            reporter.stepped(
-                position, summary, observation, learningRate: 0.1, epoch: (step - 1) / 4, schedule: schedule, images: 8)
-        }
-
-        /// Two epochs of four steps.
-        private var schedule: RunSchedule {
-            var configuration = loaded.configuration
-            (configuration.schedule.epochs, configuration.schedule.warmupEpochs) = (2, 0)
-            var settings = PretrainingSettings()
-            (settings.model.architecture, settings.model.projectorWidth) = (.tiny, 8)
-            return RunSchedule(configuration, PretrainingTask(settings), globalBatch: 8, images: 33)
-        }
-
-        func records() throws -> [MetricRecord] { try MetricsFile.read(directory.metrics).records }
-        func log() throws -> String { try WholeFile.text(of: directory.log) }
-    }
-
-    private func with(_ settings: [String] = [], _ body: (Run) throws -> Void) throws {
-        try withTemporaryDirectory { try body(Run($0, settings)) }
-    }
-
     @Test func stepsAreRecordedAndLinesAreRare() throws {
-        try with { run in
+        try ReportedRun.with { run in
             let reporter = try run.reporter()
             try run.begin(reporter)
             let observation = StepObservation(metrics: ["featureSpread": 1], warnings: ["something is odd"])
@@ -125,7 +37,7 @@ import Training
     }
 
     @Test func otherRanksAreSilent() throws {
-        try with { run in
+        try ReportedRun.with { run in
             let reporter = try run.reporter(isRoot: false)
             try run.begin(reporter)
             try run.step(reporter, 1)
@@ -139,7 +51,7 @@ import Training
     }
 
     @Test func thePageShowsWhatTheFilesHave() throws {
-        try with { run in
+        try ReportedRun.with { run in
             var reporter = try run.reporter()
             try run.begin(reporter)
             for step in 1...3 { try run.step(reporter, step, loss: -Double(step)) }
@@ -164,7 +76,7 @@ import Training
     }
 
     @Test func picturesOfScoresAreOnThePage() throws {
-        try with { run in
+        try ReportedRun.with { run in
             let reporter = try run.reporter()
             try run.begin(reporter)
             try run.step(reporter, 4, loss: -1)
@@ -185,7 +97,7 @@ import Training
     }
 
     @Test func severalRunsAreCompared() throws {
-        try with { run in
+        try ReportedRun.with { run in
             let reporter = try run.reporter()
             try run.begin(reporter)
             try run.step(reporter, 1, loss: -1)
@@ -197,7 +109,7 @@ import Training
     }
 
     @Test func scoresAreRememberedByTheirStep() throws {
-        try with { run in
+        try ReportedRun.with { run in
             var reporter = try run.reporter()
             try run.begin(reporter)
             var position = RunPosition()
@@ -217,7 +129,7 @@ import Training
     }
 
     @Test func anUnreadablePictureIsNamedOnceAndCountedAnewAfterAStart() throws {
-        try with { run in
+        try ReportedRun.with { run in
             var reporter = try run.reporter()
             try run.begin(reporter)
             #expect(reporter.unreadable(["b.jpg\tis empty", "a.jpg\tis cut short"]) == 2)
@@ -246,7 +158,7 @@ import Training
 
     /// Each new name costs its own line: of a million bad pictures the file is not written a million times.
     @Test func skippedFilesAreOnlyAppended() throws {
-        try with { run in
+        try ReportedRun.with { run in
             let reporter = try run.reporter()
             try run.begin(reporter)
             _ = reporter.unreadable(["a.jpg\tis empty"])
@@ -257,7 +169,7 @@ import Training
     }
 
     @Test func stepsThatAreNotFiniteAreKeptWithTheirPictures() throws {
-        try with { run in
+        try ReportedRun.with { run in
             let reporter = try run.reporter()
             reporter.nonFinite("the loss of step 3 is not finite", step: 3, pictures: ["a", "b"])
             reporter.nonFinite("the loss of step 5 is not finite", step: 5, pictures: ["c"])
@@ -267,7 +179,7 @@ import Training
     }
 
     @Test func savesAreSaidWithTheirTimeAndFailuresWithTheirReason() throws {
-        try with { run in
+        try ReportedRun.with { run in
             let reporter = try run.reporter()
             reporter.saved(
                 .committed(
@@ -286,7 +198,7 @@ import Training
 
     /// A disk that takes no reports does not end training, and is named once.
     @Test func reportsThatCannotBeWrittenAreSaidOnce() throws {
-        try with { run in
+        try ReportedRun.with { run in
             let reporter = try run.reporter()
             try run.begin(reporter)
             try run.step(reporter, 1)

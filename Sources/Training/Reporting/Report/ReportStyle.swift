@@ -48,7 +48,7 @@ package enum ReportStyle {
         .bar i { display: block; } .pictures figure { margin: 0 0 16px; } .pictures img { max-width: 100%; height: auto;
           border-radius: 6px; image-rendering: auto; display: block; }
         .pictures .steps { display: grid; gap: 8px; } pre { overflow-x: auto; font-size: 12px; line-height: 1.4; }
-        @media (max-width: 520px) { .chart text { font-size: 24px; } }
+        @media (max-width: 520px) { .chart text { font-size: 20px; } th, td { padding: 5px 4px; white-space: normal; } }
         details { margin-top: 12px; } summary { cursor: pointer; font-weight: 600; }
         """
 
