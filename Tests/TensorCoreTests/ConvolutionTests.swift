@@ -56,6 +56,19 @@ private let winogradGeometries: [ConvolutionGeometry] = [
         padding: 1)
 }
 
+/// Those of dilated kernels, on sides that are multiples of the dilation and others, on maps smaller than it, and of other
+/// borders.
+private let spreadWinogradGeometries: [ConvolutionGeometry] = [
+    .init(batch: 2, height: 16, width: 8, inputChannels: 32, outputChannels: 64, kernel: 3, padding: 2, dilation: 2),
+    .init(batch: 1, height: 19, width: 33, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 6, dilation: 6),
+    .init(batch: 2, height: 5, width: 3, inputChannels: 64, outputChannels: 32, kernel: 3, padding: 4, dilation: 4),
+    .init(batch: 2, height: 40, width: 6, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 16, dilation: 16),
+    .init(batch: 2, height: 10, width: 7, inputChannels: 32, outputChannels: 64, kernel: 3),
+    .init(batch: 1, height: 21, width: 23, inputChannels: 32, outputChannels: 32, kernel: 3, dilation: 4),
+    .init(batch: 2, height: 9, width: 6, inputChannels: 64, outputChannels: 32, kernel: 3, padding: 1, paddingAfter: 0),
+    .init(batch: 1, height: 12, width: 9, inputChannels: 32, outputChannels: 32, kernel: 3, padding: 7, dilation: 5),
+]
+
 /// In one run of rows and in several, with rows that are moved, and with patches.
 private let productGeometries: [ConvolutionGeometry] = [
     .init(batch: 1, height: 1, width: 1, inputChannels: 32, outputChannels: 32, kernel: 1),
@@ -157,7 +170,7 @@ private enum Needs {
     }
 
     /// On the processor's kernels or on the portable ones.
-    @Test(arguments: ElementType.allCases, winogradGeometries)
+    @Test(arguments: ElementType.allCases, winogradGeometries + spreadWinogradGeometries)
     func winogradAgrees(_ type: ElementType, _ g: ConvolutionGeometry) {
         #expect(WinogradConvolution.computes(g))
         expectItsPlainTwin(EngineCase(engine: WinogradConvolution(), type: type), g)

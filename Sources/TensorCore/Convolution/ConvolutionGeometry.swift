@@ -34,6 +34,9 @@ public struct ConvolutionGeometry: Hashable, Sendable, CustomStringConvertible {
     public var outputHeight: Int { (height + padding + paddingAfter - dilation * (kernel - 1) - 1) / stride + 1 }
     public var outputWidth: Int { (width + padding + paddingAfter - dilation * (kernel - 1) - 1) / stride + 1 }
 
+    /// Of all images.
+    var outputPixels: Int { batch * outputHeight * outputWidth }
+
     public var inputShape: [Int] { [batch, height, width, inputChannels] }
     public var outputShape: [Int] { [batch, outputHeight, outputWidth, outputChannels] }
     public var weightShape: [Int] { [outputChannels, kernel, kernel, inputChannels / groups] }

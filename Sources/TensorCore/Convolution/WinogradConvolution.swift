@@ -5,7 +5,8 @@ import CKernels
 ///
 ///     Y = Aᵀ ((G g Gᵀ) ⊙ (Bᵀ d B)) A,   its gradient for g:   Gᵀ ((A dY Aᵀ) ⊙ (Bᵀ d B)) G
 ///
-/// Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1. Sums are float32.
+/// Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1. Sums are float32. A dilated
+/// convolution is several plain ones, see `WinogradTiles`.
 /// In bfloat16 the transformed numbers are rounded once more than the maps are, which makes an output's error about
 /// twice that of a direct convolution.
 public struct WinogradConvolution: KernelEngine {
@@ -15,9 +16,15 @@ public struct WinogradConvolution: KernelEngine {
 
     /// Whether this engine computes `geometry`; it is fast where the processor has the kernels.
     public static func computes(_ geometry: ConvolutionGeometry) -> Bool {
-        geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1 && geometry.paddingAfter == 1
-            && geometry.dilation == 1
-            && geometry.fitsPanels
+        geometry.kernel == 3 && geometry.stride == 1 && geometry.fitsPanels
+            && max(geometry.padding, geometry.paddingAfter) <= 2 * geometry.dilation
+    }
+
+    /// Whether it multiplies at most two thirds as often as products of patches do: tiles may stand over edges, and what is
+    /// taken back to a wider border has more of them.
+    static func saves(_ geometry: ConvolutionGeometry, _ direction: ConvolutionDirection) -> Bool {
+        let tiles = WinogradTiles(geometry, backward: direction == .data).count
+        return 3 * 16 * tiles <= 2 * 9 * geometry.outputPixels
     }
 
     public func kernels(_ geometry: ConvolutionGeometry, _ type: ElementType) -> any ConvolutionKernels {
@@ -30,7 +37,6 @@ public struct WinogradConvolution: KernelEngine {
 
 private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
     private let geometry: ConvolutionGeometry
-    private let tiles: WinogradTiles
     private var inputs: Int { geometry.inputChannels }
     private var outputs: Int { geometry.outputChannels }
 
@@ -39,25 +45,28 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
             WinogradConvolution.computes(geometry),
             "Winograd's convolution in \(E.elementType) cannot compute \(geometry)")
         self.geometry = geometry
-        tiles = WinogradTiles(geometry)
     }
 
     func forward(_ input: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ output: Tensor) {
-        let packed = packs.packed(weight, layout: .winograd(E.elementType), sweeps: sweeps(depth: inputs)) {
+        let tiles = WinogradTiles(geometry)
+        let packed = packs.packed(weight, layout: .winograd(E.elementType), sweeps: sweeps(tiles, depth: inputs)) {
             let panels = PlacePanels(channels: outputs, depth: inputs / E.depthPerWord)
             E.winograd.pack_transposed(
                 weight.pointer, inputs, 9 * inputs, inputs, outputs, panels[0], panels.placeStride,
                 panels.depth * panelColumns)
             return panels.words
         }
-        convolve(input, inputs, packed, output, outputs, accumulate: false)
+        convolve(tiles, input, inputs, packed, output, outputs, accumulate: false)
     }
 
     func backwardData(
         _ outputGradient: Tensor, _ weight: Tensor, _ packs: WeightPacks, _ inputGradient: Tensor, accumulate: Bool
     ) {
         // A convolution with the kernels turned by 180 degrees and their channels exchanged.
-        let packed = packs.packed(weight, layout: .winogradTurned(E.elementType), sweeps: sweeps(depth: outputs)) {
+        let tiles = WinogradTiles(geometry, backward: true)
+        let packed = packs.packed(
+            weight, layout: .winogradTurned(E.elementType), sweeps: sweeps(tiles, depth: outputs)
+        ) {
             let panels = PlacePanels(channels: inputs, depth: outputs / E.depthPerWord)
             for d in stride(from: 0, to: outputs, by: 2) {
                 // The taps of a turned kernel in order are those of the kernel from the last one back.
@@ -67,10 +76,11 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
             }
             return panels.words
         }
-        convolve(outputGradient, outputs, packed, inputGradient, inputs, accumulate: accumulate)
+        convolve(tiles, outputGradient, outputs, packed, inputGradient, inputs, accumulate: accumulate)
     }
 
     func backwardWeights(_ input: Tensor, _ outputGradient: Tensor, _ weightGradient: Tensor, accumulate: Bool) {
+        let tiles = WinogradTiles(geometry)
         // Enough tiles to outweigh adding to the products.
         let bytes = 16 * (inputs + outputs) * E.elementType.byteCount
         let blocks = Array(tiles.blocks(max(256, Self.cachedBytes / bytes) / 2 * 2))
@@ -109,7 +119,8 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
 
     /// output ← input ∗ packed weights, block by block of tiles and channels.
     private func convolve(
-        _ input: Tensor, _ inputs: Int, _ packed: Tensor, _ output: Tensor, _ outputs: Int, accumulate: Bool
+        _ tiles: WinogradTiles, _ input: Tensor, _ inputs: Int, _ packed: Tensor, _ output: Tensor, _ outputs: Int,
+        accumulate: Bool
     ) {
         let depth = inputs / E.depthPerWord
         let width = min(outputs, 2 * panelColumns)
@@ -148,7 +159,9 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
     }
 
     /// How often the weights are read for all tiles.
-    private func sweeps(depth: Int) -> Int { Array(tiles.blocks(tilesAtOnce(depth: depth))).count }
+    private func sweeps(_ tiles: WinogradTiles, depth: Int) -> Int {
+        Array(tiles.blocks(tilesAtOnce(depth: depth))).count
+    }
 
     /// Bytes of transformed tiles that stay in a core's cache until they are used again.
     private static var cachedBytes: Int { 448 << 10 }

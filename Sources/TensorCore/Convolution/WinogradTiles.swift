@@ -1,19 +1,30 @@
 import CKernels
 
-/// The 2×2 tiles of a map and the passes between the map and transformed tiles.
+/// The tiles of 2×2 outputs of a 3×3 convolution of stride 1, and the passes between maps and transformed tiles.
 ///
-/// Tiles are counted over images, rows and columns; those at an odd map's edge stand over it.
+/// A convolution that is dilated by d is d² plain ones, each of every d-th row and column: the pixels of a tile are d apart.
+/// Tiles are counted over images, rows and columns; some stand over the edge of the map.
 struct WinogradTiles {
-    private let height: Int
-    private let width: Int
-    private let tileRows: Int
-    private let tileColumns: Int
-    private let count: Int
+    private typealias Extent = (height: Int, width: Int)
 
-    init(_ geometry: ConvolutionGeometry) {
-        (height, width) = (geometry.height, geometry.width)
-        (tileRows, tileColumns) = ((height + 1) / 2, (width + 1) / 2)
-        count = geometry.batch * tileRows * tileColumns
+    private let inputs, outputs: Extent
+    private let padding, dilation: Int
+    /// Of each of the plain convolutions.
+    private let tileRows, tileColumns: Int
+    let count: Int
+
+    /// Of a convolution, or of the one that takes its outputs' gradients back to its inputs: turned kernels, and as many
+    /// zeros around as make up what is missing.
+    init(_ geometry: ConvolutionGeometry, backward: Bool = false) {
+        let input: Extent = (geometry.height, geometry.width)
+        let output: Extent = (geometry.outputHeight, geometry.outputWidth)
+        let dilation = geometry.dilation
+        func tiles(_ side: Int) -> Int { ((side + dilation - 1) / dilation + 1) / 2 }
+        self.dilation = dilation
+        (inputs, outputs) = backward ? (output, input) : (input, output)
+        padding = backward ? 2 * dilation - geometry.padding : geometry.padding
+        (tileRows, tileColumns) = (tiles(outputs.height), tiles(outputs.width))
+        count = geometry.batch * tileRows * tileColumns * dilation * dilation
     }
 
     /// All tiles in runs of nearly equal length, of an even number of tiles and at most `most`.
@@ -23,35 +34,39 @@ struct WinogradTiles {
         return stride(from: 0, to: count, by: size).lazy.map { $0..<min($0 + size, count) }
     }
 
-    /// The pixels of the rows under `block`'s successor of the same length.
+    /// The pixels of the rows under `block`'s successor of the same length, where inputs and outputs have the same; none
+    /// where they lie apart.
     func pixels(after block: Range<Int>) -> Range<Int> {
+        guard dilation == 1, inputs == outputs else { return 0..<0 }
         func firstPixel(_ tile: Int) -> Int {
             let (image, y, _) = origin(min(tile, count))
-            return (image * height + min(y, height)) * width
+            return (image * outputs.height + min(y, outputs.height)) * outputs.width
         }
         return firstPixel(block.upperBound)..<firstPixel(block.upperBound + block.count)
     }
 
     /// The image and pixel of a tile's first output.
     private func origin(_ tile: Int) -> (image: Int, y: Int, x: Int) {
-        let row = tile / tileColumns
-        return (row / tileRows, row % tileRows * 2, tile % tileColumns * 2)
+        /// Of the tiles of every d-th row, or column.
+        func place(_ index: Int, _ tiles: Int) -> Int { index / tiles + index % tiles * 2 * dilation }
+        let columns = tileColumns * dilation, rows = tileRows * dilation, row = tile / columns
+        return (row / rows, place(row % rows, tileRows), place(tile % columns, tileColumns))
     }
 
     /// Pointers to the `side`² pixels from `offset` before a tile's first output on, row by row; to `zeros` outside the
     /// map and beyond the last tile.
     @inline(__always)
     private func find<E>(
-        _ tile: Int, side: Int, offset: Int, _ map: UnsafePointer<E>, _ channels: Int, _ zeros: UnsafeRawPointer,
-        _ pixels: UnsafeMutablePointer<UnsafeRawPointer?>
+        _ tile: Int, side: Int, offset: Int, _ map: UnsafePointer<E>, _ extent: Extent, _ channels: Int,
+        _ zeros: UnsafeRawPointer, _ pixels: UnsafeMutablePointer<UnsafeRawPointer?>
     ) {
         let (image, firstY, firstX) = origin(tile)
         for r in 0..<side {
-            let y = firstY + r - offset
+            let y = firstY + r * dilation - offset
             for c in 0..<side {
-                let x = firstX + c - offset
-                let inside = tile < count && y >= 0 && y < height && x >= 0 && x < width
-                let pixel = UnsafeRawPointer(map + ((image * height + y) * width + x) * channels)
+                let x = firstX + c * dilation - offset
+                let inside = tile < count && y >= 0 && y < extent.height && x >= 0 && x < extent.width
+                let pixel = UnsafeRawPointer(map + ((image * extent.height + y) * extent.width + x) * channels)
                 pixels[r * side + c] = inside ? pixel : zeros
             }
         }
@@ -74,7 +89,7 @@ struct WinogradTiles {
     ) {
         withPointers(16, channels, E.self) { pixels, zeros in
             for tile in tiles {
-                find(tile, side: 4, offset: 1, map, channels, zeros, pixels)
+                find(tile, side: 4, offset: padding, map, inputs, channels, zeros, pixels)
                 let row = target + (tile - tiles.lowerBound) * channels
                 E.winograd.input(pixels, channels, row, stride)
             }
@@ -85,14 +100,14 @@ struct WinogradTiles {
     func transformInputs<E: KernelElement>(
         _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, into panels: PlacePanels
     ) {
-        transform(map, channels, tiles, side: 4, offset: 1, E.winograd.input_to_panels, panels)
+        transform(map, inputs, channels, tiles, side: 4, offset: padding, E.winograd.input_to_panels, panels)
     }
 
     /// A dY Aᵀ of each tile into the same panels.
     func transformGradients<E: KernelElement>(
         _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, into panels: PlacePanels
     ) {
-        transform(map, channels, tiles, side: 2, offset: 0, E.winograd.gradient_to_panels, panels)
+        transform(map, outputs, channels, tiles, side: 2, offset: 0, E.winograd.gradient_to_panels, panels)
     }
 
     private typealias ToPanels =
@@ -102,13 +117,13 @@ struct WinogradTiles {
         ) -> Void
 
     private func transform<E: KernelElement>(
-        _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, side: Int, offset: Int,
+        _ map: UnsafePointer<E>, _ extent: Extent, _ channels: Int, _ tiles: Range<Int>, side: Int, offset: Int,
         _ kernel: ToPanels, _ panels: PlacePanels
     ) {
         withPointers(2 * side * side, channels, E.self) { pixels, zeros in
             for tile in Swift.stride(from: tiles.lowerBound, to: tiles.upperBound, by: 2) {
-                find(tile, side: side, offset: offset, map, channels, zeros, pixels)
-                find(tile + 1, side: side, offset: offset, map, channels, zeros, pixels + side * side)
+                find(tile, side: side, offset: offset, map, extent, channels, zeros, pixels)
+                find(tile + 1, side: side, offset: offset, map, extent, channels, zeros, pixels + side * side)
                 let depthRow = (tile - tiles.lowerBound) / E.depthPerWord
                 kernel(
                     pixels, channels, panels[0] + depthRow * panelColumns, panels.placeStride,
@@ -126,12 +141,13 @@ struct WinogradTiles {
         withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: 4) { pixels in
             for tile in tiles {
                 let (image, y, x) = origin(tile)
-                let first = map + ((image * height + y) * width + x) * mapChannels + channels.lowerBound
-                let hasRight = x + 1 < width, hasBottom = y + 1 < height
-                pixels[0] = UnsafeMutableRawPointer(first)
-                pixels[1] = hasRight ? UnsafeMutableRawPointer(first + mapChannels) : nil
-                pixels[2] = hasBottom ? UnsafeMutableRawPointer(first + width * mapChannels) : nil
-                pixels[3] = hasRight && hasBottom ? UnsafeMutableRawPointer(first + (width + 1) * mapChannels) : nil
+                for place in 0..<4 {
+                    let y = y + place / 2 * dilation, x = x + place % 2 * dilation
+                    let pixel = map + ((image * outputs.height + y) * outputs.width + x) * mapChannels
+                    pixels[place] =
+                        y < outputs.height && x < outputs.width
+                        ? UnsafeMutableRawPointer(pixel + channels.lowerBound) : nil
+                }
                 E.winograd.output(
                     products + (tile - tiles.lowerBound) * rowStride, stride, channels.count, pixels.baseAddress!,
                     accumulate)
