@@ -1,3 +1,6 @@
+import CKernels
+import CVector
+
 /// What a unit makes of its sum. The slopes of all can be told from what they give.
 public enum Activation: Sendable, Equatable {
     case identity
@@ -10,12 +13,23 @@ public enum Activation: Sendable, Equatable {
 
     @inline(__always)
     fileprivate func value(_ x: SIMD8<Float>) -> SIMD8<Float> {
-        let negative = pointwiseMin(x, SIMD8(repeating: 0))
+        // In this order NaN comes through, by the second part.
+        let zero = SIMD8<Float>(), negative = cvector_minimum(x, zero), positive = cvector_maximum(zero, x)
         switch self {
         case .identity: return x
-        case .rectifier: return x - negative
-        case .exponentialLinear: return (x - negative) + (exponential(negative) - 1)
-        case .leakyRectifier(let slope): return (x - negative) + negative * slope
+        case .rectifier: return positive
+        case .exponentialLinear: return positive + (exponential(negative) - 1)
+        case .leakyRectifier(let slope): return positive + negative * slope
+        }
+    }
+
+    /// What kernels call it, and its slope below 0 where it has one of its own; nil for what changes nothing.
+    fileprivate var kernel: (activation: kernels_activation, slope: Float)? {
+        switch self {
+        case .identity: nil
+        case .rectifier: (kernels_rectifier, 0)
+        case .exponentialLinear: (kernels_exponential_linear, 0)
+        case .leakyRectifier(let slope): (kernels_leaky_rectifier, slope)
         }
     }
 
@@ -41,7 +55,12 @@ extension Tensor {
         func run<Element: KernelElement>(_ type: Element.Type) {
             // SAFETY: rows cover the tensor once; lanes end with a row.
             let y = elements(type), b = bias.pointer
+            let kernels = Element.activation(columns: columns), kernel = activation.kernel
             parallelFor(count / columns) { _, rows in
+                if let kernels, let kernel {
+                    return kernels.activate(
+                        kernel.activation, kernel.slope, b, rows.count, columns, y + rows.lowerBound * columns)
+                }
                 for row in rows {
                     let target = y + row * columns
                     forEachEight(columns) { c, lanes in
@@ -77,14 +96,19 @@ extension Tensor {
         precondition(
             count == gradient.count && elementType == gradient.elementType,
             "gradient \(gradient.elementType) \(gradient.shape) for output \(elementType) \(shape)")
-        if activation == .identity { return }
+        guard let kernel = activation.kernel else { return }
         MemoryTraffic.count(read: byteCount + gradient.byteCount, written: gradient.byteCount)
+        let columns = max(shape.last ?? 1, 1)
         func run<Element: KernelElement>(_ type: Element.Type) {
-            // SAFETY: parts cover both tensors, which are of one shape, once.
-            let y = elements(type), dy = gradient.elements(type)
-            parallelFor(count) { _, range in
-                forEachEight(range.count) { i, lanes in
-                    let at = range.lowerBound + i, slope = activation.slope(Element.load(y + at, lanes: lanes))
+            // SAFETY: rows cover both tensors, which are of one shape, once.
+            let y = elements(type), dy = gradient.elements(type), kernels = Element.activation(columns: columns)
+            parallelFor(count / columns) { _, rows in
+                let first = rows.lowerBound * columns, length = rows.count * columns
+                if let kernels {
+                    return kernels.scale_by_slope(kernel.activation, kernel.slope, y + first, length, dy + first)
+                }
+                forEachEight(length) { i, lanes in
+                    let at = first + i, slope = activation.slope(Element.load(y + at, lanes: lanes))
                     Element.store(Element.load(dy + at, lanes: lanes) * slope, dy + at, lanes: lanes)
                 }
             }

@@ -1,3 +1,4 @@
+import Foundation
 import TensorCore
 import TestSupport
 import Testing
@@ -44,6 +45,44 @@ import Testing
                 return Float(rectify ? max(sum, 0) : sum)
             }
             #expect(relativeError(values(y), expected) < rounding(type))
+        }
+    }
+
+    @Test(arguments: ElementType.allCases, [19, 32]) func activations(_ type: ElementType, _ channels: Int) {
+        let x = randomTensor([41, channels], key: 1).cast(to: type), dy = randomTensor(x.shape, key: 2).cast(to: type)
+        let bias = randomTensor([channels], key: 3)
+        for (activation, below) in [
+            (.identity, { $0 }), (.rectifier, { _ in 0 }), (.exponentialLinear, { exp($0) - 1 }),
+            (.leakyRectifier(slope: 0.2), { 0.2 * $0 }),
+        ] as [(Activation, (Double) -> Double)] {
+            let y = x.copy(), gradient = dy.copy()
+            y.activate(activation, addingToRows: bias)
+            let expected = values(x).enumerated().map { i, value -> Float in
+                let sum = Double(value) + Double(bias.array[i % channels])
+                return Float(sum > 0 ? sum : below(sum))
+            }
+            #expect(relativeError(values(y), expected) < rounding(type), "\(activation)")
+            y.scaleBySlope(of: activation, gradient)
+            let slopes = values(y).map { y -> Double in
+                switch activation {
+                case .exponentialLinear: y > 0 ? 1 : Double(y) + 1
+                default: y > 0 || activation == .identity ? 1 : -below(-1)
+                }
+            }
+            let scaled = zip(values(dy), slopes).map { Float(Double($0) * $1) }
+            #expect(relativeError(values(gradient), scaled) < rounding(type), "\(activation)")
+        }
+    }
+
+    @Test(arguments: ElementType.allCases, [8, 32]) func activationsLetNaNAndTheFarThrough(
+        _ type: ElementType, _ channels: Int
+    ) {
+        let numbers: [Float] = [.nan, .infinity, -.infinity, -1000] + [Float](repeating: 1, count: channels - 4)
+        for activation in [Activation.rectifier, .exponentialLinear] {
+            let y = Tensor([1, channels], numbers).cast(to: type)
+            y.activate(activation, addingToRows: .zeros([channels]))
+            let floor: Float = activation == .rectifier ? 0 : -1
+            #expect(values(y)[0].isNaN && Array(values(y)[1..<5]) == [.infinity, floor, floor, 1], "\(activation)")
         }
     }
 

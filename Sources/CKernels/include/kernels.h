@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 // The last two are plain C, for any machine: what is compared with the others, and computed by tests where the processor
-// lacks those. One has products, panels and Winograd's transforms, the other AMX's tiles, bit for bit. Normalisation and
-// pooling have their twins in Swift, beside the calls of these. AVX2 (with FMA) has float32 alone.
+// lacks those. One has products, panels and Winograd's transforms, the other AMX's tiles, bit for bit. Normalisation,
+// pooling and activations have their twins in Swift, beside the calls of these. AVX2 (with FMA) has float32 alone.
 enum kernels_set { kernels_avx2, kernels_avx512, kernels_amx, kernels_portable, kernels_tile_model };
 enum kernels_element { kernels_float32, kernels_bfloat16 };
 
@@ -18,6 +18,7 @@ struct kernels {
     const struct winograd_kernels *winograd;
     const struct normalization_kernels *normalization;
     const struct pooling_kernels *pooling;
+    const struct activation_kernels *activation;
     const struct tile_kernels *tiles;
 };
 
@@ -134,6 +135,20 @@ struct pooling_kernels {
     void (*gradient)(
         const intptr_t windows[], const uint8_t *taps, intptr_t count, intptr_t channels, const void *gradient,
         const uint8_t *winners, void *output);
+};
+
+// What a unit makes of its sum x: max(x, 0); x above 0 and eˣ − 1 elsewhere; x above 0 and slope · x elsewhere.
+enum kernels_activation { kernels_rectifier, kernels_exponential_linear, kernels_leaky_rectifier };
+
+// Of maps whose columns are a multiple of 32; `slope` is the leaky rectifier's.
+struct activation_kernels {
+    // map ← activation(map + bias), of rows × columns.
+    void (*activate)(
+        enum kernels_activation activation, float slope, const float *bias, intptr_t rows, intptr_t columns, void *map);
+
+    // gradient ← gradient ⊙ activation′ at `count` numbers for which the activation gave `output`; at 0 that of what is below.
+    void (*scale_by_slope)(
+        enum kernels_activation activation, float slope, const void *output, intptr_t count, void *gradient);
 };
 
 // Tiles read sixteen columns of the right matrix at a time: panels of so many, whose rows are words of two neighbours along

@@ -15,6 +15,7 @@
 #include "Taps.h"
 #include "Walk.h"
 
+#include "Activation.h"
 #include "Normalization.h"
 #include "Panels.h"
 #include "Pooling.h"
@@ -44,12 +45,16 @@ static const struct normalization_kernels NAMED(normalization) = {
 
 static const struct pooling_kernels NAMED(pooling) = {.pool = NAMED(pool), .gradient = NAMED(pool_gradient)};
 
+static const struct activation_kernels NAMED(activation) = {
+    .activate = NAMED(activate), .scale_by_slope = NAMED(scale_by_slope)};
+
 static const struct kernels NAMED(table) = {
     .products = &NAMED(products),
     .panels = &NAMED(panels),
     .winograd = &NAMED(winograd),
     .normalization = &NAMED(normalization),
-    .pooling = &NAMED(pooling)};
+    .pooling = &NAMED(pooling),
+    .activation = &NAMED(activation)};
 
 #undef JOIN_AS_WRITTEN
 #undef JOIN

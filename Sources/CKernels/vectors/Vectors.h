@@ -43,6 +43,21 @@ INLINE(FLOAT32) float_vector choose(word_vector condition, float_vector a, float
     return (float_vector)(((word_vector)a & condition) | ((word_vector)b & ~condition));
 }
 
+// eˣ for x ≤ 0 to about 2 ulp, e⁻⁸⁷ below −87: x = n·ln 2 + r, and a polynomial in r (Cephes).
+INLINE(FLOAT32) float_vector exponential(float_vector x) {
+    const float_vector zero = {}, bounded = choose(x < -87, zero - 87, x);
+    // Adding 1.5 · 2²³ rounds to a whole number and leaves it in the low bits.
+    const float_vector shifted = bounded * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
+    const float_vector r = bounded - n * 0.693359375f + n * 2.1219444e-4f;
+    float_vector p = r * 1.98756915e-4f + 1.39819995e-3f;
+    p = p * r + 8.33345191e-3f;
+    p = p * r + 4.16657959e-2f;
+    p = p * r + 1.66666655e-1f;
+    p = p * r + 5.00000012e-1f;
+    p = p * r * r + r + 1.0f;
+    return (float_vector)((word_vector)p + ((word_vector)shifted << 23));
+}
+
 // Words of one column, down the depth: float32 needs no second part.
 enum { depth_float32 = LANES };
 INLINE(FLOAT32) word_vector words_float32(float_vector first, float_vector second) { return (word_vector)first; }

@@ -32,6 +32,17 @@ CVECTOR_INLINE void cvector_store_bfloat16(cvector_floats values, void *target) 
     memcpy(target, &halves, sizeof halves);
 }
 
+// The smaller and the larger of each pair; `b` where one is no number.
+CVECTOR_INLINE cvector_floats cvector_minimum(cvector_floats a, cvector_floats b) {
+    const cvector_ints first = a < b;
+    return (cvector_floats)(((cvector_ints)a & first) | ((cvector_ints)b & ~first));
+}
+
+CVECTOR_INLINE cvector_floats cvector_maximum(cvector_floats a, cvector_floats b) {
+    const cvector_ints first = a > b;
+    return (cvector_floats)(((cvector_ints)a & first) | ((cvector_ints)b & ~first));
+}
+
 // Eight bytes as integers.
 CVECTOR_INLINE cvector_ints cvector_load_bytes(const void *source) {
     cvector_bytes bytes;

@@ -1,4 +1,4 @@
-import Glibc
+import CVector
 
 /// Softmax of scores over the places that count.
 enum MaskedSoftmax {
@@ -15,7 +15,8 @@ enum MaskedSoftmax {
         let whole = count / 8 * 8
         // SAFETY: all three have `count` numbers.
         for i in stride(from: 0, to: whole, by: 8) {
-            largest = pointwiseMax(largest, Float.load8(scores + i) + Float.load8(bias + i))
+            // In this order NaN is passed over here, and makes a row of NaN below.
+            largest = cvector_maximum(Float.load8(scores + i) + Float.load8(bias + i), largest)
         }
         for i in whole..<count { largest[0] = max(largest[0], scores[i] + bias[i]) }
         let top = largest.max()

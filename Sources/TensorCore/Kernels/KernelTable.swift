@@ -15,6 +15,11 @@ extension KernelElement {
     static func pooling(channels: Int) -> pooling_kernels? {
         channels % 32 == 0 ? vectors?.pointee.pooling?.pointee : nil
     }
+
+    /// Activations of maps with so many columns, or nil: the twin is beside its call.
+    static func activation(columns: Int) -> activation_kernels? {
+        columns % 32 == 0 ? vectors?.pointee.activation?.pointee : nil
+    }
 }
 
 extension Float {
