@@ -156,10 +156,9 @@ let package = Package(
         .executableTarget(
             name: "pixpro-bench",
             dependencies: [
-                "CAllocationCount", "CMPI", "CProcessorPeak", "DataParallel", "ImagePipeline", "Inpainting", "Learning",
-                "MessagePassing",
-                "NeuralNetwork", "Optimization", "PixelLearning", "TensorCore", "Threads", "Training", argumentParser,
-                systemPackage,
+                "CAllocationCount", "CMPI", "CProcessorPeak", "DataParallel", "DenseTasks", "ImagePipeline",
+                "Inpainting", "Learning", "MessagePassing", "NeuralNetwork", "Optimization", "PixelLearning",
+                "TensorCore", "Threads", "Training", argumentParser, systemPackage,
             ], swiftSettings: swiftSettings),
 
         .target(

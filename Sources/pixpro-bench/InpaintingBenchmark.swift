@@ -59,13 +59,11 @@ struct InpaintingBenchmark: ParsableCommand {
 
     /// Of one picture: seconds, and the shares of them that go to convolutions and attention.
     private func figures(_ work: () throws -> Void) throws -> KeyValuePairs<String, Double> {
-        let time = try time(work)
-        Trace.shared.start()
-        let total = try seconds(work), spans = Trace.shared.stop()
-        func share(_ name: String) -> Double {
-            spans.filter { $0.name.hasPrefix(name) }.reduce(0) { $0 + Double($1.duration) / 1e9 } / total
-        }
-        return ["s/picture": time, "of it convolutions": share("convolution"), "attention": share("attention")]
+        let time = try time(work), traced = try TracedRun(of: work)
+        return [
+            "s/picture": time, "of it convolutions": traced.share("convolution"),
+            "attention": traced.share("attention"),
+        ]
     }
 
     private var settings: InpainterSettings {

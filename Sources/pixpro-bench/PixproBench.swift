@@ -8,7 +8,7 @@ struct PixproBench: ParsableCommand {
         commandName: "pixpro-bench", abstract: "Times the parts of training, one line per figure.",
         subcommands: [
             StepBenchmark.self, KernelBenchmark.self, LoaderBenchmark.self, AllReduceBenchmark.self,
-            StartBenchmark.self, InpaintingBenchmark.self, NodeBenchmark.self,
+            StartBenchmark.self, DenseBenchmark.self, InpaintingBenchmark.self, NodeBenchmark.self,
         ])
 
     static func main() {

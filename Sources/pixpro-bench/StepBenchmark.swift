@@ -67,7 +67,7 @@ struct StepBenchmark: ParsableCommand {
             }
             let allocationsPerStep = Double(callocationcount() - allocations) / Double(steps)
             try recording?.finish()
-            let share = try convolutionShare(of: run), account = traffic ? MemoryTraffic() : nil
+            let traced = try TracedRun(of: run), account = traffic ? MemoryTraffic() : nil
             try account?.watch(run)
             guard runtime.world.isRoot else { return }
             let time = median(times)
@@ -82,7 +82,7 @@ struct StepBenchmark: ParsableCommand {
                     ],
                     values: [
                         "images/s": Double(batch * runtime.world.size) / time, "s/step": time,
-                        "of it convolutions": share,
+                        "of it convolutions": traced.convolutions,
                         "peak GB": Double(peakResidentBytes()) / 1e9,
                         "GB of tensors": Double(MemoryPool.shared.statistics.peakBytesInUse) / 1e9,
                         "large allocations/step": allocationsPerStep,
@@ -105,17 +105,6 @@ struct StepBenchmark: ParsableCommand {
         var settings = try configuration.settings(PretrainingSettings.self).prepared(seed: 0, elementType: precision)
         settings.model.architecture = architecture
         return settings
-    }
-
-    /// The share of a step's time in which this rank's first thread computes convolutions, the normalisation within them left out.
-    private func convolutionShare(of step: () throws -> Void) throws -> Double {
-        Trace.shared.start()
-        let total = try seconds { try step() }
-        let spans = Trace.shared.stop()
-        func sum(_ name: String) -> Double {
-            spans.filter { $0.name.hasPrefix(name) }.reduce(0) { $0 + Double($1.duration) / 1e9 }
-        }
-        return (sum("convolution") - sum("moments") - sum("normalisation")) / total
     }
 }
 

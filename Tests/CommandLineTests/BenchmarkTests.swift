@@ -97,6 +97,21 @@ import Testing
         for sum in sums { #expect(try number(sum, "ranks") == 2 && number(sum, "ms bare") > 0) }
     }
 
+    @Test(arguments: ["segmentation", "detection"]) func fineTuningStepsAreTimed(_ kind: String) throws {
+        let step = try figures(
+            ["dense", kind, "--architecture", "resnet18", "--size", "64", "--batch", "1", "--steps", "1"], ranks: 2
+        ).first
+        #expect(step?["name"] as? String == kind)
+        let seconds = try number(step, "s/step"), share = try number(step, "of it convolutions")
+        #expect(abs(try number(step, "images/s") * seconds - 2) < 1e-9 && share > 0 && share < 1)
+    }
+
+    @Test(arguments: ["inference", "layer", "training"]) func inpaintingIsTimed(_ part: String) throws {
+        let lines = try figures(["inpainting", part, "--size", "64", "--batch", "1", "--channels", "8", "--steps", "1"])
+        #expect(lines.map { $0["name"] as? String } == ["inpainting \(part)", "memory"])
+        #expect(try number(lines[0], part == "training" ? "s/generator's update" : "s/picture") > 0)
+    }
+
     /// Two ranks of one host measure steps and their shared memory; a plan for many nodes is made from that.
     @Test func aNodeIsMeasuredForPlans() throws {
         try withTemporaryDirectory { folder in

@@ -48,6 +48,25 @@ import Testing
         if direction == .weights { #expect(engine(pointwise) is ProductConvolution) }
     }
 
+    /// Tiles of dilated kernels may stand over the edge for the most part, in one direction or in all.
+    @Test(
+        .enabled(if: ElementType.float32.vectorInstructions != nil, "needs a processor with AVX2 or AVX-512"),
+        arguments: [
+            (16, 2, 2, [.forward, .data, .weights]), (5, 4, 4, []),
+            (96, 0, 16, [.forward, .weights]),
+        ] as [(Int, Int, Int, [ConvolutionDirection])])
+    func dilatedKernelsGoWhereTheySaveProducts(
+        _ side: Int, _ padding: Int, _ dilation: Int, _ save: [ConvolutionDirection]
+    ) {
+        let geometry = ConvolutionGeometry(
+            batch: 1, height: side, width: side, inputChannels: 32, outputChannels: 32, kernel: 3, padding: padding,
+            dilation: dilation)
+        let taken = ConvolutionDirection.allCases.filter {
+            EngineList.fastest.engine(for: geometry, $0, .float32) is WinogradConvolution
+        }
+        #expect(taken == save)
+    }
+
     @Test(arguments: ElementType.allCases) func weightsThatChangedArePackedAnew(_ type: ElementType) {
         let x = randomTensor(geometry.inputShape, key: 1).cast(to: type), w = randomTensor(geometry.weightShape, key: 2)
         let gradient = randomTensor(geometry.weightShape, key: 3), other = randomTensor(geometry.weightShape, key: 4)
@@ -93,5 +112,24 @@ import Testing
             Convolutions().forward(geometry, input: x, weight: w, output: expected)
             #expect(y.array == expected.array)
         }
+    }
+
+    /// Of many pixels nothing stays; of few it does, and the results are the same.
+    @Test(
+        .enabled(if: ElementType.float32.vectorInstructions != nil, "needs an engine that packs weights"),
+        arguments: [(16, false), (4, true)])
+    func whatIsUsedOnceIsFreed(_ side: Int, _ stays: Bool) {
+        var geometry = geometry
+        (geometry.batch, geometry.height, geometry.width) = (5, side, side)
+        let x = randomTensor(geometry.inputShape, key: 1), w = randomTensor(geometry.weightShape, key: 2)
+        let kept = Convolutions(), once = Convolutions(packs: .oneUse)
+        let maps = [kept, once].map { convolutions -> [Float] in
+            let y = Tensor(geometry.outputShape), dx = Tensor(geometry.inputShape)
+            convolutions.forward(geometry, input: x, weight: w, output: y)
+            convolutions.backwardData(geometry, outputGradient: y, weight: w, inputGradient: dx, accumulate: false)
+            return y.array + dx.array
+        }
+        #expect(maps[0] == maps[1])
+        #expect(kept.packedBytes > 0 && once.packedBytes == (stays ? kept.packedBytes : 0))
     }
 }

@@ -61,11 +61,11 @@ extension DetectionSettings {
     package var parameterCount: Int { Detector(model, seed: nil).trained.reduce(0) { $0 + $1.value.count } }
 
     /// Of the backbone the outputs of all convolutions and normalisations; of each cell of each level the pyramid's maps,
-    /// those of both towers with their normalisation, and the predictions; half as much again for gradients on their way.
+    /// those of both towers before their normalisation, and the predictions; half as much again for gradients on their way.
     package var activationBytesPerImage: Int {
         let pixels = views.maximumSize * views.longestSide
         let cells = model.levels.numbers.reduce(0) { $0 + pixels >> (2 * $1) }
-        let head = 3 * model.channels + 4 * model.towerDepth * model.channels + 3 * (model.classes + 5)
+        let head = 3 * model.channels + 2 * model.towerDepth * model.channels + 3 * (model.classes + 5)
         return model.architecture.activationBytes(pixels: pixels) + 4 * cells * head * 3 / 2
     }
 }

@@ -68,7 +68,7 @@ package final class DetectionTask: TrainingTask {
             TrainedModule(
                 name: "detector", state: detector.state, optimizer: settings.optimizer.makeOptimizer(detector.trained))
         ]
-        convolutions = Convolutions(engines)
+        convolutions = Convolutions(engines, packs: .oneUse)
     }
 
     package func samples(of pictures: DetectionPictures) -> DetectionSamples {
@@ -102,6 +102,8 @@ package final class DetectionTask: TrainingTask {
             convolutions: convolutions)
         let images = try batch.padded(part.communicator)
         let maps = try Trace.span("forward", counts: .forward) { try detector(images, pass) }
+        // The way back wants the weights in other layouts: what small maps have kept is of no more use.
+        convolutions.forgetWeights()
         let targets = Trace.span("targets", counts: .forward) { FCOSTargets(maps.points, objects: batch.objects.all) }
         let positives = Double(targets.positives)
         // A rank that has no box at all takes part.

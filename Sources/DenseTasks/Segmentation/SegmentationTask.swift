@@ -64,7 +64,7 @@ package final class SegmentationTask: TrainingTask {
                 name: "segmenter", state: segmenter.state,
                 optimizer: settings.optimizer.makeOptimizer(segmenter.trained))
         ]
-        convolutions = Convolutions(engines)
+        convolutions = Convolutions(engines, packs: .oneUse)
     }
 
     package func samples(of pictures: LabelledPictures) -> LabelledTransform {
@@ -98,6 +98,8 @@ package final class SegmentationTask: TrainingTask {
             mode: .training, tape: tape, statistics: part.statistics, elementType: settings.model.elementType,
             convolutions: convolutions)
         let logits = try Trace.span("forward", counts: .forward) { try segmenter(batch.images, pass).logits }
+        // The way back wants the weights in other layouts: what small maps have kept is of no more use.
+        convolutions.forgetWeights()
         let loss = upsampledCrossEntropy(logits, labels: labels, weight: share / max(labelled, 1), pass)
         try Trace.span("backward", counts: .backward) {
             try tape.backward(from: loss.variable, seed: Tensor([1], [1]), onGradientReady: part.onGradientReady)

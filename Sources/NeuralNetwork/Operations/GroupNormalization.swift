@@ -18,27 +18,39 @@ package final class GroupNormalization {
         shift = scope.parameter("bias", [channels], .constant(0))
     }
 
-    /// x [N, H, W, C] → rectifier(normalised x · scale + shift).
+    /// x [N, H, W, C] → rectifier(normalised x · scale + shift), which is kept nowhere: convolutions make it from x where they
+    /// read it.
     package func callAsFunction(_ x: Variable, rectify: Bool = false, _ pass: Pass) -> Variable {
-        let channels = scale.value.count, images = x.value.shape[0]
-        precondition(x.value.shape.last == channels, "\(scale.name) has \(channels) channels, input \(x.value.shape)")
-        let output = Tensor(x.value.shape, x.value.elementType)
-        let maps = (0..<images).map { image in
-            let own = x.value.rows(image..<image + 1), map = ImageMap(own, scale: scale, shift: shift, groups: groups)
-            own.affineColumns(
-                scale: map.scale, shift: map.shift, residual: nil, rectify: rectify,
-                into: output.rows(image..<image + 1))
-            return map
+        let channels = scale.value.count, input = x.value
+        precondition(input.shape.last == channels, "\(scale.name) has \(channels) channels, input \(input.shape)")
+        let maps = (0..<input.shape[0]).map { image in
+            ImageMap(input.rows(image..<image + 1), scale: scale, shift: shift, groups: groups)
         }
-        return pass.output(output, of: [x], [scale, shift]) { [self] dy in
+        let content = LazyValue(input.shape, input.elementType, passing: maker(of: input, maps, rectify: rectify))
+        return pass.output(content, of: [x], [scale, shift], file: #fileID, function: #function) { [self] dy in
             let sums = Accumulators(2 * channels)
             for (image, map) in maps.enumerated() {
                 writeInputGradient(
-                    x.value.rows(image..<image + 1), dy.rows(image..<image + 1), map, rectify: rectify, addingTo: sums)
+                    input.rows(image..<image + 1), dy.rows(image..<image + 1), map, rectify: rectify, addingTo: sums)
             }
             scale.accumulate { gradient, beta in gradient.add(sums.values[..<channels], beta: beta) }
             shift.accumulate { gradient, beta in gradient.add(sums.values[channels...], beta: beta) }
             x.receive(dy)
+        }
+    }
+
+    private func maker(of x: Tensor, _ maps: [ImageMap], rectify: Bool) -> MadeMap {
+        let channels = scale.value.count, area = x.shape[1] * x.shape[2]
+        return MadeMap(columns: channels, bytesRead: x.byteCount) { pixels, target in
+            let target = target.matrix(columns: channels)
+            var first = pixels.lowerBound
+            while first < pixels.upperBound {
+                let image = first / area, end = min((image + 1) * area, pixels.upperBound)
+                x.affineRows(
+                    first..<end, scale: maps[image].scale, shift: maps[image].shift, residual: nil, rectify: rectify,
+                    into: target.rows(first - pixels.lowerBound..<end - pixels.lowerBound))
+                first = end
+            }
         }
     }
 

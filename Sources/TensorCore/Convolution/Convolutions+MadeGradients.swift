@@ -53,6 +53,7 @@ extension Convolutions {
         }
         for other in targets?.dropFirst() ?? [] { weightGradient!.tensor.addInPlace(other) }
         count(outputGradient, input, weight, weightGradient, inputGradient, gathered == nil ? nil : sums, parts)
+        if inputGradient != nil { release(weight, geometry) }
         return gathered
     }
 

@@ -1,13 +1,19 @@
 /// Convolutions of whole batches: images are split over the compute threads, and each part goes to an engine in chunks
 /// that stay in cache.
 ///
-/// It keeps the weights as engines want them, until they change or `forgetWeights` frees that memory: a training step has
-/// one for each of its networks.
+/// It keeps the weights as engines want them, as long as `PackLife` says or until `forgetWeights` frees that memory: a
+/// training step has one for each of its networks.
 public final class Convolutions {
     let engines: EngineList
     let packs = WeightPacks()
+    private let packLife: PackLife
 
-    public init(_ engines: EngineList = .fastest) { self.engines = engines }
+    public init(_ engines: EngineList = .fastest, packs packLife: PackLife = .untilWeightsChange) {
+        (self.engines, self.packLife) = (engines, packLife)
+    }
+
+    /// What was made of weights and is kept.
+    public var packedBytes: Int { packs.byteCount }
 
     /// Frees what was made of the weights.
     public func forgetWeights() { packs.removeAll() }
@@ -43,7 +49,10 @@ public final class Convolutions {
                 }
             }
         }
-        defer { count(read: input.bytesRead, written: output.byteCount, weight) }
+        defer {
+            count(read: input.bytesRead, written: output.byteCount, weight)
+            release(weight, geometry)
+        }
         return Trace.span("convolution \(geometry) forward") {
             guard gatherMoments else {
                 parallelFor(geometry.batch) { thread, images in run(thread, images, nil) }
@@ -53,6 +62,12 @@ public final class Convolutions {
                 parallelFor(geometry.batch) { thread, images in run(thread, images, sums(thread)) }
             }
         }
+    }
+
+    /// Frees what engines made of weights that have been used, unless they are wanted again.
+    func release(_ weight: Tensor, _ geometry: ConvolutionGeometry) {
+        guard case .oneUse = packLife, geometry.outputPixels >= PackLife.leastPixels else { return }
+        packs.remove(weight)
     }
 
     /// Has packs counted, if somebody wants to know.
@@ -77,6 +92,7 @@ public final class Convolutions {
             count(
                 read: outputGradient.byteCount + (accumulate ? inputGradient.byteCount : 0),
                 written: inputGradient.byteCount, weight)
+            release(weight, geometry)
         }
         Trace.span("convolution \(geometry) backward data") {
             parallelFor(geometry.batch) { _, images in

@@ -1,6 +1,19 @@
 import Threads
 
-/// Weights in the layouts that engines want, each made once for every version of the weights.
+/// How long what engines make of weights is kept.
+public enum PackLife: Sendable {
+    /// For networks that use their weights several times between changes.
+    case untilWeightsChange
+    /// Until a convolution of many pixels has used it, for networks that use most weights once: what is made of all weights
+    /// of a ResNet-50 takes about three times their memory. With few pixels making it anew would show; with many it costs a
+    /// percent or so where levels of a pyramid share a head, or an update has several micro-batches.
+    case oneUse
+
+    /// Of all images of a convolution, from which on what it has used is freed.
+    static let leastPixels = 512
+}
+
+/// Weights in the layouts that engines want, each made once for every version of the weights, or until it is removed.
 public final class WeightPacks: @unchecked Sendable {
     /// What an engine makes of weights.
     enum Layout: Hashable {
@@ -41,8 +54,13 @@ public final class WeightPacks: @unchecked Sendable {
 
     public init() {}
 
+    var byteCount: Int { lock.withLock { entries.values.reduce(0) { $0 + $1.packed.byteCount } } }
+
     /// Frees all packs.
     func removeAll() { lock.withLock { entries.removeAll(keepingCapacity: true) } }
+
+    /// Frees those of `weight`.
+    func remove(_ weight: Tensor) { lock.withLock { entries = entries.filter { $0.key.weight != weight.identity } } }
 
     /// What `pack` makes of `weight` in its present version, or made of it before for the same `layout`; its caller reads it
     /// `sweeps` times.
