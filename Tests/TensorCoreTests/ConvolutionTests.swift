@@ -46,10 +46,11 @@ private let geometries: [ConvolutionGeometry] = [
     .init(batch: 1, height: 3, width: 3, inputChannels: 520, outputChannels: 4, kernel: 3, padding: 1),
 ]
 
-/// 3×3 convolutions with odd and even sides, in one block of tiles and in several, with full and half panels.
+/// 3×3 convolutions with odd and even sides, in one block of tiles and in several, with full and half panels, and with
+/// inputs that are taken in turns.
 private let winogradGeometries: [ConvolutionGeometry] = [
     (2, 8, 6, 32, 64), (1, 7, 5, 64, 32), (3, 1, 1, 32, 32), (1, 1, 4, 96, 32), (2, 31, 17, 32, 32),
-    (2, 11, 11, 160, 32), (1, 5, 7, 32, 160),
+    (2, 11, 11, 160, 32), (1, 5, 7, 32, 160), (1, 31, 36, 160, 32),
 ].map { batch, height, width, inputs, outputs in
     .init(
         batch: batch, height: height, width: width, inputChannels: inputs, outputChannels: outputs, kernel: 3,

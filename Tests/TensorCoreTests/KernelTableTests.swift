@@ -125,9 +125,10 @@ private struct Entries {
         // Two neighbours along the depth in one and a half panels; weights have whole ones.
         let stride = 2 / perWord * 32, place = 2 * stride + 16, deep = 32 / perWord * 32, deepPlace = 3 * deep + 16
         let weights = randomTensor([96 * 9 * 32], key: 7), products = randomTensor([16 * channels], key: 8)
-        let input = Tensor([16 * channels], type), gradients = randomTensor([9 * channels], key: 9)
+        let input = Tensor([16 * channels], type), taps = channels + 16
+        let gradients = randomTensor([9 * taps], key: 9)
         kernels.input(pixels, channels, input.bytes, channels)
-        kernels.weight_gradient(products.pointer, channels, channels, gradients.pointer, true)
+        kernels.weight_gradient(products.pointer, channels, channels, gradients.pointer, taps, true)
         return [
             ("input", input.cast(to: .float32).array),
             ("input_to_panels", words(16 * place) { kernels.input_to_panels(pixels, channels, $0, place, stride) }),

@@ -91,9 +91,10 @@ struct winograd_kernels {
         const float *weights, intptr_t tap_stride, intptr_t column_stride, intptr_t depth, intptr_t columns,
         float *words, intptr_t stride, intptr_t panel_stride);
 
-    // The gradients of nine taps, `channels` apart, from products: Gᵀ U G, or added to what is there.
+    // The gradients of nine taps, `tap_stride` apart, from products: Gᵀ U G, or added to what is there.
     void (*weight_gradient)(
-        const float *products, intptr_t stride, intptr_t channels, float *gradients, bool accumulate);
+        const float *products, intptr_t stride, intptr_t channels, float *gradients, intptr_t tap_stride,
+        bool accumulate);
 };
 
 // What a rectifier lets through of a gradient: all where everything is null, else what is above a zero of

@@ -30,13 +30,14 @@ static void transform_weights(const float *weights, intptr_t tap_stride, float p
 }
 
 static void weight_gradient(
-    const float *products, intptr_t stride, intptr_t channels, float *gradients, bool accumulate) {
+    const float *products, intptr_t stride, intptr_t channels, float *gradients, intptr_t tap_stride,
+    bool accumulate) {
     for (intptr_t channel = 0; channel < channels; channel++) {
         float places[16], taps[9];
         for (int i = 0; i < 16; i++) places[i] = products[i * stride + channel];
         transform(weight_gradient_matrix, 3, 4, places, taps);
         for (int i = 0; i < 9; i++) {
-            float *target = gradients + i * channels + channel;
+            float *target = gradients + i * tap_stride + channel;
             *target = accumulate ? *target + taps[i] : taps[i];
         }
     }

@@ -31,7 +31,8 @@ INLINE(FLOAT32) void gather_taps(
 }
 
 static __attribute__((target(FLOAT32))) void weight_gradient(
-    const float *products, intptr_t stride, intptr_t channels, float *gradients, bool accumulate) {
+    const float *products, intptr_t stride, intptr_t channels, float *gradients, intptr_t tap_stride,
+    bool accumulate) {
     for (intptr_t channel = 0; channel < channels; channel += LANES) {
         float_vector rows[4][3];
         UNROLL for (int r = 0; r < 4; r++) {
@@ -44,7 +45,7 @@ static __attribute__((target(FLOAT32))) void weight_gradient(
             float_vector taps[3];
             gather_taps(rows[0][c], rows[1][c], rows[2][c], rows[3][c], taps);
             UNROLL for (int r = 0; r < 3; r++) {
-                float *target = gradients + (3 * r + c) * channels + channel;
+                float *target = gradients + (3 * r + c) * tap_stride + channel;
                 store_float32(target, accumulate ? taps[r] + load_float32(target) : taps[r]);
             }
         }

@@ -84,35 +84,62 @@ private struct WinogradProducts<E: KernelElement>: ConvolutionKernels {
         // Enough tiles to outweigh adding to the products.
         let bytes = 16 * (inputs + outputs) * E.elementType.byteCount
         let blocks = Array(tiles.blocks(max(256, Self.cachedBytes / bytes) / 2 * 2))
+        // All products are kept over several blocks: of no more inputs at a time than let little be made again of the outputs.
+        let turns = blocks.count == 1 ? 1 : max(inputs / (2 * outputs), 1)
+        let inputsAtOnce = (inputs / turns + panelColumns - 1) / panelColumns * panelColumns
+        for first in stride(from: 0, to: inputs, by: inputsAtOnce) {
+            differentiate(
+                first..<min(first + inputsAtOnce, inputs), tiles, blocks, input, outputGradient, weightGradient,
+                accumulate: accumulate)
+        }
+    }
+
+    /// The gradients for the weights of some inputs.
+    private func differentiate(
+        _ channels: Range<Int>, _ tiles: WinogradTiles, _ blocks: [Range<Int>], _ input: Tensor,
+        _ outputGradient: Tensor, _ weightGradient: Tensor, accumulate: Bool
+    ) {
         // Many channels have few tiles: a panel of outputs is then finished while its products are in cache.
         let outputsAtOnce = blocks.count == 1 ? panelColumns : outputs
-        let products = Tensor([16, outputsAtOnce, inputs])
+        let products = Tensor([16, outputsAtOnce, channels.count])
         for block in blocks {
             let depth = (block.count + 1) / 2 * 2 / E.depthPerWord
-            let x = PlacePanels(channels: inputs, depth: depth), dy = PlacePanels(channels: outputs, depth: depth)
-            tiles.transformInputs(input.elements(E.self), inputs, block, into: x)
+            let x = PlacePanels(channels: channels.count, depth: depth)
+            let dy = PlacePanels(channels: outputs, depth: depth)
+            tiles.transformInputs(input.elements(E.self), inputs, block, channels: channels, into: x)
             tiles.transformGradients(outputGradient.elements(E.self), outputs, block, into: dy)
             let next = MemoryAhead(
-                tiles.pixels(after: block), input.elements(E.self), inputs, outputGradient.elements(E.self), outputs)
-            let panels = outputsAtOnce / panelColumns
+                channels.count < inputs ? 0..<0 : tiles.pixels(after: block), input.elements(E.self), inputs,
+                outputGradient.elements(E.self), outputs)
             for first in stride(from: 0, to: outputs, by: outputsAtOnce) {
-                for place in 0..<16 {
-                    for panel in 0..<panels {
-                        var shape = kernels_product(
-                            rows: panelColumns, columns: inputs, depth: depth, rowStride: 1, depthStride: panelColumns,
-                            resultStride: inputs, accumulate: block.lowerBound > 0)
-                        shape.fetch(next, part: place * panels + panel, of: 16 * panels)
-                        E.multiply(
-                            shape, dy[place] + (first + panel * panelColumns) * depth, x[place],
-                            sums: products.pointer + (place * outputsAtOnce + panel * panelColumns) * inputs)
-                    }
-                }
+                multiply(
+                    dy, x, outputs: first..<first + outputsAtOnce, next, products, accumulate: block.lowerBound > 0)
                 guard block.upperBound == blocks.last!.upperBound else { continue }
                 for output in 0..<outputsAtOnce {
                     E.winograd.weight_gradient(
-                        products.pointer + output * inputs, outputsAtOnce * inputs, inputs,
-                        weightGradient.pointer + (first + output) * 9 * inputs, accumulate)
+                        products.pointer + output * channels.count, outputsAtOnce * channels.count, channels.count,
+                        weightGradient.pointer + (first + output) * 9 * inputs + channels.lowerBound, inputs,
+                        accumulate)
                 }
+            }
+        }
+    }
+
+    /// products (place, output, input) ← the sums over tiles of some outputs' gradients by the inputs of `x`.
+    private func multiply(
+        _ dy: PlacePanels, _ x: PlacePanels, outputs: Range<Int>, _ next: MemoryAhead, _ products: Tensor,
+        accumulate: Bool
+    ) {
+        let panels = outputs.count / panelColumns, inputs = products.shape[2], depth = x.depth
+        for place in 0..<16 {
+            for panel in 0..<panels {
+                var shape = kernels_product(
+                    rows: panelColumns, columns: inputs, depth: depth, rowStride: 1, depthStride: panelColumns,
+                    resultStride: inputs, accumulate: accumulate)
+                shape.fetch(next, part: place * panels + panel, of: 16 * panels)
+                E.multiply(
+                    shape, dy[place] + (outputs.lowerBound + panel * panelColumns) * depth, x[place],
+                    sums: products.pointer + (place * outputs.count + panel * panelColumns) * inputs)
             }
         }
     }

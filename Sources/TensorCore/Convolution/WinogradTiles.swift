@@ -96,18 +96,20 @@ struct WinogradTiles {
         }
     }
 
-    /// The same into panels whose depth are the tiles.
+    /// The same of some channels into panels whose depth are the tiles.
     func transformInputs<E: KernelElement>(
-        _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, into panels: PlacePanels
+        _ map: UnsafePointer<E>, _ mapChannels: Int, _ tiles: Range<Int>, channels: Range<Int>, into panels: PlacePanels
     ) {
-        transform(map, inputs, channels, tiles, side: 4, offset: padding, E.winograd.input_to_panels, panels)
+        transform(
+            map, inputs, mapChannels, channels, tiles, side: 4, offset: padding, E.winograd.input_to_panels, panels)
     }
 
     /// A dY Aᵀ of each tile into the same panels.
     func transformGradients<E: KernelElement>(
         _ map: UnsafePointer<E>, _ channels: Int, _ tiles: Range<Int>, into panels: PlacePanels
     ) {
-        transform(map, outputs, channels, tiles, side: 2, offset: 0, E.winograd.gradient_to_panels, panels)
+        transform(
+            map, outputs, channels, 0..<channels, tiles, side: 2, offset: 0, E.winograd.gradient_to_panels, panels)
     }
 
     private typealias ToPanels =
@@ -117,16 +119,17 @@ struct WinogradTiles {
         ) -> Void
 
     private func transform<E: KernelElement>(
-        _ map: UnsafePointer<E>, _ extent: Extent, _ channels: Int, _ tiles: Range<Int>, side: Int, offset: Int,
-        _ kernel: ToPanels, _ panels: PlacePanels
+        _ map: UnsafePointer<E>, _ extent: Extent, _ mapChannels: Int, _ channels: Range<Int>, _ tiles: Range<Int>,
+        side: Int, offset: Int, _ kernel: ToPanels, _ panels: PlacePanels
     ) {
-        withPointers(2 * side * side, channels, E.self) { pixels, zeros in
+        let map = map + channels.lowerBound
+        withPointers(2 * side * side, channels.count, E.self) { pixels, zeros in
             for tile in Swift.stride(from: tiles.lowerBound, to: tiles.upperBound, by: 2) {
-                find(tile, side: side, offset: offset, map, extent, channels, zeros, pixels)
-                find(tile + 1, side: side, offset: offset, map, extent, channels, zeros, pixels + side * side)
+                find(tile, side: side, offset: offset, map, extent, mapChannels, zeros, pixels)
+                find(tile + 1, side: side, offset: offset, map, extent, mapChannels, zeros, pixels + side * side)
                 let depthRow = (tile - tiles.lowerBound) / E.depthPerWord
                 kernel(
-                    pixels, channels, panels[0] + depthRow * panelColumns, panels.placeStride,
+                    pixels, channels.count, panels[0] + depthRow * panelColumns, panels.placeStride,
                     panels.depth * panelColumns)
             }
         }
