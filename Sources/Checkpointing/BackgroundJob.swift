@@ -1,6 +1,6 @@
 import Threads
 
-/// One piece of work on a thread of its own, or on another that is there for such.
+/// One piece of work on a thread of its own.
 final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
     // @unchecked: `outcome` is only touched under `lock`.
     private let lock = Monitor()
@@ -14,15 +14,6 @@ final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
             try SystemThread(name) { [self] in finish(Result { try body() }) }.detach()
         } catch {
             finish(.failure(error))
-        }
-    }
-
-    /// Has `carry` run `body`, whose error it hears too.
-    init(carriedBy carry: (@escaping () throws -> Void) -> Void, _ body: @escaping () throws -> Value) {
-        carry { [self] in
-            let outcome = Result { try body() }
-            finish(outcome)
-            _ = try outcome.get()
         }
     }
 

@@ -92,10 +92,9 @@ package final class SafetensorsFile {
         }
     }
 
-    /// Hands out header and numbers; `prepare` hears of the total before, `progress` of the bytes written and the total after
-    /// each tensor.
+    /// Hands out header and numbers; `progress` hears of the bytes written and the total after each tensor.
     static func write(
-        _ tensors: [some StorableTensor], metadata: [String: String], prepare: (Int) throws -> Void = { _ in },
+        _ tensors: [some StorableTensor], metadata: [String: String],
         append: (UnsafeRawBufferPointer) throws -> Void,
         progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
@@ -103,7 +102,6 @@ package final class SafetensorsFile {
         precondition(names.count == tensors.count && !names.contains("__metadata__"), "tensor names must be unique")
         let header = SafetensorsHeader(describing: tensors, metadata: metadata).encoded
         let total = tensors.reduce(header.count) { $0 + $1.byteCount }
-        try prepare(total)
         try header.withUnsafeBytes { try append($0) }
         var done = header.count
         progress(done, total)

@@ -10,7 +10,7 @@ protocol StorableTensor {
 
 extension NamedTensor: StorableTensor {}
 
-/// A tensor that a checkpoint shall hold: every rank knows its name and shape, and the one that saves it reads it.
+/// A tensor that a checkpoint shall hold: every rank knows its name and shape, and those that save it read it.
 package struct SavedTensor: StorableTensor {
     package let name: String
     package let elementType: StoredElementType

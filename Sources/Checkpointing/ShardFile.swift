@@ -9,9 +9,13 @@ enum ShardFile {
 
         /// What other ranks are told of it: the step, size and checksum, and a checksum of which tensors there are.
         func words(step: Int, _ tensors: [CheckpointManifest.StoredTensor]) -> [Int] {
-            let layout = CRC32C.of(tensors.flatMap { Array("\($0.name) \($0.shape) \($0.shard)\n".utf8) })
-            return [step, byteCount, Int(checksum.value), Int(layout.value)]
+            [step, byteCount, Int(checksum.value), Int(ShardFile.layout(tensors).value)]
         }
+    }
+
+    /// A checksum of which tensors there are.
+    static func layout(_ tensors: [CheckpointManifest.StoredTensor]) -> CRC32C {
+        CRC32C.of(tensors.flatMap { Array("\($0.name) \($0.shape) \($0.shard)\n".utf8) })
     }
 
     /// What a manifest says of the shards of all ranks, of which `words` were told; throws where ranks saved different
@@ -36,15 +40,14 @@ enum ShardFile {
     static func rewrite(
         _ file: any RewritableFile, with tensors: [SavedTensor], step: Int, rank: Int, of ranks: Int
     ) throws -> Summary {
-        var checksum = CRC32C(), end = 0
+        var checksum = CRC32C()
+        try file.rewind()
         try SafetensorsFile.write(tensors, metadata: metadata(step: step, rank: rank, of: ranks)) {
-            try file.resize(to: $0)
-        } append: {
-            try file.write($0, at: end)
             checksum.add($0)
-            end += $0.count
+            try file.append($0)
         }
-        return Summary(byteCount: end, checksum: checksum)
+        try file.cut()
+        return Summary(byteCount: file.size, checksum: checksum)
     }
 
     /// Returns when the file and its name are safe. Makes no MPI calls.

@@ -51,13 +51,6 @@ package final class BucketOrder {
         if let thread, let number = last[reducer] { try thread.wait(for: number) }
     }
 
-    /// Sends something else between two steps, after all buckets before and before all that come: in the same place on all
-    /// ranks. It keeps the next buckets waiting until it is done, and without a thread the caller.
-    package func carry(_ job: @escaping () throws -> Void) {
-        precondition(open.isEmpty, "buckets of a step are on their way")
-        if let thread { thread.submit(job) } else if failure == nil { do { try job() } catch { failure = error } }
-    }
-
     private func run(_ job: @escaping () throws -> Void, of reducer: ObjectIdentifier) {
         if let thread {
             last[reducer] = thread.submit(job)

@@ -13,7 +13,6 @@ final class CommunicationThread {
     deinit { queue.stop() }
 
     /// The number of the job, from one. Nothing is done once a job has failed.
-    @discardableResult
     func submit(_ job: @escaping () throws -> Void) -> Int { queue.append(job) }
 
     /// Returns when the jobs up to `number` have run; throws the first error of any.

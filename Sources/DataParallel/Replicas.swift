@@ -18,24 +18,41 @@ package func broadcastParameters(_ tensors: [Tensor], over communicator: any Col
 
 /// Throws on every rank, naming the first tensor and the ranks that differ from the others with their hosts, unless all
 /// ranks hold the same bits. Collective; one small all-reduce when all is well.
-package func verifyReplicasAgree(_ tensors: [(name: String, tensor: Tensor)], over communicator: any Collective) throws
-{
-    guard communicator.size > 1 else { return }
-    var names = BitHash()
+///
+/// - Returns: the seconds for which the slowest rank looked at its tensors.
+@discardableResult
+package func verifyReplicasAgree(
+    _ tensors: [(name: String, tensor: Tensor)], over communicator: any Collective
+) throws -> Double {
+    guard communicator.size > 1 else { return 0 }
+    let clock = ContinuousClock(), start = clock.now
+    var names = BitHash(), all = BitHash()
     let hashes = tensors.map { name, tensor in
         names.add(text: name)
         var hash = BitHash()
         hash.add(tensor)
+        all.add(hash.value)
         return hash.value
     }
+    let own = [names.value, all.value].map { Int64(bitPattern: $0) }
+    // The minimum of h and of ~h, which is the complement of the maximum.
+    let least = try communicator.minimum(
+        own + own.map { ~$0 } + [-Int64((clock.now - start).inSeconds * 1e9)])
+    guard least[0] != ~least[2] || least[1] != ~least[3] else { return Double(-least[4]) / 1e9 }
     try verifyRanksAgree(
         names.value, on: "the list of tensors", remedy: "start every rank with the same configuration", communicator)
-    guard let index = try firstDifference(hashes, communicator) else { return }
+    guard let index = try firstDifference(hashes, communicator) else {
+        throw ReplicaMismatchError(
+            finding: "ranks do not agree on a hash of all values, and on those of each tensor", remedy: mismatchRemedy)
+    }
     try verifyRanksAgree(
         hashes[index], on: "the values of \(tensors[index].name)",
-        remedy: "this state is not saved: start again from the last checkpoint, and check the memory of those hosts",
-        communicator)
+        remedy: mismatchRemedy, communicator)
+    return 0
 }
+
+private let mismatchRemedy =
+    "this state is not saved: start again from the last checkpoint, and check the memory of those hosts"
 
 /// Throws the same error on every rank, naming those outside the majority, unless all hold the same `text`: for example
 /// the resolved configuration or the program's version. Collective.

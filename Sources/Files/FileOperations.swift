@@ -24,8 +24,8 @@ package protocol FileOperations: Sendable {
     /// Creates the file that is going to replace `target`, with its rights. What a crash left under its name goes; what is
     /// not from there is an error.
     func createPartial(_ path: FilePath, replacing target: FilePath) throws -> any WritableFile
-    /// Opens a file that is written in place, of so many bytes; it is made where it is not there.
-    func openInPlace(_ path: FilePath, byteCount: Int) throws -> any RewritableFile
+    /// Opens a file to write it again, over what it holds; it is made where it is not there. Links are not followed.
+    func openAgain(_ path: FilePath) throws -> any RewritableFile
     func destination(of path: FilePath) throws -> Destination
     /// The file is made where it is not there, if `makesIt`.
     func openLock(_ path: FilePath, makesIt: Bool) throws -> any LockFile
@@ -92,6 +92,7 @@ extension ReadableFile {
 /// A file that is written from its start to its end.
 package protocol WritableFile: AnyObject {
     var path: FilePath { get }
+    /// Bytes that were appended, since its start.
     var size: Int { get }
     func append(_ bytes: UnsafeRawBufferPointer) throws
     /// Returns when the contents are on the disk.
@@ -100,14 +101,12 @@ package protocol WritableFile: AnyObject {
     func finish() throws
 }
 
-/// A file that is written at given places, and again later.
-package protocol RewritableFile: AnyObject {
-    var path: FilePath { get }
-    /// All bytes have their place afterwards: that there is no room for them is told here, not when they are written.
-    func resize(to byteCount: Int) throws
-    /// Both within its size.
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws
-    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws
+/// A file that is written again, over what it held: it keeps the room that it has.
+package protocol RewritableFile: WritableFile {
+    /// What is appended next is the file's start.
+    func rewind() throws
+    /// The file ends with what was appended last.
+    func cut() throws
 }
 
 extension WritableFile {

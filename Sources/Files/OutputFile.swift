@@ -1,8 +1,8 @@
 import Glibc
 package import SystemPackage
 
-/// A file that is written from its start to its end.
-package final class OutputFile: WritableFile {
+/// A file that is written from its start to its end, perhaps again.
+package final class OutputFile: RewritableFile {
     package let path: FilePath
     package private(set) var size = 0
     private var descriptor: Int32
@@ -42,6 +42,15 @@ package final class OutputFile: WritableFile {
             done += count
             size += count
         }
+    }
+
+    package func rewind() throws {
+        guard lseek(descriptor, 0, SEEK_SET) == 0 else { throw FileError(path: path, doing: "go back to its start") }
+        size = 0
+    }
+
+    package func cut() throws {
+        guard ftruncate(descriptor, size) == 0 else { throw FileError(path: path, doing: "cut the file") }
     }
 
     /// For what writes to a descriptor by itself.

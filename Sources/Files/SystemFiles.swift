@@ -18,8 +18,8 @@ package struct SystemFiles: FileOperations {
     package func move(_ old: FilePath, to new: FilePath) throws { try FileSystem.move(old, to: new) }
     package func synchronize(directory: FilePath) throws { try FileSystem.synchronize(directory: directory) }
 
-    package func openInPlace(_ path: FilePath, byteCount: Int) throws -> any RewritableFile {
-        try MappedFile(path: path, byteCount: byteCount)
+    package func openAgain(_ path: FilePath) throws -> any RewritableFile {
+        try OutputFile(path: path, flags: O_WRONLY | O_CREAT | O_NOFOLLOW, accepting: [.regular])
     }
 
     package func createNew(_ path: FilePath) throws -> any WritableFile { try newFile(path) }

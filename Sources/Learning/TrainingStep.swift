@@ -11,8 +11,6 @@ package final class TrainingStep<Task: TrainingTask> {
     /// One for each module.
     package let reducers: [GradientReducer]
     package let statistics: SynchronizedStatistics
-    /// In which all reducers send.
-    package let order: BucketOrder
     private let communicator: any Collective
 
     /// Collective.
@@ -22,7 +20,6 @@ package final class TrainingStep<Task: TrainingTask> {
         self.task = task
         self.communicator = communicator
         let order = try BucketOrder(mode: mode, ranks: communicator.size)
-        self.order = order
         reducers = try task.modules.map {
             try GradientReducer(
                 parameters: $0.parameters, communicator: communicator, mode: mode, wire: wire, order: order)

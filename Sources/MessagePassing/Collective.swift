@@ -38,19 +38,6 @@ package protocol Collective: AnyObject, Sendable {
     /// Every rank's `part`, in rank order; all are of equal size.
     func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws
 
-    /// Hands `bytes` to another rank, which receives as many; they may be written to once it returns.
-    func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws
-
-    /// Fills `bytes` with what `rank` sends next.
-    func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws
-
-    /// Hands `sent` to `receiver`, if there is one, while it fills `received` with what others hand to this rank at the
-    /// same time; of each way both ends pass as many bytes. Ranks that have nothing to do with each other need not call it.
-    func pass(
-        _ sent: UnsafeRawBufferPointer, to receiver: Int?,
-        receiving received: [(bytes: UnsafeMutableRawBufferPointer, sender: Int)]
-    ) throws
-
     /// Returns when every rank has called it. `purpose` says for what, should a rank never come.
     func barrier(_ purpose: String) throws
 

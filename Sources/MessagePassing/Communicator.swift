@@ -69,7 +69,9 @@ package final class Communicator: Collective, @unchecked Sendable {
             CollectiveLog.shared.removeChannel(CollectiveLog.shared.addChannel(name))
             return nil
         }
-        return try Communicator(handle: part, name: name, elementsPerCall: elementsPerCall)
+        let group = try Communicator(handle: part, name: name, elementsPerCall: elementsPerCall)
+        if orderCheck != nil { try group.checkOrder() }
+        return group
     }
 
     package func free() throws {

@@ -33,40 +33,16 @@ extension Communicator {
         return Int32(total / parts)
     }
 
-    // Messages between two ranks are no calls that all ranks number alike, so the log of collectives has none of them.
-
-    package func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws {
-        try forEachCall(bytes.count) { range in
-            try check(
-                MPI_Send(
-                    bytes.baseAddress! + range.lowerBound, Int32(range.count), cmpi_byte(), Int32(rank), 0, handle),
-                "MPI_Send")
-        }
-    }
-
-    package func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
-        try forEachCall(bytes.count) { range in
-            try check(
-                MPI_Recv(
-                    bytes.baseAddress! + range.lowerBound, Int32(range.count), cmpi_byte(), Int32(rank), 0, handle,
-                    cmpi_status_ignore()),
-                "MPI_Recv")
-        }
-    }
-
-    package func pass(
-        _ sent: UnsafeRawBufferPointer, to receiver: Int?,
-        receiving received: [(bytes: UnsafeMutableRawBufferPointer, sender: Int)]
+    /// Hands `sent` to another rank, which hands back as many bytes at the same time. The log of collectives has no such call:
+    /// not all ranks make it.
+    package func swap(
+        _ sent: UnsafeRawBufferPointer, with partner: Int, into received: UnsafeMutableRawBufferPointer
     ) throws {
-        var requests = [MPI_Request?](repeating: nil, count: received.count)
-        for (index, (bytes, sender)) in received.enumerated() {
-            try check(
-                MPI_Irecv(
-                    bytes.baseAddress, partBytes(bytes.count, bytes.count, parts: 1), cmpi_byte(), Int32(sender), 0,
-                    handle, &requests[index]), "MPI_Irecv")
-        }
-        if let receiver { try send(sent, to: receiver) }
-        try check(MPI_Waitall(Int32(requests.count), &requests, cmpi_statuses_ignore()), "MPI_Waitall")
+        let count = partBytes(sent.count, received.count, parts: 1)
+        try check(
+            MPI_Sendrecv(
+                sent.baseAddress, count, cmpi_byte(), Int32(partner), 0, received.baseAddress, count, cmpi_byte(),
+                Int32(partner), 0, handle, cmpi_status_ignore()), "MPI_Sendrecv")
     }
 
     /// Gathers in rounds, because MPI's counts and displacements are 32-bit: each rank sends at most its share of

@@ -56,19 +56,4 @@ final class EchoingGroup: Collective, @unchecked Sendable {
     func free() throws {}
 
     func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value { try body() }
-
-    // Of what a step sends, none goes to one rank alone.
-
-    func send(_ bytes: UnsafeRawBufferPointer, to rank: Int) throws { preconditionFailure("an echo receives nothing") }
-
-    func receive(_ bytes: UnsafeMutableRawBufferPointer, from rank: Int) throws {
-        preconditionFailure("an echo sends nothing by itself")
-    }
-
-    func pass(
-        _ sent: UnsafeRawBufferPointer, to receiver: Int?,
-        receiving received: [(bytes: UnsafeMutableRawBufferPointer, sender: Int)]
-    ) throws {
-        preconditionFailure("an echo passes nothing on")
-    }
 }

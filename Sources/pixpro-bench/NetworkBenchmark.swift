@@ -46,7 +46,7 @@ struct NetworkBenchmark {
                 let out = UnsafeRawBufferPointer(start: sent.pointer, count: bytes)
                 let into = UnsafeMutableRawBufferPointer(start: received.pointer, count: bytes)
                 func exchange(_ times: Int) throws {
-                    for _ in 0..<times { try world.pass(out, to: partner, receiving: [(into, partner)]) }
+                    for _ in 0..<times { try world.swap(out, with: partner, into: into) }
                 }
                 try exchange(2)
                 own = [try seconds { try exchange(repetitions) } / Double(repetitions), 1]

@@ -40,9 +40,7 @@ final class ManifestFirst: FileOperations, @unchecked Sendable {
     func createPartial(_ path: FilePath, replacing target: FilePath) throws -> any WritableFile {
         try files.createPartial(path, replacing: target)
     }
-    func openInPlace(_ path: FilePath, byteCount: Int) throws -> any RewritableFile {
-        try files.openInPlace(path, byteCount: byteCount)
-    }
+    func openAgain(_ path: FilePath) throws -> any RewritableFile { try files.openAgain(path) }
     func destination(of path: FilePath) throws -> Destination { try files.destination(of: path) }
     func openLock(_ path: FilePath, makesIt: Bool) throws -> any LockFile {
         try files.openLock(path, makesIt: makesIt)

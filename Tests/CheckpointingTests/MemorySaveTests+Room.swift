@@ -23,54 +23,50 @@ extension MemorySaveTests {
         }
     }
 
-    /// Shards of several pieces beside one that ends with the first.
-    @Test(arguments: [2, 3]) func shardsOfUnequalLengthsAreCopied(hosts: Int) throws {
+    /// A state that grows and shrinks is written over files of other lengths.
+    @Test(arguments: [2, 3]) func shardsOfOtherLengthsAreWrittenOver(hosts: Int) throws {
         let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(hosts)
         files.ranks = ranks
         defer { files.ranks = nil }
-        let tensors = [2_400_000, 7, 5].enumerated().map { index, count in
-            let tensor = Tensor([count])
-            tensor.fill(Float(index + 1))
-            return NamedTensor(name: "layer\(index)", tensor: tensor)
-        }
-        let outcomes = try ranks.run { world -> [String] in
-            let saver = try MemorySaver(
-                store: Self.store(world, files, "night"), communicator: world, limit: .max, carry: Carrier().carry,
-                clock: ranks.clock)
-            return try [10, 20, 30].map { step in
-                "\(try saver.begin(tensors.map { SavedTensor($0) }, facts: SimulatedState.facts(step: step, start: 1)) ?? saver.finish()!)"
+        let saved = try ranks.run { world -> [String] in
+            let saver = try Self.saver(world, files)
+            return try [(10, 400), (20, 3), (30, 50), (40, 900)].map { step, count in
+                let tensors = (0..<3).map { index in
+                    let tensor = Tensor([count + index])
+                    tensor.fill(Float(step + index))
+                    return NamedTensor(name: "layer\(index)", tensor: tensor)
+                }
+                _ = try saver.save(tensors.map { SavedTensor($0) }, facts: SimulatedState.facts(step: step, start: 1))
+                let reader = try CheckpointReader.openNewest(
+                    runDirectory: Self.run, memory: Self.store(world, files, "night"), course: RunCourse(starts: [0]),
+                    communicator: world, files: files, clock: ranks.clock, report: { _ in })
+                let loaded = try #require(reader).readAll()
+                return tensors.allSatisfy { loaded[$0.name]?.floats == $0.floats } ? reader!.place : "other numbers"
             }
         }
-        #expect(outcomes.joined().allSatisfy { $0.hasPrefix("committed") }, "\(outcomes)")
-        for host in 0..<hosts {
-            let folder = Self.folder("host\(host)").pushing(FilePath("pixpro-night/checkpoints/step-00000030"))
-            #expect(try files.names(in: folder).count == 3, "its own shard, the copy of another, and the manifest")
-        }
+        let places = [10, 20, 30, 40].map { "step-000000\($0) in the memory of \(hosts) hosts" }
+        #expect(saved == Array(repeating: places, count: hosts))
     }
 
     /// A step that is saved again, as after going back, and cannot be: the one that is there remains.
     @Test func aStepThatCannotBeSavedAgainRemains() throws {
-        for operation in 1...12 {
+        var failures = 0
+        for operation in 1...20 {
             let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(2)
             files.ranks = ranks
             let failed = try ranks.run { world -> Bool in
-                let saver = try MemorySaver(
-                    store: Self.store(world, files, "night"), communicator: world, limit: .max, carry: Carrier().carry,
-                    clock: ranks.clock)
-                func save(_ step: Int) throws -> MemorySaveOutcome {
-                    try saver.begin(
-                        SimulatedState.tensors(step: step, start: 1).map { SavedTensor($0) },
-                        facts: SimulatedState.facts(step: step, start: 1)) ?? saver.finish()!
-                }
-                for step in [10, 20] { _ = try save(step) }
+                let saver = try Self.saver(world, files)
+                for step in [10, 20] { _ = try saver.save(step) }
                 if world.isRoot { files.fail(rank: 0, atOperation: operation) }
-                if case .failed(let reason) = try save(20) { return !reason.contains("completing") }
+                if case .failed(let reason) = try saver.save(20) { return !reason.contains("completing") }
                 return false
             }
             files.ranks = nil
             guard failed[0] else { continue }
+            failures += 1
             #expect(try Self.load(on: SimulatedRanks(2), files)?.step == 20, "operation \(operation)")
         }
+        #expect(failures > 5, "\(failures) failures")
     }
 
     /// Whoever cleans a host's memory while the run goes on loses what was there, not what comes.
@@ -78,14 +74,9 @@ extension MemorySaveTests {
         let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(2)
         files.ranks = ranks
         try ranks.run { world in
-            let saver = try MemorySaver(
-                store: Self.store(world, files, "night"), communicator: world, limit: .max, carry: Carrier().carry,
-                clock: ranks.clock)
+            let saver = try Self.saver(world, files)
             for step in [10, 20, 30] {
-                let begun = try saver.begin(
-                    SimulatedState.tensors(step: step, start: 1).map { SavedTensor($0) },
-                    facts: SimulatedState.facts(step: step, start: 1))
-                _ = try begun ?? saver.finish()
+                _ = try saver.save(step)
                 guard step == 20 else { continue }
                 try world.barrier("cleaning")
                 let folder = Self.folder(world.hostName).pushing(FilePath("pixpro-night/checkpoints/step-00000010"))
@@ -109,9 +100,7 @@ extension MemorySaveTests {
             files.ranks = ranks
             let held = try ranks.run { world -> [Int] in
                 let store = Self.store(world, files, "night"), before = store.byteCount
-                let saver = try MemorySaver(
-                    store: store, communicator: world, limit: .max, carry: Carrier().carry, clock: ranks.clock)
-                saver.wentOn(from: step)
+                try Self.saver(world, files).wentOn(from: step)
                 try world.barrier("looking")
                 return [before, store.byteCount]
             }
@@ -131,12 +120,9 @@ extension MemorySaveTests {
         defer { files.ranks = nil }
         let places = try ranks.run { world -> String? in
             let saver = try MemorySaver(
-                store: store(), communicator: world, limit: .max, carry: Carrier().carry, clock: ranks.clock)
+                store: store(), communicator: world, limit: .max, clock: ranks.clock)
             for step in [10, 20, 30] {
-                let begun = try saver.begin(
-                    SimulatedState.tensors(step: step, start: 1).map { SavedTensor($0) },
-                    facts: SimulatedState.facts(step: step, start: 1))
-                guard case .committed = try begun ?? saver.finish() else { return "step \(step) was not saved" }
+                guard case .committed = try saver.save(step) else { return "step \(step) was not saved" }
             }
             return try CheckpointReader.openNewest(
                 runDirectory: Self.run, memory: store(), course: RunCourse(starts: [0]), communicator: world,

@@ -1,10 +1,10 @@
 import Checkpointing
 import Files
+import Foundation
 import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
-import Threads
 
 /// Checkpoints in the memory of simulated hosts: any one of them may be lost.
 @Suite(.disabled(if: SimulatedRanks.areFree, "ranks that run freely wait for the dead for ever"))
@@ -18,24 +18,24 @@ struct MemorySaveTests {
         MemoryStore(folder: folder(world.hostName), identity: identity, files: files)
     }
 
+    static func saver(
+        _ world: SimulatedCollective, _ files: SimulatedFiles, _ identity: String = "night", limit: Int = .max
+    ) throws -> MemorySaver {
+        try MemorySaver(
+            store: store(world, files, identity), communicator: world, limit: limit, clock: world.ranks.clock)
+    }
+
     /// Saves steps to memory one after another; returns the reasons of those that failed.
     @discardableResult
     static func save(
-        _ steps: [Int], start: Int = 1, on ranks: SimulatedRanks, _ files: SimulatedFiles, identity: String = "night",
-        overlapped: Bool = false
+        _ steps: [Int], start: Int = 1, on ranks: SimulatedRanks, _ files: SimulatedFiles, identity: String = "night"
     ) throws -> [String] {
         files.ranks = ranks
         defer { files.ranks = nil }
         return try ranks.run { world -> [String] in
-            let carrier = Carrier(isOverlapped: overlapped)
-            let saver = try MemorySaver(
-                store: store(world, files, identity), communicator: world, limit: .max, carry: carrier.carry,
-                clock: ranks.clock)
+            let saver = try saver(world, files, identity)
             return try steps.compactMap { step in
-                let begun = try saver.begin(
-                    SimulatedState.tensors(step: step, start: start).map { SavedTensor($0) },
-                    facts: SimulatedState.facts(step: step, start: start))
-                guard case .failed(let reason) = try begun ?? saver.finish() else { return nil }
+                guard case .failed(let reason) = try saver.save(step, start: start) else { return nil }
                 return reason
             }
         }.flatMap { $0 }
@@ -79,12 +79,12 @@ struct MemorySaveTests {
         #expect(!course.includes(step: 1, ofStart: 4) && !course.includes(step: 1, ofStart: 0))
     }
 
-    /// Four hosts of one or two ranks, copies that travel at once or on a thread: whichever one is lost.
-    @Test(arguments: [1, 2], [false, true]) func anyOneHostMayBeLost(perHost: Int, overlapped: Bool) throws {
+    /// Four hosts of one or two ranks, whichever one is lost.
+    @Test(arguments: [1, 2]) func anyOneHostMayBeLost(perHost: Int) throws {
         for lost in [0, 3] {
             let files = SimulatedFiles(directory: Self.run)
             let ranks = SimulatedRanks(4 * perHost, perHost: perHost, seed: UInt64(lost))
-            #expect(try Self.save([10, 20], on: ranks, files, overlapped: overlapped) == [])
+            #expect(try Self.save([10, 20], on: ranks, files) == [])
             try Self.lose([lost], files)
             for count in [1, 3, 4] {
                 // The first hosts are started again, one of them anew.
@@ -191,21 +191,53 @@ struct MemorySaveTests {
         #expect(try Self.load(on: SimulatedRanks(2), files, starts: [0, 40])?.step == 50)
     }
 
-    /// A host's memory that fails makes the save fail on all ranks alike, and the one before remains.
-    @Test func memoryThatFailsIsAnOutcomeAndTheNextSaveWorks() throws {
+    /// A host's memory that fails makes the save fail on all ranks alike, for one cause, and the one before remains.
+    @Test(arguments: [1, 2]) func memoryThatFailsIsAnOutcomeAndTheNextSaveWorks(perHost: Int) throws {
         var failures = 0
+        func ranks(_ seed: UInt64 = 0) -> SimulatedRanks { SimulatedRanks(2 * perHost, perHost: perHost, seed: seed) }
         for operation in 1...20 {
-            let files = SimulatedFiles(directory: Self.run)
-            try Self.save([10], on: SimulatedRanks(2), files)
-            files.fail(rank: operation % 2, atOperation: 3 + operation)
-            let reasons = try Self.save([20, 30], on: SimulatedRanks(2, seed: UInt64(operation)), files)
-            let step = try Self.load(on: SimulatedRanks(2), files)?.step
+            let files = SimulatedFiles(directory: Self.run), rank = operation % 2 * perHost
+            try Self.save([10], on: ranks(), files)
+            files.fail(rank: rank, atOperation: 3 + operation)
+            let reasons = try Self.save([20, 30], on: ranks(UInt64(operation)), files)
+            let step = try Self.load(on: ranks(), files)?.step
             guard !reasons.isEmpty else { continue }
             failures += 1
-            #expect(Set(reasons).count == 1 && reasons[0].contains("rank \(operation % 2): "), "\(reasons)")
+            #expect(Set(reasons).count == 1 && reasons[0].contains("memory: rank \(rank): "), "\(reasons)")
+            #expect(reasons[0].components(separatedBy: "rank ").count == 2, "\(reasons)")
             #expect(step == (reasons[0].contains("step 30") ? 20 : 30), "\(reasons), and \(step ?? 0) loads")
         }
         #expect(failures > 3, "\(failures) failures")
+    }
+
+    /// A bit that flips between two comparisons: what the next host writes is not what the shard's own rank has.
+    @Test func ranksThatHoldDifferentStatesMakeNoCheckpoint() throws {
+        let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(3)
+        try Self.save([10], on: SimulatedRanks(3), files)
+        files.ranks = ranks
+        let outcomes = try ranks.run { world -> String in
+            // Both have the same layout: rank one is a step ahead.
+            let tensors = SimulatedState.tensors(step: world.rank == 1 ? 21 : 20, start: 1).map { SavedTensor($0) }
+            return "\(try Self.saver(world, files).save(tensors, facts: SimulatedState.facts(step: 20, start: 1)))"
+        }
+        files.ranks = nil
+        #expect(
+            outcomes.allSatisfy {
+                $0.contains("rank 0: the shard of rank 0 has 1392 bytes and CRC-32C ")
+                    && $0.contains("rank 1: the shard of rank 1 has ") && $0.contains("do not hold the same state")
+            }, "\(outcomes)")
+        #expect(try Self.load(on: SimulatedRanks(3), files)?.step == 10)
+    }
+
+    @Test func ranksThatAreAtDifferentStepsMakeNoCheckpoint() throws {
+        let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(2)
+        files.ranks = ranks
+        defer { files.ranks = nil }
+        let outcomes = try ranks.run { world in "\(try Self.saver(world, files).save(world.rank == 0 ? 20 : 21))" }
+        #expect(
+            outcomes.allSatisfy {
+                $0.contains("rank 0: saves step 20, of tensors that others do not have; rank 1: saves step 21, of")
+            }, "\(outcomes)")
     }
 
     @Test func aRunThatEndedWellLeavesNothing() throws {
@@ -213,13 +245,11 @@ struct MemorySaveTests {
         try Self.save([10], on: SimulatedRanks(2), files, identity: "other")
         files.ranks = ranks
         try ranks.run { world in
-            let saver = try MemorySaver(
-                store: Self.store(world, files, "night"), communicator: world, limit: 4000, carry: Carrier().carry,
-                clock: ranks.clock)
+            let saver = try Self.saver(world, files, limit: 4000)
             let tensors = SimulatedState.tensors(step: 1).map { SavedTensor($0) }
             let demand = saver.demand(tensors)
             #expect(demand.granted == 4000 && demand.bytes == 2 * 1576, "\(demand)")
-            _ = try saver.begin(tensors, facts: SimulatedState.facts(step: 1, start: 1))
+            _ = try saver.save(1)
             try saver.removeAll()
         }
         files.ranks = nil
@@ -227,22 +257,11 @@ struct MemorySaveTests {
     }
 }
 
-/// Runs what travels between steps at once, or on a thread of its own.
-final class Carrier {
-    private let isOverlapped: Bool
-
-    init(isOverlapped: Bool = false) { self.isOverlapped = isOverlapped }
-
-    func carry(_ job: @escaping () throws -> Void) {
-        // A rank that was killed throws, and the saver hears of it.
-        guard isOverlapped else {
-            _ = Result { try job() }
-            return
-        }
-        do {
-            try SystemThread("carrier") { _ = Result { try job() } }.detach()
-        } catch {
-            preconditionFailure("\(error)")
-        }
+extension MemorySaver {
+    /// Saves the simulated state of a step.
+    func save(_ step: Int, start: Int = 1) throws -> MemorySaveOutcome {
+        try save(
+            SimulatedState.tensors(step: step, start: start).map { SavedTensor($0) },
+            facts: SimulatedState.facts(step: step, start: start))
     }
 }

@@ -113,9 +113,7 @@ struct ScheduleSimulation {
                 log.onDisk.withLock { $0.append(log.reached.load(ordering: .relaxed)) }
             }
         }
-        let carrier = Carrier(isOverlapped: course.count.isMultiple(of: 2))
-        let saver = try MemorySaver(
-            store: store, communicator: world, limit: .max, carry: carrier.carry, clock: clock)
+        let saver = try MemorySaver(store: store, communicator: world, limit: .max, clock: clock)
         let reader = try CheckpointReader.openNewest(
             runDirectory: run, memory: store, course: RunCourse(starts: course), communicator: world, files: files,
             clock: clock, report: { _ in })
@@ -131,16 +129,14 @@ struct ScheduleSimulation {
         for step in first + 1...first + 3 {
             let tensors = SimulatedState.tensors(step: step, start: start).map { SavedTensor($0) }
             let facts = SimulatedState.facts(step: step, start: start)
-            func tell(_ outcome: MemorySaveOutcome?) {
-                if case .committed(let step, _) = outcome { log.inMemory.withLock { $0 = step } }
-            }
             log.begunInMemory.store(step, ordering: .relaxed)
-            tell(try saver.begin(tensors, facts: facts))
+            if case .committed(let step, _) = try saver.save(tensors, facts: facts) {
+                log.inMemory.withLock { $0 = step }
+            }
             if step == first + 2 {
                 log.reached.store(step, ordering: .relaxed)
                 disk.beginSave(tensors, facts: facts)
             }
-            tell(try saver.finish())
             _ = try disk.poll()
         }
         _ = try disk.finishSave()

@@ -25,23 +25,21 @@ import Training
     }
 
     /// kill -9 where there is no checkpoint on disk yet: the run goes on from memory, and ends as one that was left alone.
-    @Test(arguments: ["inline", "overlapped"]) func aKilledRunGoesOnFromMemoryBitForBit(_ communication: String) throws
-    {
+    @Test func aKilledRunGoesOnFromMemoryBitForBit() throws {
         try SmallRun.with { run in
             try FileManager.default.createDirectory(
                 atPath: run.directory + "/memory", withIntermediateDirectories: true)
-            let sending = ["parallel.communication=\(communication)"]
             let (killed, step) = try whileRunning { wait in
                 wait { run.steps >= 3 && (stepsInMemory(run).max() ?? 0) >= 2 }
                 kill(try run.process(rank: 1).id, SIGKILL)
                 return run.steps
             } _: {
-                try run.train(ranks: 2, settings(run, steps: 200) + sending, timeLimit: 180)
+                try run.train(ranks: 2, settings(run, steps: 200), timeLimit: 180)
             }
             #expect(killed.status != 0 && step >= 3, "\(killed)")
             #expect(!FileManager.default.fileExists(atPath: run.run + "/checkpoints/step-00000001"))
             let steps = run.steps + 2
-            let resumed = try run.train(ranks: 2, settings(run, steps: steps) + sending)
+            let resumed = try run.train(ranks: 2, settings(run, steps: steps))
             #expect(resumed.status == 0, "\(resumed)")
             #expect(resumed.errorOutput.contains(" in the memory of 1 host: step "), "\(resumed)")
             #expect(resumed.errorOutput.contains("goodput 0."), "\(resumed)")
@@ -52,7 +50,7 @@ import Training
             #expect(page.contains("steps that counted"))
             let whole = SmallRun(directory: run.directory + "/whole")
             #expect(
-                try whole.train(ranks: 2, settings(run, steps: steps) + sending + ["checkpoint.memorySeconds=0"]).status
+                try whole.train(ranks: 2, settings(run, steps: steps) + ["checkpoint.memorySeconds=0"]).status
                     == 0)
             #expect(try whole.losses() == run.losses() && run.losses().count == steps)
             #expect(try whole.shardChecksums(step: steps) == run.shardChecksums(step: steps))

@@ -46,27 +46,6 @@ import Threads
         }
     }
 
-    @Test func messagesArriveInOrder() throws {
-        for seed in 0..<20 {
-            let sums = try SimulatedRanks(3, seed: UInt64(seed)).run { world in
-                var value: [UInt8] = [0], sum = 0
-                for number in UInt8(1)...5 {
-                    if world.rank == 0 {
-                        for receiver in 1...2 {
-                            try [number].withUnsafeBytes { try world.send($0, to: receiver) }
-                        }
-                    } else {
-                        try value.withUnsafeMutableBytes { try world.receive($0, from: 0) }
-                        #expect(value[0] == number)
-                        sum += Int(value[0])
-                    }
-                }
-                return sum
-            }
-            #expect(sums == [0, 15, 15])
-        }
-    }
-
     /// A thread of each rank sums on a group of its own while the rank waits for it, or for the others.
     private func traceOfTwoThreads(seed: UInt64) throws -> [String] {
         let ranks = SimulatedRanks(3, seed: seed)

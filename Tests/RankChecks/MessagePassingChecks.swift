@@ -4,7 +4,7 @@ import Threads
 let messagePassingChecks: [String: Check] = [
     "reductions": checkReductions,
     "exchange": checkExchange,
-    "point-to-point": checkPointToPoint,
+    "swaps": checkSwaps,
     "agree": checkAgree,
     "agreed-failure": { runtime, _ in
         // Only the last rank cannot read its folder; everyone must end with one message from rank zero.
@@ -78,26 +78,18 @@ private func checkExchange(_ runtime: MPIRuntime, _: [String]) throws {
     try require(try runtime.world.allGather(runtime.hostName).allSatisfy { !$0.isEmpty }, "host names")
 }
 
-/// Messages between two ranks arrive whole and in the order in which they were sent, in one call and in many.
-private func checkPointToPoint(_ runtime: MPIRuntime, _: [String]) throws {
-    for communicator in [runtime.world, try runtime.world.duplicated(name: "small", elementsPerCall: 64)] {
-        let rank = communicator.rank
-        func message(from sender: Int, _ count: Int) -> [UInt8] {
-            (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7 + sender * 31 + count) }
+/// Two ranks hand each other as much at the same time; who has no partner looks on.
+private func checkSwaps(_ runtime: MPIRuntime, _: [String]) throws {
+    let world = runtime.world, partner = world.rank ^ 1
+    func message(of rank: Int, _ count: Int) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7 + rank * 31 + count) }
+    }
+    for count in [1, 0, 70_001] where partner < world.size {
+        var received = [UInt8](repeating: 0, count: count)
+        try message(of: world.rank, count).withUnsafeBytes { sent in
+            try received.withUnsafeMutableBytes { try world.swap(sent, with: partner, into: $0) }
         }
-        for sender in 0..<communicator.size {
-            for receiver in 0..<communicator.size where receiver != sender {
-                for count in [1, 0, 70_001, 64] {
-                    if rank == sender {
-                        try message(from: sender, count).withUnsafeBytes { try communicator.send($0, to: receiver) }
-                    } else if rank == receiver {
-                        var received = [UInt8](repeating: 0, count: count)
-                        try received.withUnsafeMutableBytes { try communicator.receive($0, from: sender) }
-                        try require(received == message(from: sender, count), "\(count) bytes from \(sender)")
-                    }
-                }
-            }
-        }
+        try require(received == message(of: partner, count), "\(count) bytes from \(partner)")
     }
 }
 

@@ -3,8 +3,8 @@ package import MessagePassing
 /// What a rank of `SimulatedRanks` sees of a group of ranks.
 ///
 /// Calls of a group are numbered; those of one number must be the same call on all ranks. Where MPI lets a rank leave a
-/// call before others have come (a root that broadcasts, a rank whose values are gathered elsewhere, one that sends), a
-/// coin decides whether it does.
+/// call before others have come (a root that broadcasts, a rank whose values are gathered elsewhere), a coin decides
+/// whether it does.
 package final class SimulatedCollective: Collective, @unchecked Sendable {
     // @unchecked: belongs to the one thread of its rank that communicates by it.
     package let name: String
@@ -112,58 +112,6 @@ package final class SimulatedCollective: Collective, @unchecked Sendable {
     }
 
     package func barrier(_ purpose: String) throws { _ = try serving(purpose) { try join("barrier") } }
-
-    // MARK: Messages
-
-    package func send(_ bytes: UnsafeRawBufferPointer, to receiver: Int) throws {
-        let place = "\(name) send of \(bytes.count) bytes to \(receiver)"
-        try ranks.begin(place, rank: worldRank)
-        try wait(place, for: post(bytes, to: receiver))
-    }
-
-    package func receive(_ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
-        let place = "\(name) receive of \(bytes.count) bytes from \(sender)"
-        try ranks.begin(place, rank: worldRank)
-        try take(place, bytes, from: sender)
-    }
-
-    package func pass(
-        _ sent: UnsafeRawBufferPointer, to receiver: Int?,
-        receiving received: [(bytes: UnsafeMutableRawBufferPointer, sender: Int)]
-    ) throws {
-        let place = "\(name) pass of \(sent.count) bytes to \(receiver.map(String.init) ?? "nobody")"
-        try ranks.begin(place, rank: worldRank)
-        let letter = receiver.map { post(sent, to: $0) }
-        for (bytes, sender) in received { try take(place, bytes, from: sender) }
-        if let letter { try wait(place, for: letter) }
-    }
-
-    private func post(_ bytes: UnsafeRawBufferPointer, to receiver: Int) -> SimulatedLetter {
-        ranks.turns.change {
-            let letter = SimulatedLetter(Array(bytes), isBuffered: ranks.turns.coin())
-            group.letters[[rank, receiver], default: []].append(letter)
-            return letter
-        }
-    }
-
-    /// Until the sender may go on.
-    private func wait(_ place: String, for letter: SimulatedLetter) throws {
-        try ranks.wait(place, rank: worldRank) { letter.isBuffered || letter.isReceived }
-    }
-
-    private func take(_ place: String, _ bytes: UnsafeMutableRawBufferPointer, from sender: Int) throws {
-        let way = [sender, rank]
-        try ranks.wait(place, rank: worldRank) { [group] in group.letters[way]?.isEmpty == false }
-        let letter = ranks.turns.change {
-            let letter = group.letters[way]!.removeFirst()
-            letter.isReceived = true
-            return letter
-        }
-        guard letter.bytes.count == bytes.count else {
-            throw CollectiveMismatch(description: "\(place), and \(sender) sent \(letter.bytes.count)")
-        }
-        bytes.copyBytes(from: letter.bytes)
-    }
 
     // MARK: Groups
 

@@ -109,12 +109,10 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
         try create(path)
     }
 
-    package func openInPlace(_ path: FilePath, byteCount: Int) throws -> any RewritableFile {
-        try turn("opens in place", path)
+    package func openAgain(_ path: FilePath) throws -> any RewritableFile {
+        try turn("opens again", path)
         if find(path) == nil { _ = try output(path) }
-        let file = SimulatedOutput(path: path, files: self, node: try node(path, doing: "open the file"))
-        try file.resize(to: byteCount)
-        return file
+        return SimulatedOutput(path: path, files: self, node: try node(path, doing: "open the file"))
     }
 
     /// There are no links and no streams.
@@ -230,8 +228,9 @@ private final class SimulatedInput: ReadableFile, @unchecked Sendable {
     }
 }
 
-private final class SimulatedOutput: WritableFile, RewritableFile {
+private final class SimulatedOutput: RewritableFile {
     let path: FilePath
+    private(set) var size = 0
     private let files: SimulatedFiles
     private let node: SimulatedNode
 
@@ -239,11 +238,10 @@ private final class SimulatedOutput: WritableFile, RewritableFile {
         (self.path, self.files, self.node) = (path, files, node)
     }
 
-    var size: Int { node.bytes.count }
-
     func append(_ bytes: UnsafeRawBufferPointer) throws {
         try files.turn("writes", path)
-        node.bytes += bytes
+        node.bytes.replaceSubrange(size..<min(size + bytes.count, node.bytes.count), with: bytes)
+        size += bytes.count
     }
 
     func synchronize() throws {
@@ -253,18 +251,13 @@ private final class SimulatedOutput: WritableFile, RewritableFile {
 
     func finish() throws { try files.turn("closes", path) }
 
-    func resize(to byteCount: Int) throws {
-        try files.turn("resizes", path)
-        node.bytes = node.bytes.prefix(byteCount) + [UInt8](repeating: 0, count: max(byteCount - size, 0))
+    func rewind() throws {
+        try files.turn("rewinds", path)
+        size = 0
     }
 
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
-        try files.turn("writes", path)
-        node.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes)
-    }
-
-    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws {
-        try files.turn("reads", path)
-        target.copyBytes(from: node.bytes[offset..<offset + target.count])
+    func cut() throws {
+        try files.turn("cuts", path)
+        node.bytes.removeLast(node.bytes.count - size)
     }
 }

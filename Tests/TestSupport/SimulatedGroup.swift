@@ -6,8 +6,6 @@ final class SimulatedGroup: @unchecked Sendable {
     /// Those that some rank has not left, by number.
     private var calls: [Int: SimulatedCall] = [:]
     private var departures: [Int: Int] = [:]
-    /// On their way, by sender and receiver.
-    var letters: [[Int]: [SimulatedLetter]] = [:]
 
     init(size: Int) { self.size = size }
 
@@ -56,16 +54,6 @@ final class SimulatedCall {
         result = made
         return made
     }
-}
-
-/// A message between two ranks.
-final class SimulatedLetter {
-    let bytes: [UInt8]
-    /// Whether its sender may go on before it is received.
-    let isBuffered: Bool
-    var isReceived = false
-
-    init(_ bytes: [UInt8], isBuffered: Bool) { (self.bytes, self.isBuffered) = (bytes, isBuffered) }
 }
 
 /// Ranks called different collectives at one time.

@@ -21,10 +21,9 @@ final class MemoryCheckpoints {
 
     /// - Parameters:
     ///   - history: whose run this is.
-    ///   - carry: runs what travels between steps.
     init(
         _ settings: RunConfiguration.Checkpoint, _ history: RunHistory, host: HostLayout, reporter: RunReporter,
-        over communicator: any Collective, carry: @escaping MemorySaver.Carrier
+        over communicator: any Collective
     ) throws {
         self.reporter = reporter
         store = MemoryStore(folder: settings.memoryDirectory, identity: history.identity)
@@ -32,7 +31,7 @@ final class MemoryCheckpoints {
         let limit = settings.memoryLimit.count.map { $0 << 20 }
         saver = try MemorySaver(
             store: store, communicator: communicator, limit: limit ?? Self.automaticLimit(store, settings),
-            share: limit == nil ? host.memoryPerRank / 4 : .max, carry: carry)
+            share: limit == nil ? host.memoryPerRank / 4 : .max)
     }
 
     /// What checkpoints may take of a folder whose user says nothing; nothing where it is not there.
@@ -67,26 +66,22 @@ final class MemoryCheckpoints {
     func add(seconds: Double) { pace.add(seconds) }
 
     /// Whether one shall be made now.
-    var isDue: Bool { !isOff && pace.isDue && !saver.isSaving }
+    var isDue: Bool { !isOff && pace.isDue }
 
-    func save(_ tensors: [SavedTensor], _ facts: CheckpointFacts) throws {
-        try tell(saver.begin(tensors, facts: facts))
+    /// Returns whether one was made.
+    func save(_ tensors: [SavedTensor], _ facts: CheckpointFacts) throws -> Bool {
+        let outcome = try saver.save(tensors, facts: facts)
+        tell(outcome)
+        if case .committed = outcome { return true } else { return false }
     }
-
-    /// Completes the one under way once all have their parts.
-    func poll() throws { try tell(saver.poll()) }
-
-    /// Waits for the one under way.
-    func finish() throws { try tell(saver.finish()) }
 
     /// The run ended well, and its state is on disk.
     func remove() throws {
         do { try saver.removeAll() } catch let error as AgreedError { reporter.warn("\(error)") }
     }
 
-    private func tell(_ outcome: MemorySaveOutcome?) throws {
+    private func tell(_ outcome: MemorySaveOutcome) {
         switch outcome {
-        case nil: return
         case .committed(_, let cost):
             pace.done(cost: cost)
             hasFailed = false

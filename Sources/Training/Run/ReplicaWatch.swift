@@ -34,10 +34,9 @@ package struct ReplicaWatch {
         _ replicas: [(name: String, tensor: Tensor)], at step: Int, over communicator: any Collective
     ) throws {
         guard step != agreedStep else { return }
-        let clock = ContinuousClock(), start = clock.now
-        try verifyReplicasAgree(replicas, over: communicator)
+        let cost = try verifyReplicasAgree(replicas, over: communicator)
         agreedStep = step
-        pace.done(cost: try communicator.maximum([(clock.now - start).inSeconds])[0])
+        pace.done(cost: cost)
     }
 
     /// The state was loaded anew.

@@ -31,10 +31,9 @@ final class RunCheckpoints {
 
     /// - Parameters:
     ///   - setup: its lock is held until the run ends.
-    ///   - carry: runs what travels between steps.
     init<Pictures: TrainingPictures>(
         _ configuration: RunConfiguration, _ task: some TrainingTask, setup: RunSetup<Pictures>, history: RunHistory,
-        reporter: RunReporter, runtime: MPIRuntime, carry: @escaping MemorySaver.Carrier
+        reporter: RunReporter, runtime: MPIRuntime
     ) throws {
         let pictures = PictureList(setup.pictures.index), lock = setup.lock
         (self.configuration, self.pictures) = (configuration, pictures)
@@ -52,7 +51,7 @@ final class RunCheckpoints {
             try settings.memorySeconds == 0
             ? nil
             : MemoryCheckpoints(
-                settings, history, host: setup.host, reporter: reporter, over: runtime.world, carry: carry)
+                settings, history, host: setup.host, reporter: reporter, over: runtime.world)
     }
 
     // MARK: Beginning
@@ -115,7 +114,6 @@ final class RunCheckpoints {
     func goBack(_ task: some TrainingTask, globalBatch: Int) throws -> Restored? {
         watchdog.begin(.start, "going back to the newest checkpoint")
         _ = try finishSave()
-        try memory?.finish()
         let newest = try CheckpointReader.openNewest(
             runDirectory: directory.path, memory: memory?.store, course: history.course, communicator: communicator,
             report: reporter.warn)
@@ -191,8 +189,8 @@ final class RunCheckpoints {
 
     // MARK: Saving
 
-    /// Does what is due after a step that took `seconds`: compares replicas, completes saves, begins those to memory and to
-    /// disk. Replicas that differ are an error before anything is written.
+    /// Does what is due after a step that took `seconds`: compares replicas, saves to memory, completes a save to disk and
+    /// begins the next. Replicas that differ are an error before anything is written.
     func stepped(_ position: RunPosition, _ modules: [(name: String, counts: ModuleCounts)], seconds: Double) throws {
         try poll()
         memory?.add(seconds: seconds)
@@ -200,7 +198,11 @@ final class RunCheckpoints {
         if replicas.isDue(at: position.step) { try compareReplicas(position) }
         if let memory, memory.isDue {
             try compareReplicas(position)
-            try memory.save(state.saved, facts(position, modules))
+            if try !memory.save(state.saved, facts(position, modules)) {
+                // What two hosts wrote may have differed, because memory has changed since the comparison.
+                replicas.forget()
+                try compareReplicas(position)
+            }
         }
         if position.step.isMultiple(of: configuration.checkpoint.everySteps) { try save(position, modules) }
     }
@@ -251,7 +253,6 @@ final class RunCheckpoints {
 
     /// Commits the save under way once all ranks have written their shards, and tells of it.
     private func poll() throws {
-        try memory?.poll()
         if let outcome = try saver.poll() { reporter.saved(outcome) }
     }
 

@@ -101,8 +101,7 @@ package final class TrainingRun<Task: TrainingTask> {
         if setup.host.memoryGroup != nil { reporter.note(setup.host.memorySummary) }
 
         checkpoints = try RunCheckpoints(
-            configuration, task, setup: setup, history: history, reporter: reporter, runtime: runtime,
-            carry: step.order.carry)
+            configuration, task, setup: setup, history: history, reporter: reporter, runtime: runtime)
         let restored = try timed(.checkpoint) { [checkpoints, task] in
             try checkpoints.restore(task, from: newest, globalBatch: setup.batch.global)
         }

@@ -142,7 +142,7 @@ package struct ScalingPlan {
     /// Checkpoints in memory where two hosts can have them, else those on disk.
     private func goodput(step: Double, nodes: Int) -> GoodputPrediction {
         let settings = configuration.checkpoint
-        // Weights, velocities and averages, of which each host copies its part and sends it to a partner.
+        // Weights, velocities and averages, of which each host writes its part, and that of another into memory.
         let part = 12 * Double(configuration.task.parameterCount) / Double(nodes)
         let copying = part / 1e9
         var interval = Double(settings.everySteps) * step, cost = copying
@@ -150,7 +150,7 @@ package struct ScalingPlan {
         let silence = configuration.watchdog.silenceSeconds
         let inMemory = settings.memorySeconds
         if nodes > 1, inMemory.count != 0 {
-            cost = copying + request.network.seconds(bytes: part)
+            cost = 2 * copying
             interval = max(step, inMemory.count.map(Double.init) ?? cost / MemoryCheckpoints.share)
         }
         return GoodputPrediction(
