@@ -110,6 +110,19 @@ extension MemorySaveTests {
         }
     }
 
+    /// A job died while it completed a step: one host has it, the other the step before. Both stay until a save.
+    @Test func whatOneHostAloneHasDoesNotReplaceWhatBothHave() throws {
+        let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(2)
+        try Self.save([10, 20], on: SimulatedRanks(2), files)
+        try files.removeTree(Self.folder("host0").pushing(FilePath("pixpro-night/checkpoints/step-00000020")))
+        #expect(try Self.load(on: SimulatedRanks(2), files)?.step == 20)
+        files.ranks = ranks
+        try ranks.run { try Self.saver($0, files).wentOn(from: 20) }
+        files.ranks = nil
+        try files.removeTree(Self.folder("host1"))
+        #expect(try Self.load(on: SimulatedRanks(2), files)?.step == 10)
+    }
+
     /// As containers of one machine may that go by names of their own: one host for its processes, not two that clash.
     @Test func hostsThatShareTheirMemoryAreOne() throws {
         let files = SimulatedFiles(directory: Self.run)

@@ -125,7 +125,7 @@ struct ScheduleSimulation {
         let first = facts?.step ?? 0
         log.began.withLock { $0 = (first, facts?.counters[MemoryStore.startCounter] ?? 0) }
         try world.barrier("beginning")
-        saver.wentOn(from: first)
+        try saver.wentOn(from: facts?.step)
         for step in first + 1...first + 3 {
             let tensors = SimulatedState.tensors(step: step, start: start).map { SavedTensor($0) }
             let facts = SimulatedState.facts(step: step, start: start)

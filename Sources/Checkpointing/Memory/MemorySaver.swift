@@ -32,6 +32,9 @@ package final class MemorySaver {
     private let clock: any TimeSource
     /// The two checkpoints that this saver made last; the former's files are those of the next.
     private var newest, former: Made?
+    /// The step from which the run went on, and whether older checkpoints stay beside it.
+    private var origin: Int?
+    private var keepsOlder = false
 
     private struct Made {
         let step: Int
@@ -74,11 +77,23 @@ package final class MemorySaver {
     }
 
     /// The run goes on from a step (nil: it begins): what is in memory of others is of no use, and gives its place to the next.
-    package func wentOn(from step: Int?) {
+    ///
+    /// Where a host lacks that step, as a job leaves it that dies while it completes one, the others hold it without copies:
+    /// what was complete before stays as well, until a save.
+    package func wentOn(from step: Int?) throws {
         if newest?.step != step { newest = nil }
         former = nil
-        // What cannot be removed goes after the next save.
-        if plan.isFirst(rank) { try? store.keep(only: Set([step].compactMap { $0 })) }
+        origin = step
+        let isHere = step.map { store.files.exists(store.finalDirectory($0)) } ?? false
+        let found = try communicator.minimum([isHere ? 1.0 : 0, isHere ? -1 : 0])
+        keepsOlder = found[0] == 0 && found[1] == -1
+        if !keepsOlder { removeOlder() }
+    }
+
+    /// What cannot be removed goes after the next save.
+    private func removeOlder() {
+        keepsOlder = false
+        if plan.isFirst(rank) { try? store.keep(only: Set([origin].compactMap { $0 })) }
     }
 
     // MARK: Saving
@@ -92,6 +107,8 @@ package final class MemorySaver {
         } catch let error as AgreedError {
             // The next save or start removes what remains.
             if plan.isFirst(rank) { try? store.discardNext() }
+            // Perhaps for lack of room.
+            if keepsOlder { removeOlder() }
             return .failed("\(error)")
         }
     }
@@ -151,6 +168,7 @@ package final class MemorySaver {
         }
         former = newest
         newest = Made(step: step, files: files)
+        keepsOlder = false
         // What cannot be removed is overwritten or removed later, and newer ones are preferred to it.
         if plan.isFirst(rank) { try? store.keep(only: Set([newest, former].compactMap { $0?.step })) }
         return -least[1]

@@ -60,7 +60,7 @@ final class MemoryCheckpoints {
     }
 
     /// The run goes on from a step, or begins (nil).
-    func wentOn(from step: Int?) { saver.wentOn(from: step) }
+    func wentOn(from step: Int?) throws { try saver.wentOn(from: step) }
 
     /// Training went on for so many seconds.
     func add(seconds: Double) { pace.add(seconds) }

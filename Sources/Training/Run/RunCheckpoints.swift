@@ -123,7 +123,7 @@ final class RunCheckpoints {
     }
 
     /// The run's history says now that it goes on from there: other checkpoints in memory are of no use any more.
-    func wentOn(from restored: Restored?) { memory?.wentOn(from: restored?.position.step) }
+    func wentOn(from restored: Restored?) throws { try memory?.wentOn(from: restored?.position.step) }
 
     private func take(_ reader: CheckpointReader, _ task: some TrainingTask, _ globalBatch: Int) throws -> Restored {
         let saved = try compareConfigurations(reader), facts = reader.manifest.facts

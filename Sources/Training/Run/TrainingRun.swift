@@ -149,7 +149,7 @@ package final class TrainingRun<Task: TrainingTask> {
             cut: UpdateCut(
                 microBatches: batch.microBatches, microBatch: configuration.batch.microBatch.count),
             compared: setup.compared, over: communicator)
-        checkpoints.wentOn(from: restored)
+        try checkpoints.wentOn(from: restored)
     }
 
     /// Trains to the end of the schedule, or until a signal asks to stop. Collective.
@@ -224,7 +224,7 @@ package final class TrainingRun<Task: TrainingTask> {
         differedStep = position.step
         (position, counts) = (restored.position, restored.modules)
         try history.begin(step: position.step, over: communicator)
-        checkpoints.wentOn(from: restored)
+        try checkpoints.wentOn(from: restored)
         reporter.wentBack(error.finding, from: differedStep, to: position, restored.place, restored.bestScores)
     }
 
