@@ -72,19 +72,20 @@ let package = Package(
         .target(name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CPNG", linkerSettings: [.linkedLibrary("png")]),
         .target(name: "CStacks"),
+        .target(name: "CCoroutines"),
         // For the benchmark alone.
         .target(name: "CProcessorPeak", dependencies: ["CKernels"]),
         .target(name: "CAllocationCount"),
 
         layer("Files", [systemPackage]),
-        layer("Threads", []),
+        layer("Threads", ["CCoroutines"]),
         layer("Settings", ["Files", "Yams", systemPackage]),
         .target(
             name: "TensorCore",
             dependencies: ["CKernels", "CVector", "COpenBLAS", "Threads"] + (hasOneDNN ? ["COneDNN"] : []),
             swiftSettings: swiftSettings + (hasOneDNN ? [.define("ONEDNN")] : [])),
         layer("MessagePassing", ["CMPI", "CStacks", "Files", "Threads", systemPackage]),
-        layer("NeuralNetwork", ["TensorCore"]),
+        layer("NeuralNetwork", ["TensorCore", "Threads"]),
         .target(
             name: "ImagePipeline",
             dependencies: ["CJPEG", "CPNG", "Files", "TensorCore", "Threads", systemPackage]

@@ -30,6 +30,23 @@ static inline cmpi_new_comm cmpi_comm_split(MPI_Comm comm, int color, int key) {
 }
 static inline int cmpi_comm_free(MPI_Comm comm) { return MPI_Comm_free(&comm); }
 
+typedef struct {
+    int code;
+    MPI_Request request;
+} cmpi_started;
+
+// Element-wise sum in place, on its way when the call returns.
+static inline cmpi_started cmpi_start_sum(void *values, int count, MPI_Comm comm) {
+    cmpi_started started = {MPI_SUCCESS, MPI_REQUEST_NULL};
+    started.code = MPI_Iallreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_SUM, comm, &started.request);
+    return started;
+}
+// A sum is on its way while its ranks call MPI. Both set the request to null once it is there.
+static inline int cmpi_advance(cmpi_started *started, int *is_done) {
+    return MPI_Test(&started->request, is_done, MPI_STATUS_IGNORE);
+}
+static inline int cmpi_finish(cmpi_started *started) { return MPI_Wait(&started->request, MPI_STATUS_IGNORE); }
+
 static inline MPI_Datatype cmpi_byte(void) { return MPI_BYTE; }
 static inline MPI_Datatype cmpi_int(void) { return MPI_INT; }
 static inline MPI_Datatype cmpi_int64(void) { return MPI_INT64_T; }

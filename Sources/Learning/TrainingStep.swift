@@ -14,8 +14,12 @@ package final class TrainingStep<Task: TrainingTask> {
     private let communicator: any Collective
 
     /// Collective.
+    ///
+    /// - Parameter interleavesPasses: whether passes compute while others wait for sums over ranks, which takes the memory
+    ///   of all.
     package init(
-        _ task: Task, communicator: any Collective, mode: GradientReducer.Mode, wire: GradientReducer.Wire = .float32
+        _ task: Task, communicator: any Collective, mode: GradientReducer.Mode, wire: GradientReducer.Wire = .float32,
+        interleavesPasses: Bool = false
     ) throws {
         self.task = task
         self.communicator = communicator
@@ -24,8 +28,11 @@ package final class TrainingStep<Task: TrainingTask> {
             try GradientReducer(
                 parameters: $0.parameters, communicator: communicator, mode: mode, wire: wire, order: order)
         }
-        statistics = try SynchronizedStatistics(communicator: communicator)
+        statistics = try SynchronizedStatistics(communicator: communicator, interleavesPasses: interleavesPasses)
     }
+
+    /// Whether passes compute while others wait for their sums.
+    package var interleavesPasses: Bool { statistics.passes.isInterleaving }
 
     /// What one rank knows of a phase.
     package struct Outcome: Sendable {
@@ -62,7 +69,7 @@ package final class TrainingStep<Task: TrainingTask> {
             let part = BatchPart(
                 phase: phase, places: plan.images(ofMicroBatch: index, rank: communicator.rank),
                 microBatchImages: plan.images(ofMicroBatch: index).count, globalImages: plan.global,
-                isFirst: index == 0, communicator: communicator, statistics: statistics,
+                isFirst: index == 0, communicator: communicator, statistics: statistics, passes: statistics.passes,
                 onGradientReady: index == plan.microBatches - 1 ? reducer.markReady : nil)
             outcome.losses.append(try task.learn(batch, part, &outcome.figures))
         }

@@ -118,8 +118,15 @@ package struct BatchPart {
     /// All ranks, for sums of what only a task knows.
     package let communicator: any Collective
     package let statistics: any StatisticsReducing
+    package let passes: PassRunner
     /// For the last backward; nil unless this is the last micro-batch.
     package let onGradientReady: ((Parameter) throws -> Void)?
+
+    /// Runs passes that need nothing of each other, each with the statistics that it is given: interleaved if that is
+    /// wanted, at most `SynchronizedStatistics.mostPasses`.
+    package func run(_ passes: [(any StatisticsReducing) throws -> Void]) throws {
+        try self.passes.run(passes, alone: statistics)
+    }
 }
 
 /// What a task makes of the figures of a step.

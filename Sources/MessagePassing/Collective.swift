@@ -25,6 +25,10 @@ package protocol Collective: AnyObject, Sendable {
     func reduce<Element: ReducibleElement>(
         _ values: UnsafeMutableBufferPointer<Element>, by reduction: Reduction) throws
 
+    /// Begins to replace each element by its sum over all ranks; until it is finished nobody may touch them, nor use the
+    /// group.
+    func beginSum(_ values: UnsafeMutableBufferPointer<Double>) throws -> any BegunSum
+
     /// Overwrites `bytes` on every rank by those of `root`; all ranks pass as many.
     func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws
 
@@ -54,6 +58,26 @@ package protocol Collective: AnyObject, Sendable {
     func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value
 }
 
+/// A sum over ranks that is on its way.
+package protocol BegunSum: AnyObject {
+    /// Gives it the time that a rank must give for others to get on; returns at once.
+    func advance()
+    /// Returns when the sum is there.
+    func finish() throws
+}
+
+private final class PostponedSum: BegunSum {
+    private let group: any Collective
+    private let values: UnsafeMutableBufferPointer<Double>
+
+    init(group: any Collective, values: UnsafeMutableBufferPointer<Double>) {
+        (self.group, self.values) = (group, values)
+    }
+
+    func advance() {}
+    func finish() throws { try group.sum(values) }
+}
+
 extension Collective {
     package var isRoot: Bool { rank == 0 }
 
@@ -64,6 +88,11 @@ extension Collective {
 
     /// Replaces each element by its sum over all ranks.
     package func sum(_ values: UnsafeMutableBufferPointer<Double>) throws { try reduce(values, by: .sum) }
+
+    /// All of it is done where it is finished.
+    package func beginSum(_ values: UnsafeMutableBufferPointer<Double>) throws -> any BegunSum {
+        PostponedSum(group: self, values: values)
+    }
 
     package func sum<Element: ReducibleElement>(_ values: [Element]) throws -> [Element] {
         try reduced(values, by: .sum)

@@ -2,8 +2,8 @@ import CMPI
 
 /// MPI's group of ranks.
 ///
-/// All collectives block: Open MPI 4.1 makes no progress on non-blocking ones outside MPI calls, and picks its slowest
-/// algorithm for in-place ones.
+/// Collectives block, but for sums that are looked at now and then: Open MPI 4.1 makes no progress on non-blocking ones
+/// outside MPI calls, and picks its slowest algorithm for in-place ones.
 package final class Communicator: Collective, @unchecked Sendable {
     // @unchecked: the handle never changes, and MPI locks what is behind it (MPI_THREAD_MULTIPLE); the rest belongs to
     // the one thread that communicates.
@@ -102,10 +102,21 @@ package final class Communicator: Collective, @unchecked Sendable {
     ///
     /// - Parameter count: elements handed in; those of a call to which ranks bring different counts are `uneven`.
     func collective(_ function: StaticString, count: Int = 0, uneven: Bool = false, _ call: () -> Int32) throws {
+        try logged(function, count: count) {
+            try checkOrder(of: function, count: count, uneven: uneven)
+            try check(call(), function)
+        }
+    }
+
+    /// Reports name `function` until `body` has returned.
+    func logged(_ function: StaticString, count: Int, _ body: () throws -> Void) rethrows {
         CollectiveLog.shared.begin(function, channel: channel, purpose: purpose, count: count)
-        try orderCheck?.check("\(name) \(function)\(uneven ? "" : " of \(count) elements")", purpose: purpose)
-        try check(call(), function)
+        try body()
         CollectiveLog.shared.end(channel: channel)
+    }
+
+    func checkOrder(of function: StaticString, count: Int, uneven: Bool = false) throws {
+        try orderCheck?.check("\(name) \(function)\(uneven ? "" : " of \(count) elements")", purpose: purpose)
     }
 
     /// The communicator that a collective call makes.

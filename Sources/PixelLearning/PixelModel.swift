@@ -14,8 +14,6 @@ package final class PixelModel {
     /// By branch; empty for PixContrast.
     private let propagations: [PixelPropagation]
     private let instance: InstanceBranch?
-    /// Empty between passes; kept for its memory.
-    private let tape = Tape()
     /// Online parameters that the momentum parameters follow, in the same order.
     package let followed: [Parameter]
     /// Where pixels are compared.
@@ -159,18 +157,10 @@ package final class PixelModel {
         package var pixel: Double { terms.reduce(0, +) / Double(terms.count) }
     }
 
-    /// Forward and backward of one of the two directions: what the network makes of `view` against the other view's
-    /// target.
-    package func learn(
-        view: Tensor, _ direction: Direction, measuresAttention: Bool = false, statistics: any StatisticsReducing,
-        convolutions: Convolutions = Convolutions(), onGradientReady: ((Parameter) throws -> Void)?
-    ) throws -> Losses {
-        let pass = Pass(
-            mode: .training, tape: tape, statistics: statistics, elementType: settings.elementType,
-            convolutions: convolutions)
-        let prediction = try Trace.span("forward", counts: .forward) {
-            try predict(view, measuresAttention: measuresAttention, pass)
-        }
+    /// The losses of a prediction against the other view's target, and their sum, which backward begins with.
+    func losses(
+        of prediction: Prediction, _ direction: Direction, _ pass: Pass
+    ) throws -> (parts: Losses, total: Variable) {
         let pixels = terms.indices.map { pixelLoss(prediction, $0, direction, pass) }
         var total = pixels.dropFirst().reduce(pixels[0].variable) { add($0, $1.variable, weight: 1, pass) }
         var instanceLoss = 0.0
@@ -179,13 +169,11 @@ package final class PixelModel {
             instanceLoss = part.loss
             total = add(total, part.variable, weight: Float(settings.instance.weight), pass)
         }
-        try Trace.span("backward", counts: .backward) {
-            try tape.backward(from: total, seed: Tensor([1], [1]), onGradientReady: onGradientReady)
-        }
         let entropies = prediction.entropies
-        return Losses(
+        let parts = Losses(
             terms: pixels.map { $0.loss * Double(terms.count) }, instance: instanceLoss,
             attentionEntropy: entropies.isEmpty ? nil : entropies.reduce(0, +) / Double(entropies.count))
+        return (parts, total)
     }
 
     /// A term's part of the loss of pixels, which is the mean of all terms'.

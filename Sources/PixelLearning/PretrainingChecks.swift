@@ -113,6 +113,9 @@ extension PretrainingSettings {
         return model.levels.reduce(0) { $0 + ($1.channels + 9 * channels + 4) * channels }
     }
 
+    /// Both views'.
+    package var interleavedActivations: Int { 2 }
+
     /// Two views, one after the other.
     package var activationBytesPerImage: Int {
         let backbone = model.architecture.activationBytes(pixels: views.imageSize * views.imageSize)

@@ -93,11 +93,16 @@ package final class PretrainingTask: TrainingTask {
 
     // MARK: Networks and loss
 
-    /// The two directions of the loss are independent given the momentum network's targets, so each view is run forward
-    /// and backward by itself: the same gradients, half the activations.
+    /// The two directions of the loss are independent given the momentum network's targets. So each view is run forward and
+    /// backward by itself, which gives the same gradients with half the activations, or, where passes are interleaved, beside
+    /// the other.
     package func learn(_ batch: TwoViewBatch, _ part: BatchPart, _ figures: inout Figures) throws -> Double {
         if part.isFirst { onlineConvolutions.forgetWeights() }
-        let targets = try self.targets(of: batch, part)
+        let views = (
+            OnlineView(model, view: batch.view1, measuresAttention: true, convolutions: onlineConvolutions),
+            OnlineView(model, view: batch.view2, convolutions: onlineConvolutions)
+        )
+        let targets = try self.targets(of: batch, part, beside: [views.0.predict, views.1.predict])
         let positives = self.positives(of: batch)
         let weights = try imageWeights(positives.0, part)
         func direction(_ target: PixelModel.Target, _ positives: [PositivePairs]) throws -> PixelModel.Direction {
@@ -106,14 +111,18 @@ package final class PretrainingTask: TrainingTask {
                 keys: try target.instances.map { try keys($0, part) }, instanceWeight: 1 / Double(part.globalImages))
         }
         // Both before a backward: collectives are in one order on all ranks.
-        let directions = try (direction(targets.1, positives.0), direction(targets.0, positives.1))
-        let first = try model.learn(
-            view: batch.view1, directions.0, measuresAttention: true, statistics: part.statistics,
-            convolutions: onlineConvolutions, onGradientReady: nil)
-        let second = try model.learn(
-            view: batch.view2, directions.1, statistics: part.statistics, convolutions: onlineConvolutions,
-            onGradientReady: part.onGradientReady)
-        count(positives.0, targets.0.pixels, first.attentionEntropy, &figures)
+        let directions = try (direction(targets[1], positives.0), direction(targets[0], positives.1))
+        var gradients = GradientsOfViews(views: 2)
+        let onGradientReady = part.onGradientReady.map { report in
+            { (parameter: Parameter) in if gradients.isComplete(parameter) { try report(parameter) } }
+        }
+        var losses: [PixelModel.Losses?] = [nil, nil]
+        try part.run([
+            { losses[0] = try views.0.learn(directions.0, $0, onGradientReady: onGradientReady) },
+            { losses[1] = try views.1.learn(directions.1, $0, onGradientReady: onGradientReady) },
+        ])
+        let first = losses[0]!, second = losses[1]!
+        count(positives.0, targets[0].pixels, first.attentionEntropy, &figures)
         for (index, term) in model.terms.enumerated() where !term.name.isEmpty {
             figures.add("loss \(term.name)", sum: first.terms[index] + second.terms[index])
         }
@@ -129,12 +138,21 @@ package final class PretrainingTask: TrainingTask {
     private var hasParts: Bool { model.terms.count > 1 || settings.model.instance.kind != .none }
 
     /// The momentum network's targets of both views.
-    private func targets(of batch: TwoViewBatch, _ part: BatchPart) throws -> (PixelModel.Target, PixelModel.Target) {
+    ///
+    /// - Parameter predictions: what may be done at the same time, and is where passes are interleaved.
+    private func targets(
+        of batch: TwoViewBatch, _ part: BatchPart, beside predictions: [(any StatisticsReducing) throws -> Void]
+    ) throws -> [PixelModel.Target] {
         defer { momentumConvolutions.forgetWeights() }
-        return try (
-            model.target(batch.view1, statistics: part.statistics, convolutions: momentumConvolutions),
-            model.target(batch.view2, statistics: part.statistics, convolutions: momentumConvolutions)
-        )
+        var targets: [PixelModel.Target?] = [nil, nil]
+        let momentum = [batch.view1, batch.view2].enumerated().map { number, view in
+            { [self] (statistics: any StatisticsReducing) in
+                targets[number] = try model.target(
+                    view, statistics: statistics, convolutions: momentumConvolutions)
+            }
+        }
+        try part.run(momentum + (part.passes.isInterleaving ? predictions : []))
+        return targets.map { $0! }
     }
 
     /// What a query is compared with: for simclr the vectors of the whole micro-batch. Collective for simclr.

@@ -25,6 +25,9 @@ package protocol TaskSettings: Sendable, Equatable {
 
     /// About what one image takes in float32 activations during a step, in bytes.
     var activationBytesPerImage: Int { get }
+
+    /// How many times as much it takes where passes are interleaved; 1 for a task that has none to interleave.
+    var interleavedActivations: Int { get }
 }
 
 /// How long a run usually is, and of what batch.
@@ -43,6 +46,7 @@ extension TaskSettings {
     package static var notes: [String] { [] }
     package static var usualRun: UsualRun { .pretraining }
     package mutating func completeDefaults(except given: Set<String>) {}
+    package var interleavedActivations: Int { 1 }
     package func contradictions(place: (String) -> String) -> [ConfigurationError.Problem] { [] }
 
     func isEqual(_ other: any TaskSettings) -> Bool { other as? Self == self }

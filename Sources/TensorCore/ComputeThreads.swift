@@ -63,6 +63,7 @@ public final class ComputeThreads: @unchecked Sendable {
 
     /// Runs `body(part, range)` for each of at most `threads` contiguous parts of 0..<count.
     public func forEachPart(of count: Int, _ body: (_ part: Int, _ range: Range<Int>) -> Void) {
+        Meanwhile.look()
         let parts = min(threads, count)
         guard parts > 1 else {
             if count > 0 { body(0, 0..<count) }

@@ -21,7 +21,7 @@ public enum StepPart: String, Sendable, CaseIterable {
     fileprivate var isWhole: Bool { self == .checkpoints || self == .evaluation }
 }
 
-/// How long one thread spends on each part of a run, all the time: a few clock readings a step.
+/// How long one thread spends on each part of a run, all the time: a few clock readings a sum or part.
 ///
 /// A part within another counts for itself alone, so that parts add up.
 public final class TimeAccount: Sendable {
@@ -31,9 +31,20 @@ public final class TimeAccount: Sendable {
     private struct State {
         var owner: pthread_t?
         var start: Int64 = 0
+        /// Up to when time is counted.
+        var last: Int64 = 0
         var spent: [StepPart: Int64] = [:]
-        /// Parts that have begun, and what was spent on parts within them.
-        var open: [(part: StepPart, begin: Int64, within: Int64)] = []
+        /// Parts that have begun; the last counts.
+        var open: [StepPart] = []
+
+        /// Whether the calling thread's time is.
+        var isCounted: Bool { owner.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+
+        mutating func count() {
+            let now = Trace.now
+            if let part = open.last { spent[part, default: 0] += now - last }
+            last = now
+        }
     }
 
     private let state = Mutex(State())
@@ -42,7 +53,8 @@ public final class TimeAccount: Sendable {
 
     /// Counts the calling thread's time from now on, from zero.
     public func start() {
-        state.withLock { $0 = State(owner: pthread_self(), start: Trace.now) }
+        let now = Trace.now
+        state.withLock { $0 = State(owner: pthread_self(), start: now, last: now) }
     }
 
     /// What was spent since `start`, in seconds: on each part, and in all.
@@ -63,10 +75,9 @@ public final class TimeAccount: Sendable {
     @usableFromInline
     func begin(_ part: StepPart) -> Bool {
         state.withLock { state in
-            guard let owner = state.owner, pthread_equal(owner, pthread_self()) != 0,
-                state.open.last?.part.isWhole != true
-            else { return false }
-            state.open.append((part, Trace.now, 0))
+            guard state.isCounted, state.open.last?.isWhole != true else { return false }
+            state.count()
+            state.open.append(part)
             return true
         }
     }
@@ -74,11 +85,29 @@ public final class TimeAccount: Sendable {
     @usableFromInline
     func end() {
         state.withLock { state in
+            state.count()
             // `start` may have been called within.
-            guard let (part, begin, within) = state.open.popLast() else { return }
-            let elapsed = Trace.now - begin
-            state.spent[part, default: 0] += elapsed - within
-            if let outer = state.open.indices.last { state.open[outer].within += elapsed }
+            _ = state.open.popLast()
+        }
+    }
+
+    /// Ends the parts that have begun, for one of several bodies that take turns on the counted thread; `goOn` begins them
+    /// again.
+    public func pause() -> [StepPart] {
+        state.withLock { state in
+            guard state.isCounted else { return [] }
+            state.count()
+            defer { state.open = [] }
+            return state.open
+        }
+    }
+
+    /// Goes on with the parts that a `pause` has ended.
+    public func goOn(_ parts: [StepPart]) {
+        state.withLock { state in
+            guard state.isCounted else { return }
+            state.count()
+            state.open = parts
         }
     }
 }

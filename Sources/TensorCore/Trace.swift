@@ -13,6 +13,8 @@ public final class Trace: Sendable {
     public struct Span: Sendable {
         public let name: String
         public let track: Track
+        /// Of interleaved passes which one, from 1; 0 for what is none.
+        public let pass: Int
         /// Nanoseconds since `start`.
         public let begin: Int64
         public let duration: Int64
@@ -21,6 +23,7 @@ public final class Trace: Sendable {
     private struct State {
         var origin: Int64 = 0
         var spans: [Span] = []
+        var pass = 0
     }
 
     private let isOn = Atomic(false)
@@ -53,11 +56,19 @@ public final class Trace: Sendable {
         return try body()
     }
 
+    /// From now on spans of computing are of this pass, from 1; 0 for none.
+    public static func beginPass(_ number: Int) {
+        guard shared.isOn.load(ordering: .relaxed) else { return }
+        shared.state.withLock { $0.pass = number }
+    }
+
     private func add(_ name: String, _ track: Track, _ begin: Int64, _ end: Int64) {
         guard isOn.load(ordering: .relaxed) else { return }
         state.withLock { state in
             state.spans.append(
-                Span(name: name, track: track, begin: begin - state.origin, duration: end - begin))
+                Span(
+                    name: name, track: track, pass: track == .compute ? state.pass : 0, begin: begin - state.origin,
+                    duration: end - begin))
         }
     }
 

@@ -22,6 +22,8 @@ struct StepBenchmark: ParsableCommand {
     @Option(help: "Image pairs on each rank.", transform: batchSize) var batch = 8
     @Option(help: "Compute threads of each rank.", transform: threadCount) var threads = 1
     @Option(help: "float32 or bfloat16.") var precision = ElementType.float32
+    @Flag(inversion: .prefixedNo, help: "On several ranks, compute one pass while others wait for their sums.")
+    var interleavePasses = true
     @Option(help: "Steps that are timed, after two that are not.", transform: repetitionCount) var steps = 5
     @Option(
         name: .long, parsing: .singleValue,
@@ -44,7 +46,8 @@ struct StepBenchmark: ParsableCommand {
             try ComputeThreads.start(threads: threads)
             let task = PretrainingTask(
                 try runtime.world.agree(on: "reading the method's keys") { try settings() })
-            let step = try TrainingStep(task, communicator: runtime.world, mode: .inline)
+            let step = try TrainingStep(
+                task, communicator: runtime.world, mode: .inline, interleavesPasses: interleavePasses && !traffic)
             let views = randomViews(batch: batch, imageSize: imageSize)
             let plan = BatchPlan(global: batch * runtime.world.size, ranks: runtime.world.size)
             func run() throws {
@@ -60,11 +63,13 @@ struct StepBenchmark: ParsableCommand {
             let allocations = callocationcount()
             callocationcount_report(Int32(reportAllocations))
             let recording = try trace.map { try StepTrace(path: FilePath($0), communicator: runtime.world) }
+            let waited = step.statistics.statistics.exposedSeconds
             let times = try (1...steps).map { number in
                 let time = try seconds { try Trace.span("step \(number)") { try run() } }
                 try recording?.stepped()
                 return time
             }
+            let waiting = (step.statistics.statistics.exposedSeconds - waited) / times.reduce(0, +)
             let allocationsPerStep = Double(callocationcount() - allocations) / Double(steps)
             try recording?.finish()
             let traced = try TracedRun(of: run), account = traffic ? MemoryTraffic() : nil
@@ -82,7 +87,7 @@ struct StepBenchmark: ParsableCommand {
                     ],
                     values: [
                         "images/s": Double(batch * runtime.world.size) / time, "s/step": time,
-                        "of it convolutions": traced.convolutions,
+                        "of it convolutions": traced.convolutions, "waiting for statistics": waiting,
                         "peak GB": Double(peakResidentBytes()) / 1e9,
                         "GB of tensors": Double(MemoryPool.shared.statistics.peakBytesInUse) / 1e9,
                         "large allocations/step": allocationsPerStep,

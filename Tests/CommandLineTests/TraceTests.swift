@@ -32,7 +32,15 @@ import Testing
                 let spans = events.filter { $0.ph == "X" }
                 func count(_ name: String) -> Int { spans.count { $0.name == name } }
                 #expect(
-                    events.filter { $0.ph == "M" }.map(\.args?.name) == ["rank \(rank)", "compute", "communication"])
+                    events.filter { $0.ph == "M" }.map(\.args?.name) == ["rank \(rank)", "compute", "communication"]
+                        + (1...4).map { "pass \($0)" })
+                // Two momentum networks and two views forward, then two views backward, in turns.
+                for pass in 1...4 {
+                    let names = Set(spans.filter { $0.tid == 1 + pass }.map(\.name))
+                    let ways = ["momentum forward", "forward", "backward"].filter(names.contains)
+                    #expect(ways == (pass <= 2 ? ["momentum forward", "backward"] : ["forward"]), "\(names)")
+                    #expect(names.contains("statistics"))
+                }
                 #expect((1...4).allSatisfy { count("step \($0)") == 1 } && count("step 5") == 0)
                 // Two views through both networks, one of them backward as well.
                 #expect(count("data") == 4 && count("optimizer") == 4 && count("momentum update") == 4)

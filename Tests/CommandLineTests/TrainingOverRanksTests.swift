@@ -36,6 +36,20 @@ import Training
         #expect(try Outcome.of(ranks: 2, ["parallel.communication=overlapped"]) == inline)
     }
 
+    @Test func interleavedPassesAndPassesInTurnAreBitwiseEqual() throws {
+        let inTurn = try Outcome.of(ranks: 2, ["parallel.passes=inTurn"])
+        #expect(try Outcome.of(ranks: 2, ["parallel.passes=interleaved"]) == inTurn)
+    }
+
+    /// Of parameters that levels share the contributions of both views are added in another order.
+    @Test func interleavedPassesOfAPyramidAreEqualButForRounding() throws {
+        let pyramid = ["method.pyramid.levels=[4, 5]", "method.pyramid.channels=32", "method.pyramid.towerDepth=1"]
+        let inTurn = try Outcome.of(ranks: 2, pyramid + ["parallel.passes=inTurn"])
+        let interleaved = try Outcome.of(ranks: 2, pyramid + ["parallel.passes=interleaved"])
+        #expect(interleaved.losses[0] == inTurn.losses[0])
+        #expect(interleaved.difference(from: inTurn) < 1e-5, "\(interleaved), \(inTurn)")
+    }
+
     @Test func loaderThreadsDoNotChangeTheNumbers() throws {
         #expect(try Outcome.of(ranks: 1, ["data.workers=2"]) == Outcome.of(ranks: 1))
     }

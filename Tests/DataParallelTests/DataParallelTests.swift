@@ -6,7 +6,7 @@ import Testing
 struct DataParallelTests {
     @Test func ranksReduceGradients() throws {
         let result = try MPILauncher.run(
-            "rank-checks", ranks: 3, ["reducer+halved+accumulation+statistics+replicas+other-plan"])
+            "rank-checks", ranks: 3, ["reducer+halved+accumulation+statistics+interleaved-passes+replicas+other-plan"])
         #expect(result.status == 0 && result.output.contains("ok other-plan"), "\(result)")
     }
 }

@@ -201,10 +201,9 @@ import Testing
         let targets = try views.map { try model.target($0, statistics: statistics) }
         var ready: [String] = []
         for (index, view) in views.enumerated() {
-            _ = try model.learn(
-                view: view,
+            _ = try OnlineView(model, view: view).learn(
                 PixelModel.Direction(targets: targets[1 - index].pixels, positives: matches, imageWeights: [0.5]),
-                statistics: statistics, onGradientReady: index == 1 ? { ready.append($0.name) } : nil)
+                statistics, onGradientReady: index == 1 ? { ready.append($0.name) } : nil)
         }
         #expect(Set(ready).count == ready.count && ready.count == model.online.parameters.count)
         #expect(ready.first?.hasPrefix("value_transform") == true && ready.last == "encoder.conv1.weight")

@@ -82,11 +82,10 @@ import Testing
         let target = try model.target(views[0], statistics: LocalStatistics())
         #expect(target.pixels.map(\.shape) == [8, 8, 4, 4, 2, 2].map { [2, $0, $0, 4] })
         var ready: [String] = []
-        let losses = try model.learn(
-            view: views[1],
+        let losses = try OnlineView(model, view: views[1]).learn(
             PixelModel.Direction(
                 targets: target.pixels, positives: positives, imageWeights: [0.5, 0.5, 0.5]),
-            statistics: LocalStatistics(), onGradientReady: { ready.append($0.name) })
+            LocalStatistics(), onGradientReady: { ready.append($0.name) })
         #expect(losses.terms.count == 6 && losses.terms.allSatisfy { (-2...2).contains($0) })
         #expect(abs(losses.pixel - losses.terms.reduce(0, +) / 6) < 1e-12)
         #expect(Set(ready).count == ready.count && ready.count == model.online.parameters.count)

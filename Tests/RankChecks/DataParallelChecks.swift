@@ -1,4 +1,5 @@
 import DataParallel
+import Glibc
 import MessagePassing
 import NeuralNetwork
 import TensorCore
@@ -8,6 +9,7 @@ let dataParallelChecks: [String: Check] = [
     "halved": checkHalved,
     "accumulation": checkAccumulation,
     "statistics": checkStatistics,
+    "interleaved-passes": checkInterleavedPasses,
     "replicas": checkReplicas,
     "other-plan": checkOtherPlan,
 ]
@@ -121,6 +123,37 @@ private func checkStatistics(_ runtime: MPIRuntime, _: [String]) throws {
     let expected = world.size == 1 ? 0 : 5 * parameters.count
     try require(statistics.statistics.collectives == expected, "\(statistics.statistics)")
     try require(statistics.statistics.bytes == expected * 16, "\(statistics.statistics)")
+}
+
+/// Passes take turns at their sums, which are those of all ranks whatever else is under way.
+private func checkInterleavedPasses(_ runtime: MPIRuntime, _: [String]) throws {
+    let world = runtime.world
+    let statistics = try SynchronizedStatistics(communicator: world, interleavesPasses: true)
+    try require(statistics.passes.isInterleaving == (world.size > 1), "\(world.size) ranks")
+    var order: [Int] = []
+    let lengths = [1, 9, 4097, 8193], ranks = Double(world.size)
+    for _ in 0..<20 {
+        order = []
+        try statistics.passes.run(
+            (0..<4).map { pass in
+                { sums in
+                    for (step, length) in lengths.enumerated() {
+                        order.append(pass)
+                        // What sums are summed beside: they get on between loops.
+                        parallelFor(1) { _, _ in usleep(UInt32(200 * (world.rank + 1))) }
+                        var values = (0..<length).map { Double($0 + pass + step + world.rank) }
+                        try values.withUnsafeMutableBufferPointer { try sums.sum($0) }
+                        let expected = (0..<length).map {
+                            ranks * Double($0 + pass + step) + ranks * (ranks - 1) / 2
+                        }
+                        try require(values == expected, "pass \(pass), step \(step)")
+                    }
+                }
+            }, alone: statistics)
+    }
+    let inTurn = (0..<4).flatMap { Array(repeating: $0, count: 4) }, interleaved = (0..<4).flatMap { _ in 0..<4 }
+    try require(order == (world.size > 1 ? interleaved : inTurn), "order \(order)")
+    try require(statistics.statistics.collectives == (world.size > 1 ? 320 : 0), "\(statistics.statistics)")
 }
 
 /// After a broadcast replicas agree; one flipped bit on one rank is found on all, with its rank and tensor.

@@ -113,6 +113,26 @@ import Training
         #expect(abs(bytes / 1e9 / peak - 1) < 0.1, "\(bytes)")
     }
 
+    @Test func passesAreInterleavedWhereMemoryHoldsThem() throws {
+        func interleaves(_ passes: String, ranks: Int = 4, gigabytes: Int = 64) throws -> Bool {
+            let configuration = try parse("batch: {global: 64}\nparallel: {passes: \(passes)}")
+            return configuration.interleavesPasses(
+                try BatchPlan(configuration: configuration, ranks: ranks, microBatches: 1), elementType: .float32,
+                memoryPerRank: gigabytes << 30)
+        }
+        #expect(try interleaves("auto") && interleaves("interleaved"))
+        #expect(try !interleaves("inTurn") && !interleaves("auto", ranks: 1) && !interleaves("interleaved", ranks: 1))
+        // 16 images of 224 px in both views take some 7 GB, of which half the memory is to be left.
+        #expect(try !interleaves("auto", gigabytes: 8) && interleaves("interleaved", gigabytes: 8))
+        let configuration = try parse("parallel: {passes: inTurn}")
+        let image = configuration.task.activationBytesPerImage
+        func memory(_ interleavesPasses: Bool) -> Int {
+            configuration.memory(
+                parameters: 1000, imagesAtOnce: 3, elementType: .float32, interleavesPasses: interleavesPasses)
+        }
+        #expect(memory(true) - memory(false) == 3 * image)
+    }
+
     @Test func aRunThatGoesOnKeepsItsMicroBatches() throws {
         let configuration = try parse("batch: {global: 24, microBatch: 12}")
         #expect(try BatchPlan(configuration: configuration, ranks: 3).microBatches == 1)

@@ -55,6 +55,28 @@ import Training
         #expect(parts.values.reduce(0, +) <= total)
     }
 
+    @Test func bodiesThatTakeTurnsEachGoOnWithTheirParts() {
+        let account = TimeAccount()
+        account.start()
+        account.part(.forward) {
+            let outer = account.pause()
+            spin(0.02)
+            account.part(.backward) {
+                let inner = account.pause()
+                account.goOn(outer)
+                spin(0.01)
+                #expect(account.pause() == [.forward])
+                account.goOn(inner)
+                spin(0.04)
+            }
+            account.goOn(outer)
+        }
+        let (parts, total) = account.seconds
+        #expect(parts[.backward]! >= 0.04 && (0.01..<0.04).contains(parts[.forward]!), "\(parts)")
+        // What nobody did while all were paused counts nowhere.
+        #expect(parts.values.reduce(0, +) <= total - 0.02)
+    }
+
     @Test func otherThreadsCountNowhere() throws {
         let account = TimeAccount()
         account.start()

@@ -87,7 +87,7 @@ package final class BatchNormalization {
                 scale: scale, shift: shift, mean: mean, variance: variance, rows: .infinity, LocalStatistics())
         }
         let (mean, variance, rows) = try batchStatistics(moments ?? x.columnMoments(), x, pass.statistics)
-        moveRunning(mean: mean, variance: variance, rows: rows)
+        pass.statistics.inOrder { [self] in moveRunning(mean: mean, variance: variance, rows: rows) }
         return ChannelMap(scale: scale, shift: shift, mean: mean, variance: variance, rows: rows, pass.statistics)
     }
 

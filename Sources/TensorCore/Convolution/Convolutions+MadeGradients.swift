@@ -23,6 +23,7 @@ extension Convolutions {
         func run(_ thread: Int, _ images: Range<Int>, _ total: UnsafeMutablePointer<Double>?) {
             // Chunks are the same whatever is wanted, and with them the sums.
             for chunk in geometry.chunks(of: images, type, leastPixels: weightEngine.leastGradientPixels) {
+                Meanwhile.look()
                 let part = geometry.withBatch(chunk.count)
                 let dy = geometry.gradients(chunk, of: outputGradient, isTraced: thread == 0)
                 if let targets, let weightGradient {

@@ -40,6 +40,7 @@ public final class Convolutions {
         beginCount()
         func run(_ thread: Int, _ images: Range<Int>, _ sums: UnsafeMutablePointer<Double>?) {
             for chunk in geometry.chunks(of: images, input.elementType, leastPixels: engine.leastPixels) {
+                Meanwhile.look()
                 let source = geometry.images(chunk, of: input, isTraced: thread == 0), part = output.rows(chunk)
                 engine.forward(
                     geometry.withBatch(chunk.count), input: source, weight: weight, packs: packs, output: part)
@@ -99,6 +100,7 @@ public final class Convolutions {
                 for chunk in geometry.chunks(
                     of: images, outputGradient.elementType, leastPixels: engine.leastPixels)
                 {
+                    Meanwhile.look()
                     engine.backwardData(
                         geometry.withBatch(chunk.count), outputGradient: outputGradient.rows(chunk), weight: weight,
                         packs: packs, inputGradient: inputGradient.rows(chunk), accumulate: accumulate)

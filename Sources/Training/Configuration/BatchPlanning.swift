@@ -40,7 +40,9 @@ extension BatchPlan {
         } else {
             let weights = configuration.memory(
                 parameters: configuration.task.parameterCount, imagesAtOnce: 0, elementType: .float32)
-            let limit = max(1, (memoryPerRank - weights) / 2 / configuration.task.activationBytesPerImage)
+            let task = configuration.task
+            let views = configuration.parallel.passes == .interleaved ? task.interleavedActivations : 1
+            let limit = max(1, (memoryPerRank - weights) / 2 / (views * task.activationBytesPerImage))
             let wanted = Self.fewestMicroBatches(global, ranks, limit: limit)
             self.init(global: global, ranks: ranks, microBatches: min(wanted, global / ranks))
         }
@@ -133,8 +135,27 @@ extension RunConfiguration {
     ///
     /// Each parameter takes 40: its weight and the weight's moving average, gradient and velocity, kernels packed for
     /// products, and a copy while a checkpoint is written (measured on ResNet-18 and ResNet-50). The libraries take 100 MB.
-    package func memory(parameters: Int, imagesAtOnce: Int, elementType: ElementType) -> Int {
-        let images = task.activationBytesPerImage / (elementType == .bfloat16 ? 2 : 1) * imagesAtOnce
-        return 100_000_000 + 40 * parameters + images
+    package func memory(
+        parameters: Int, imagesAtOnce: Int, elementType: ElementType, interleavesPasses: Bool = false
+    ) -> Int {
+        let image = task.activationBytesPerImage / (elementType == .bfloat16 ? 2 : 1)
+        return 100_000_000 + 40 * parameters + image * imagesAtOnce
+            * (interleavesPasses ? task.interleavedActivations : 1)
+    }
+
+    /// Whether passes of a step are interleaved; the same on all ranks.
+    ///
+    /// - Parameter memoryPerRank: bytes that a rank may use, the least of all ranks.
+    package func interleavesPasses(_ batch: BatchPlan, elementType: ElementType, memoryPerRank: Int) -> Bool {
+        guard batch.ranks > 1, task.interleavedActivations > 1 else { return false }
+        switch parallel.passes {
+        case .interleaved: return true
+        case .inTurn: return false
+        case .auto:
+            let bytes = memory(
+                parameters: task.parameterCount, imagesAtOnce: batch.mostImagesAtOnce, elementType: elementType,
+                interleavesPasses: true)
+            return bytes <= memoryPerRank / 2
+        }
     }
 }

@@ -103,12 +103,17 @@ package struct RunConfiguration: Sendable, Equatable {
         package var threads = AutomaticCount.auto
         package var communication = CommunicationMode.auto
         package var wire = GradientReducer.Wire.float32
+        package var passes = PassOrder.auto
         package var oversubscribe = false
         package var checkCollectives = false
     }
 
     package enum CommunicationMode: String, Sendable, CaseIterable {
         case auto, inline, overlapped
+    }
+
+    package enum PassOrder: String, Sendable, CaseIterable {
+        case auto, interleaved, inTurn
     }
 
     package enum Precision: String, Sendable, CaseIterable {
@@ -174,6 +179,7 @@ package struct RunConfiguration: Sendable, Equatable {
 }
 
 extension RunConfiguration.CommunicationMode: ChoiceValue {}
+extension RunConfiguration.PassOrder: ChoiceValue {}
 extension GradientReducer.Wire: ChoiceValue {}
 extension RunConfiguration.NonFiniteRule: ChoiceValue {}
 extension RunConfiguration.Precision: ChoiceValue {}

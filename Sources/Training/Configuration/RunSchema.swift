@@ -102,6 +102,11 @@ extension RunConfiguration {
             "parallel.wire", \.parallel.wire, onResume: .changesTraining,
             "What gradients are sent as: float32, or bfloat16 for slow networks."),
         Setting(
+            "parallel.passes", \.parallel.passes, synonyms: ["interleavePasses"],
+            "Whether both views, and both networks, pass at once on several ranks, so that one computes while others wait for "
+                + "sums of batch statistics (interleaved; takes the activations of both views), or one after another "
+                + "(inTurn). auto interleaves where that leaves half of a rank's memory."),
+        Setting(
             "parallel.oversubscribe", \.parallel.oversubscribe, "Allow more threads than there are cores."),
         Setting(
             "parallel.checkCollectives", \.parallel.checkCollectives,

@@ -4,7 +4,8 @@ package import SystemPackage
 import TensorCore
 
 /// Writes what every rank did in the first steps as a Chrome trace, which Perfetto (ui.perfetto.dev) and chrome://tracing
-/// open: a process for each rank, with a track for computing and one for the communication thread.
+/// open: a process for each rank, with a track for computing, one for the communication thread and one for each pass that is
+/// interleaved with others.
 ///
 /// Bounded to the first `steps` steps and the first `ranks` ranks, about half a megabyte for each rank. Ranks' clocks
 /// start together behind a barrier.
@@ -52,16 +53,21 @@ package final class StepTrace {
         }
     }
 
+    private static func number(ofPass pass: Int) -> Int { Trace.Track.allCases.count - 1 + pass }
+
     /// One JSON object for each span, with times in microseconds, and the names of the process and its tracks.
     static func events(of spans: [Trace.Span], rank: Int) -> [String] {
         func name(_ what: String, track: Int, _ name: String) -> String {
             "{\"name\":\"\(what)\",\"ph\":\"M\",\"pid\":\(rank),\"tid\":\(track),\"args\":{\"name\":\"\(name)\"}}"
         }
-        let tracks = Trace.Track.allCases.filter { track in spans.contains { $0.track == track } }
+        let tracks = Trace.Track.allCases.filter { track in spans.contains { $0.track == track && $0.pass == 0 } }
+        let passes = Set(spans.map(\.pass)).subtracting([0]).sorted()
         return [name("process_name", track: 0, "rank \(rank)")]
             + tracks.map { name("thread_name", track: $0.rawValue, "\($0)") }
+            + passes.map { name("thread_name", track: number(ofPass: $0), "pass \($0)") }
             + spans.map { span in
-                "{\"name\":\"\(span.name)\",\"ph\":\"X\",\"pid\":\(rank),\"tid\":\(span.track.rawValue),"
+                let track = span.pass == 0 ? span.track.rawValue : number(ofPass: span.pass)
+                return "{\"name\":\"\(span.name)\",\"ph\":\"X\",\"pid\":\(rank),\"tid\":\(track),"
                     + "\"ts\":\(Double(span.begin) / 1000),\"dur\":\(Double(span.duration) / 1000)}"
             }
     }

@@ -88,9 +88,6 @@ package final class TrainingRun<Task: TrainingTask> {
             try definition.makeTask(
                 seed: configuration.run.seed, elementType: elementType, facts: known.facts, isRestored: newest != nil)
         }
-        step = try TrainingStep(
-            task, communicator: world, mode: threads.communication > 0 ? .overlapped : .inline,
-            wire: configuration.parallel.wire)
         guards = task.modules.map { [task] _ in
             NumberGuard(
                 configuration.numbers, statistics: task.states.flatMap(\.statistics), communicator: world)
@@ -112,6 +109,11 @@ package final class TrainingRun<Task: TrainingTask> {
             return try BatchPlan(configuration: configuration, ranks: world.size, microBatches: kept)
         }
         checkpoints.microBatches = batch.microBatches
+        step = try TrainingStep(
+            task, communicator: world, mode: threads.communication > 0 ? .overlapped : .inline,
+            wire: configuration.parallel.wire,
+            interleavesPasses: configuration.interleavesPasses(
+                batch, elementType: elementType, memoryPerRank: setup.host.memoryPerRank))
         let least = batch.images(ofMicroBatch: batch.microBatches - 1).count
         guard least >= task.leastMicroBatch else {
             throw TrainingError(
@@ -132,13 +134,16 @@ package final class TrainingRun<Task: TrainingTask> {
     ) throws {
         let parameters = task.modules.flatMap(\.parameters).reduce(0) { $0 + $1.value.count }
         let memory = configuration.memory(
-            parameters: parameters, imagesAtOnce: batch.mostImagesAtOnce, elementType: elementType)
+            parameters: parameters, imagesAtOnce: batch.mostImagesAtOnce, elementType: elementType,
+            interleavesPasses: step.interleavesPasses)
         if let warning = setup.host.memoryWarning(memory) { reporter.warn(warning) }
         let machine = try MachineSummary(communicator, hosts: setup.checks.hosts)
+        let passes = step.interleavesPasses ? ", passes interleaved" : ""
         let description = RunDescription(
             task: task.summary, parameters: parameters, images: index.count, elementType: elementType, batch: batch,
-            peakLearningRate: schedule.peakLearningRate, communication: step.reducers[0].mode.rawValue,
-            machine: machine, cores: setup.cores, forecasts: communicator.isRoot ? task.forecasts() : [])
+            peakLearningRate: schedule.peakLearningRate,
+            communication: step.reducers[0].mode.rawValue + passes, machine: machine, cores: setup.cores,
+            forecasts: communicator.isRoot ? task.forecasts() : [])
         try reporter.begin(
             description, position, resumedFrom: restored?.place,
             bestScores: restored?.bestScores ?? BestScores())
