@@ -73,7 +73,11 @@ struct NodeBenchmark: ParsableCommand {
         let recorder = StepRecorder()
         let group = EchoingGroup("world", onSum: recorder.message, afterSum: recorder.resume)
         let task = PretrainingTask(settings)
-        let step = try TrainingStep(task, communicator: group, mode: .inline)
+        let step = try TrainingStep(
+            task, communicator: group, mode: .inline,
+            // Passes in turn follow from interleaved ones; whether memory suffices is the plan's to say.
+            interleavesPasses: configuration.parallel.passes != .inTurn)
+        step.statistics.passes.observer = recorder.pass
         let guarded = NumberGuard(
             configuration.numbers, statistics: task.modules[0].state.statistics, communicator: group)
         let views = randomViews(batch: images, imageSize: settings.views.imageSize)

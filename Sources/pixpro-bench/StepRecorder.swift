@@ -1,4 +1,6 @@
+import DataParallel
 import MessagePassing
+import NeuralNetwork
 import Training
 
 /// Takes the times between the messages of steps.
@@ -7,6 +9,7 @@ final class StepRecorder {
     private let clock = ContinuousClock()
     private var last: ContinuousClock.Instant
     private var part = Part.update
+    private var pass: Int?
     private var current = StepTimeline(microBatch: [], update: [])
     private(set) var steps: [StepTimeline] = []
 
@@ -33,13 +36,36 @@ final class StepRecorder {
         steps.append(current)
     }
 
-    func message(group: String, bytes: Int) { add(group == "gradients" ? .gradients(bytes) : .awaited(bytes)) }
+    /// A group's sum begins. Those of passes are told as events.
+    func message(group: String, bytes: Int) {
+        guard !group.hasPrefix(SynchronizedStatistics.passName) else { return }
+        add(group == "gradients" ? .gradients(bytes) : .awaited(bytes))
+    }
+
+    func pass(_ event: PassRunner.Event) {
+        switch event {
+        case .begins(let number):
+            // What came before the first; between passes there is nothing.
+            if pass == nil { add(.none) }
+            begin(pass: number)
+        case .waits(_, let bytes): add(.awaited(bytes))
+        case .goesOn(let number): begin(pass: number)
+        case .ends:
+            add(.none)
+            begin(pass: nil)
+        }
+    }
+
+    private func begin(pass next: Int?) {
+        pass = next
+        resume()
+    }
 
     /// Time counts again.
     func resume() { last = clock.now }
 
     private func add(_ message: StepTimeline.Message) {
-        let segment = StepTimeline.Segment(seconds: (clock.now - last).inSeconds, message: message)
+        let segment = StepTimeline.Segment(seconds: (clock.now - last).inSeconds, message: message, pass: pass)
         switch part {
         case .microBatch: current.microBatch.append(segment)
         case .update: current.update.append(segment)

@@ -1,4 +1,5 @@
 import Glibc
+package import TensorCore
 
 /// How often a rank computes longer than usual, and by how much: what makes many ranks slower than one.
 ///
@@ -41,18 +42,32 @@ package struct DelayRates: Sendable, Equatable, Codable {
     /// Shorter ones are lost in the clock's own time, in seconds.
     private static let least = 1e-6
 
-    /// The expected longest delay, in seconds, of so many ranks that each compute for so many seconds.
-    ///
-    /// With Λ(x) delays longer than x in a second, it is ∫ 1 − exp(−ranks · seconds · Λ(x)) dx. No delay is longer than those
-    /// that were seen.
-    package func expectedMaximum(ranks: Int, seconds: Double) -> Double {
-        let rankSeconds = Double(ranks) * seconds / observedSeconds
-        var longer = delays.reduce(0) { $0 + $1.count }
-        var total = 0.0, previous = 0.0
-        for delay in delays {
-            total += (delay.seconds - previous) * -expm1(-rankSeconds * Double(longer))
-            (previous, longer) = (delay.seconds, longer - delay.count)
+    /// Of the time of computing.
+    package var share: Double { delays.reduce(0) { $0 + $1.seconds * Double($1.count) } / observedSeconds }
+
+    /// The delays of so many ranks that each compute for so many seconds: a Poisson process over all of them.
+    package func draw(
+        ranks: Int, seconds: Double, _ generator: inout KeyedGenerator
+    ) -> [(rank: Int, seconds: Double)] {
+        guard !delays.isEmpty else { return [] }
+        let count = delays.reduce(0) { $0 + $1.count }
+        var drawn: [(rank: Int, seconds: Double)] = [], time = 0.0
+        while true {
+            // To the next one of any rank.
+            time -= log(1 - Double(generator.uniform())) * observedSeconds / Double(count)
+            guard time < Double(ranks) * seconds else { return drawn }
+            let rank = min(Int(Double(generator.uniform()) * Double(ranks)), ranks - 1)
+            drawn.append((rank, length(Double(generator.uniform()) * Double(count))))
         }
-        return total
+    }
+
+    /// That of so many shorter ones.
+    private func length(_ shorter: Double) -> Double {
+        var left = shorter
+        for delay in delays {
+            left -= Double(delay.count)
+            if left < 0 { return delay.seconds }
+        }
+        return delays[delays.count - 1].seconds
     }
 }

@@ -49,7 +49,7 @@ package struct NodeMeasurement: Sendable, Equatable, Codable {
         }
     }
 
-    package static let currentVersion = 1
+    package static let currentVersion = 2
 
     package init(
         task: String, _ configuration: RunConfiguration, precision: ElementType, cores: Int, threads: Int, images: Int,

@@ -16,10 +16,13 @@ extension ScalingPlan {
         let now = try row(nodes: nodes)
         let settings = [
             halvedWire(), overlapping(now), largerShares(now), moreMicroBatches(now), wholeNodes(), sparserSaves(now),
+            interleaving(),
         ]
         var advice: [Advice] = settings.compactMap { $0 }.compactMap { text, plan in
             // What does not fit is no advice.
-            guard let row = try? plan.row(nodes: nodes) else { return nil }
+            guard let row = try? plan.row(nodes: nodes), row.memory <= max(request.memoryPerNode, now.memory) else {
+                return nil
+            }
             return Advice(text: text, gain: row.rate * row.goodput.share / (now.rate * now.goodput.share) - 1)
         }
         advice.append(
@@ -103,6 +106,15 @@ extension ScalingPlan {
                 $0.node.images *= ranks
                 $0.node.fewerImages *= ranks
             }
+        )
+    }
+
+    /// Where it was measured, and memory or settings keep the run from it.
+    private func interleaving() -> Alternative? {
+        guard configuration.parallel.passes != .interleaved, node.steps.timeline.isInterleaved else { return nil }
+        return (
+            "parallel.passes=interleaved, with the activations of both views",
+            with { $0.configuration.parallel.passes = .interleaved }
         )
     }
 

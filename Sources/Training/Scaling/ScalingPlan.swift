@@ -77,14 +77,18 @@ package struct ScalingPlan {
         let hosts = hosts(nodes), settings = try settings(batch, ranks: hosts.ranks)
         // The mean over micro-batches of what rank zero has, which has most.
         let images = (0..<batch.microBatches).reduce(0) { $0 + batch.images(ofMicroBatch: $1, rank: 0).count }
-        let timeline = node.timeline(images: (images + batch.microBatches - 1) / batch.microBatches)
+        let measured = node.timeline(images: (images + batch.microBatches - 1) / batch.microBatches)
+        let interleavesPasses = configuration.interleavesPasses(
+            batch, elementType: node.elementType, memoryPerRank: request.memoryPerNode / request.ranksPerNode)
+        let timeline = interleavesPasses ? measured : measured.inTurn
         let step = StepPrediction(timeline, settings, over: hosts, delays: node.steps.delays)
         let alone =
-            node.steps.timeline.seconds(microBatches: batch.microBatches) / Double(batch.microBatches * node.images)
+            (1 + node.steps.delays.share) * node.steps.timeline.seconds(microBatches: batch.microBatches)
+            / Double(batch.microBatches * node.images)
         let ideal = alone * Double(batch.global) / Double(hosts.ranks)
         let memory = configuration.memory(
             parameters: configuration.task.parameterCount, imagesAtOnce: batch.mostImagesAtOnce,
-            elementType: node.elementType)
+            elementType: node.elementType, interleavesPasses: interleavesPasses)
         let goodput = goodput(step: step.seconds, nodes: nodes)
         let lost: [Limit: Double] = [
             .shares: step.computing - ideal, .statistics: step.awaited, .stragglers: step.stragglers,

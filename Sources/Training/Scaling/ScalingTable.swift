@@ -1,5 +1,6 @@
 import DataParallel
 import Learning
+import Settings
 
 extension ScalingPlan {
     /// A table with a line for each number of nodes, what was assumed above it, and what would help below.
@@ -8,7 +9,7 @@ extension ScalingPlan {
         for count in nodes {
             do { rows.append(cells(count, try row(nodes: count))) } catch { faults.append("\(count) nodes: \(error)") }
         }
-        lines += threadNote(nodes.last ?? 1) + [""] + Self.aligned(rows)
+        lines += threadNote(nodes.last ?? 1) + passNote + [""] + Self.aligned(rows)
         if !faults.isEmpty { lines += [""] + faults }
         if let most = nodes.last, let advice = try? advice(nodes: most) {
             lines += [
@@ -25,7 +26,8 @@ extension ScalingPlan {
         return [
             "\(node.task), \(node.precision), measured with \(node.images) images a rank on \(node.threads) "
                 + "thread\(node.threads == 1 ? "" : "s"): \(milliseconds(node.steps.timeline.seconds(microBatches: 1))) ms a "
-                + "step, ± \(milliseconds(node.steps.deviation))",
+                + "step, ± \(milliseconds(node.steps.deviation)); delays take \(percent(node.steps.delays.share)) of the time, "
+                + "the longest \(milliseconds(node.steps.delays.delays.last?.seconds ?? 0)) ms",
             "network \(request.network.text)" + (ranks > 1 ? "; within a node \(within.text)" : "")
                 + ", gradients as \(configuration.parallel.wire.rawValue)",
             "\(ranks) rank\(ranks == 1 ? "" : "s") a node; \(significant(failures)) failures of a node in a year, "
@@ -41,6 +43,14 @@ extension ScalingPlan {
             "NOTE: a run computes on \(threads) threads of such a rank, not on \(node.threads): measure with "
                 + "--threads \(threads), or set parallel.threads"
         ]
+    }
+
+    /// Where a run would interleave passes, and one was measured that does not.
+    private var passNote: [String] {
+        guard configuration.parallel.passes != .inTurn, configuration.task.interleavedActivations > 1,
+            !node.steps.timeline.isInterleaved
+        else { return [] }
+        return ["NOTE: passes were measured in turn: measure with the parallel.passes of the run"]
     }
 
     private static let header = [

@@ -1,4 +1,5 @@
 package import DataParallel
+import TensorCore
 
 /// How a step's messages are sent.
 package struct StepSettings: Sendable, Equatable {
@@ -19,16 +20,16 @@ package struct StepSettings: Sendable, Equatable {
 
 /// What a step takes on many ranks, in seconds, by what it is spent on.
 package struct StepPrediction: Sendable, Equatable {
-    /// Of a rank that is never late.
-    package private(set) var computing = 0.0
-    /// Waiting for the slowest rank, before each message that is awaited.
-    package private(set) var stragglers = 0.0
-    /// Messages that are awaited: their own time.
-    package private(set) var awaited = 0.0
+    /// Of a rank that waits for nobody.
+    package let computing: Double
+    /// Waiting for ranks that are late, beyond what a rank is late by itself.
+    package let stragglers: Double
+    /// Messages that are awaited: what no computing hides.
+    package let awaited: Double
     /// Gradients: what no computing hides.
-    package private(set) var gradients = 0.0
+    package let gradients: Double
     /// Gradients: the time that they are on their way, hidden or not.
-    package private(set) var gradientsInAll = 0.0
+    package let gradientsInAll: Double
 
     package var seconds: Double { computing + stragglers + awaited + gradients }
 
@@ -36,93 +37,28 @@ package struct StepPrediction: Sendable, Equatable {
     package init(
         _ timeline: StepTimeline, _ settings: StepSettings, over hosts: HostNetwork, delays: DelayRates = .none
     ) {
-        var course = Course(settings: settings, hosts: hosts, delays: delays)
-        for number in 1...settings.microBatches {
-            course.follow(timeline.microBatch, sendsGradients: number == settings.microBatches)
+        var punctual = StepCourse(settings, over: hosts, simulatedRanks: 1)
+        punctual.follow(timeline)
+        computing = punctual.computing * (1 + delays.share)
+        (awaited, gradients, gradientsInAll) = (punctual.awaited, punctual.gradients, punctual.gradientsInAll)
+        guard hosts.ranks > 1, !delays.delays.isEmpty else {
+            stragglers = 0
+            return
         }
-        course.waitForGradients()
-        course.follow(timeline.update, sendsGradients: false)
-        self = course.spent
+        let ranks = min(hosts.ranks, Self.mostRanks)
+        let segments = settings.microBatches * timeline.microBatch.count + timeline.update.count
+        let steps = min(max(Self.draws / (segments * ranks), 1), 50)
+        var generator = KeyedGenerator(1), sum = 0.0
+        for _ in 0..<steps {
+            var course = StepCourse(settings, over: hosts, simulatedRanks: ranks)
+            course.follow(timeline) { delays.draw(ranks: ranks, seconds: $0, &generator) }
+            sum += course.seconds
+        }
+        stragglers = max(0, sum / Double(steps) - punctual.seconds - delays.share * punctual.computing)
     }
 
-    /// The moment that a step has come to.
-    private struct Course {
-        let settings: StepSettings
-        let hosts: HostNetwork
-        let delays: DelayRates
-        var spent = StepPrediction()
-        private var now = 0.0
-        /// When the last bucket that was handed on has travelled.
-        private var linkIsFree = 0.0
-        /// Seconds of computing since ranks last waited for each other.
-        private var sinceSum = 0.0
-
-        init(settings: StepSettings, hosts: HostNetwork, delays: DelayRates) {
-            (self.settings, self.hosts, self.delays) = (settings, hosts, delays)
-        }
-
-        mutating func follow(_ segments: [StepTimeline.Segment], sendsGradients: Bool) {
-            for segment in segments {
-                compute(segment.seconds)
-                switch segment.message {
-                case .awaited(let bytes): wait(bytes: Double(bytes))
-                case .gradients(let bytes): if sendsGradients { send(bytes: Double(bytes)) }
-                case .none: break
-                }
-            }
-        }
-
-        private mutating func compute(_ seconds: Double) {
-            spent.computing += seconds
-            sinceSum += seconds
-            var left = seconds
-            if !settings.hasCommunicationCore, linkIsFree > now {
-                // Both take turns on one core until the link is free.
-                let shared = min(2 * left, linkIsFree - now)
-                spent.gradients += shared / 2
-                now += shared
-                left -= shared / 2
-            }
-            now += left
-        }
-
-        /// A rank goes on when the slowest has come, and the sum is made.
-        private mutating func wait(bytes: Double) {
-            guard hosts.ranks > 1 else { return }
-            waitForSlowest()
-            var path = hosts
-            if linkIsFree > now { path.network.latency = max(path.network.latency, path.network.loadedLatency) }
-            pass(AllReduce.fastestFlat(bytes: bytes, over: path), to: \.awaited)
-        }
-
-        private mutating func waitForSlowest() {
-            let extra =
-                delays.expectedMaximum(ranks: hosts.ranks, seconds: sinceSum)
-                - delays.expectedMaximum(ranks: 1, seconds: sinceSum)
-            pass(extra, to: \.stragglers)
-            sinceSum = 0
-        }
-
-        private mutating func send(bytes: Double) {
-            let seconds = AllReduce.gradientSeconds(bytes: bytes, wire: settings.wire, over: hosts)
-            spent.gradientsInAll += seconds
-            switch settings.communication {
-            case .overlapped: linkIsFree = max(linkIsFree, now) + seconds
-            case .inline:
-                if hosts.ranks > 1 { waitForSlowest() }
-                pass(seconds, to: \.gradients)
-            }
-        }
-
-        mutating func waitForGradients() {
-            pass(max(0, linkIsFree - now), to: \.gradients)
-        }
-
-        private mutating func pass(_ seconds: Double, to part: WritableKeyPath<StepPrediction, Double>) {
-            spent[keyPath: part] += seconds
-            now += seconds
-        }
-    }
-
-    private init() {}
+    /// Of more ranks so many are followed: the latest of ten times as many is hardly later.
+    private static let mostRanks = 20_000
+    /// About how often a rank computes in what is simulated.
+    private static let draws = 1_000_000
 }

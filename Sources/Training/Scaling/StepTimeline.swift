@@ -8,12 +8,17 @@ package struct StepTimeline: Sendable, Equatable, Codable {
         package var seconds: Double
         /// What follows.
         package var message: Message
+        /// Of passes that are interleaved which one computes, from 0: it alone waits for what is awaited, when it goes on.
+        package var pass: Int?
 
-        package init(seconds: Double, message: Message) { (self.seconds, self.message) = (seconds, message) }
+        package init(seconds: Double, message: Message, pass: Int? = nil) {
+            (self.seconds, self.message, self.pass) = (seconds, message, pass)
+        }
     }
 
     package enum Message: Sendable, Equatable {
-        /// The next segment needs its sum: batch statistics, and what ranks agree on at the end of a step. Bytes.
+        /// The next segment (of the pass, if it is of one) needs its sum: batch statistics, and what ranks agree on at the
+        /// end of a step. Bytes.
         case awaited(Int)
         /// A bucket of gradients, float32, which may travel while the rank computes on. Bytes.
         case gradients(Int)
@@ -27,6 +32,28 @@ package struct StepTimeline: Sendable, Equatable, Codable {
     package var update: [Segment]
 
     package init(microBatch: [Segment], update: [Segment]) { (self.microBatch, self.update) = (microBatch, update) }
+
+    /// Whether it has passes that take turns.
+    package var isInterleaved: Bool { microBatch.contains { $0.pass != nil } }
+
+    /// The same step with passes one after another, each of which waits for its sums.
+    package var inTurn: StepTimeline {
+        var segments: [Segment] = [], passes: [Int: [Segment]] = [:]
+        func endPasses() {
+            segments += passes.sorted { $0.key < $1.key }.flatMap(\.value)
+            passes = [:]
+        }
+        for segment in microBatch {
+            guard let pass = segment.pass else {
+                endPasses()
+                segments.append(segment)
+                continue
+            }
+            passes[pass, default: []].append(Segment(seconds: segment.seconds, message: segment.message))
+        }
+        endPasses()
+        return StepTimeline(microBatch: segments, update: update)
+    }
 
     /// Seconds of computing of a step with so many micro-batches.
     package func seconds(microBatches: Int) -> Double {

@@ -1,0 +1,103 @@
+import DataParallel
+
+/// The moments to which the ranks of a step have come.
+struct StepCourse {
+    private let settings: StepSettings
+    private let hosts: HostNetwork
+    /// Of each rank that is followed.
+    private var now: [Double]
+    /// When the last bucket that was handed on has travelled.
+    private var linkIsFree = 0.0
+    /// When the sum is there that a pass waits for, by pass.
+    private var arrivals: [Int: Double] = [:]
+
+    /// Of a rank, without delays.
+    private(set) var computing = 0.0
+    /// In which ranks could only wait for messages, if none was late.
+    private(set) var awaited = 0.0, gradients = 0.0
+    /// The time that gradients were on their way.
+    private(set) var gradientsInAll = 0.0
+
+    var seconds: Double { latest }
+    private var latest: Double { now.max()! }
+
+    /// - Parameter simulatedRanks: those that are followed: all, or one for all if none is ever late.
+    init(_ settings: StepSettings, over hosts: HostNetwork, simulatedRanks: Int) {
+        (self.settings, self.hosts) = (settings, hosts)
+        now = Array(repeating: 0, count: simulatedRanks)
+    }
+
+    /// - Parameter lateness: draws by how much which ranks are late in so many seconds of computing.
+    mutating func follow(
+        _ timeline: StepTimeline, lateness: (_ seconds: Double) -> [(rank: Int, seconds: Double)] = { _ in [] }
+    ) {
+        for number in 1...settings.microBatches {
+            follow(timeline.microBatch, sendsGradients: number == settings.microBatches, lateness)
+        }
+        wait(until: linkIsFree, for: \.gradients)
+        follow(timeline.update, sendsGradients: false, lateness)
+    }
+
+    private mutating func follow(
+        _ segments: [StepTimeline.Segment], sendsGradients: Bool,
+        _ lateness: (_ seconds: Double) -> [(rank: Int, seconds: Double)]
+    ) {
+        for segment in segments {
+            if let pass = segment.pass, let arrival = arrivals.removeValue(forKey: pass) {
+                wait(until: arrival, for: \.awaited)
+            }
+            compute(segment.seconds)
+            for (rank, seconds) in lateness(segment.seconds) { now[rank] += seconds }
+            switch segment.message {
+            case .awaited(let bytes): sum(bytes: Double(bytes), of: segment.pass)
+            case .gradients(let bytes): if sendsGradients { send(bytes: Double(bytes)) }
+            case .none: break
+            }
+        }
+    }
+
+    private mutating func compute(_ seconds: Double) {
+        computing += seconds
+        for rank in now.indices {
+            var left = seconds
+            if !settings.hasCommunicationCore, linkIsFree > now[rank] {
+                // Both take turns on one core until the link is free.
+                let shared = min(2 * left, linkIsFree - now[rank])
+                if rank == 0 { gradients += shared / 2 }
+                now[rank] += shared
+                left -= shared / 2
+            }
+            now[rank] += left
+        }
+    }
+
+    /// Complete when the slowest has come and the sum is made; the pass, or without one the step, goes on then.
+    private mutating func sum(bytes: Double, of pass: Int?) {
+        guard hosts.ranks > 1 else { return }
+        var path = hosts
+        if linkIsFree > latest { path.network.latency = max(path.network.latency, path.network.loadedLatency) }
+        guard let pass else {
+            return wait(until: latest + AllReduce.fastestFlat(bytes: bytes, over: path), for: \.awaited)
+        }
+        // Up a tree and down again, in steps that wait until a rank that computes looks after its messages.
+        let steps = 2 * Double(AllReduce.rounds(hosts.ranks))
+        arrivals[pass] = latest + AllReduce.fastestFlat(bytes: bytes, over: path) + steps * Self.secondsUntilLook
+    }
+
+    /// Half of what a part of a convolution takes, after which a rank looks: its maps fill a core's cache.
+    private static let secondsUntilLook = 0.5e-3
+
+    private mutating func send(bytes: Double) {
+        let seconds = AllReduce.gradientSeconds(bytes: bytes, wire: settings.wire, over: hosts)
+        gradientsInAll += seconds
+        switch settings.communication {
+        case .overlapped: linkIsFree = max(linkIsFree, latest) + seconds
+        case .inline: wait(until: latest + seconds, for: \.gradients)
+        }
+    }
+
+    private mutating func wait(until moment: Double, for part: WritableKeyPath<StepCourse, Double>) {
+        self[keyPath: part] += max(0, moment - latest)
+        for rank in now.indices { now[rank] = max(now[rank], moment) }
+    }
+}
