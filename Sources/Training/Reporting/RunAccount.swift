@@ -77,8 +77,7 @@ package struct RunAccount: Sendable {
         } else if waiting > 0.1 {
             notes.append(
                 "\(percent(waiting)) of the time went into messages, and no rank is slower than the others: a larger "
-                    + "batch.global, parallel.wire: bfloat16, a core for parallel.communication or parallel.passes: "
-                    + "interleaved helps")
+                    + "batch.global, parallel.wire: bfloat16 or a core for parallel.communication helps")
         }
         if share(.data) > 0.03 {
             notes.append("the loader held steps up for \(percent(share(.data))) of the time: raise data.workers")
