@@ -12,6 +12,7 @@ package struct ScalingPlan {
         package var restartSeconds = 60.0
         /// Bytes that the ranks of a node may use together.
         package var memoryPerNode: Int
+        var memoryPerRank: Int { memoryPerNode / ranksPerNode }
 
         package init(
             ranksPerNode: Int = 1, network: NetworkLink, failuresPerNodeYear: Double = 1,
@@ -69,7 +70,7 @@ package struct ScalingPlan {
     package func row(nodes: Int) throws -> Row {
         let ranks = nodes * request.ranksPerNode
         let batch = try BatchPlan(
-            configuration: configuration, ranks: ranks, memoryPerRank: request.memoryPerNode / request.ranksPerNode)
+            configuration: configuration, ranks: ranks, memoryPerRank: request.memoryPerRank)
         return try row(nodes: nodes, batch: batch)
     }
 
@@ -79,7 +80,7 @@ package struct ScalingPlan {
         let images = (0..<batch.microBatches).reduce(0) { $0 + batch.images(ofMicroBatch: $1, rank: 0).count }
         let measured = node.timeline(images: (images + batch.microBatches - 1) / batch.microBatches)
         let interleavesPasses = configuration.interleavesPasses(
-            batch, elementType: node.elementType, memoryPerRank: request.memoryPerNode / request.ranksPerNode)
+            batch, elementType: node.elementType, memoryPerRank: request.memoryPerRank)
         let timeline = interleavesPasses ? measured : measured.inTurn
         let step = StepPrediction(timeline, settings, over: hosts, delays: node.steps.delays)
         let alone =

@@ -18,8 +18,8 @@ struct StepCourse {
     /// The time that gradients were on their way.
     private(set) var gradientsInAll = 0.0
 
-    var seconds: Double { latest }
-    private var latest: Double { now.max()! }
+    /// To which the last rank has come.
+    var seconds: Double { now.max()! }
 
     /// - Parameter simulatedRanks: those that are followed: all, or one for all if none is ever late.
     init(_ settings: StepSettings, over hosts: HostNetwork, simulatedRanks: Int) {
@@ -75,29 +75,28 @@ struct StepCourse {
     private mutating func sum(bytes: Double, of pass: Int?) {
         guard hosts.ranks > 1 else { return }
         var path = hosts
-        if linkIsFree > latest { path.network.latency = max(path.network.latency, path.network.loadedLatency) }
-        guard let pass else {
-            return wait(until: latest + AllReduce.fastestFlat(bytes: bytes, over: path), for: \.awaited)
-        }
+        let complete = seconds
+        if linkIsFree > complete { path.network.latency = max(path.network.latency, path.network.loadedLatency) }
+        let arrival = complete + AllReduce.fastestFlat(bytes: bytes, over: path)
+        guard let pass else { return wait(until: arrival, for: \.awaited) }
         // Up a tree and down again, in steps that wait until a rank that computes looks after its messages.
-        let steps = 2 * Double(AllReduce.rounds(hosts.ranks))
-        arrivals[pass] = latest + AllReduce.fastestFlat(bytes: bytes, over: path) + steps * Self.secondsUntilLook
+        arrivals[pass] = arrival + 2 * AllReduce.rounds(hosts.ranks) * Self.secondsUntilLook
     }
 
     /// Half of what a part of a convolution takes, after which a rank looks: its maps fill a core's cache.
     private static let secondsUntilLook = 0.5e-3
 
     private mutating func send(bytes: Double) {
-        let seconds = AllReduce.gradientSeconds(bytes: bytes, wire: settings.wire, over: hosts)
-        gradientsInAll += seconds
+        let travelling = AllReduce.gradientSeconds(bytes: bytes, wire: settings.wire, over: hosts)
+        gradientsInAll += travelling
         switch settings.communication {
-        case .overlapped: linkIsFree = max(linkIsFree, latest) + seconds
-        case .inline: wait(until: latest + seconds, for: \.gradients)
+        case .overlapped: linkIsFree = max(linkIsFree, seconds) + travelling
+        case .inline: wait(until: seconds + travelling, for: \.gradients)
         }
     }
 
     private mutating func wait(until moment: Double, for part: WritableKeyPath<StepCourse, Double>) {
-        self[keyPath: part] += max(0, moment - latest)
+        self[keyPath: part] += max(0, moment - seconds)
         for rank in now.indices { now[rank] = max(now[rank], moment) }
     }
 }
