@@ -90,7 +90,7 @@ import Training
                 try FileManager.default.moveItem(atPath: run.run, toPath: run.run + "-moved")
                 return second
             } _: {
-                try run.train(ranks: 2, ["batch.global=24", "schedule.steps=20", "checkpoint.everySteps=20"])
+                try run.train(ranks: 2, ["batch.global=24", "schedule.steps=60", "checkpoint.everySteps=60"])
             }
             // The last checkpoint has no directory to go to: said, and no success.
             #expect(result.status == errorExitStatus, "\(result)")
