@@ -41,11 +41,48 @@ static inline cmpi_started cmpi_start_sum(void *values, int count, MPI_Comm comm
     started.code = MPI_Iallreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_SUM, comm, &started.request);
     return started;
 }
-// A sum is on its way while its ranks call MPI. Both set the request to null once it is there.
+// Each rank sends each other one part of so many bytes.
+static inline cmpi_started cmpi_start_exchange(const void *sent, void *received, int part_bytes, MPI_Comm comm) {
+    cmpi_started started = {MPI_SUCCESS, MPI_REQUEST_NULL};
+    started.code = MPI_Ialltoall(sent, part_bytes, MPI_BYTE, received, part_bytes, MPI_BYTE, comm, &started.request);
+    return started;
+}
+static inline cmpi_started cmpi_start_gather(const void *part, void *all, int part_bytes, MPI_Comm comm) {
+    cmpi_started started = {MPI_SUCCESS, MPI_REQUEST_NULL};
+    started.code = MPI_Iallgather(part, part_bytes, MPI_BYTE, all, part_bytes, MPI_BYTE, comm, &started.request);
+    return started;
+}
+// A call is on its way while its ranks call MPI. Both set the request to null once it is complete.
 static inline int cmpi_advance(cmpi_started *started, int *is_done) {
     return MPI_Test(&started->request, is_done, MPI_STATUS_IGNORE);
 }
 static inline int cmpi_finish(cmpi_started *started) { return MPI_Wait(&started->request, MPI_STATUS_IGNORE); }
+
+// Two messages that travel at once: one to a rank, one from another.
+typedef struct {
+    MPI_Request requests[2];
+} cmpi_pair;
+
+static inline int cmpi_start_pair(cmpi_pair *pair, const float *sent, int sent_count, int to, float *received,
+                                  int received_count, int from, int tag, MPI_Comm comm) {
+    pair->requests[0] = pair->requests[1] = MPI_REQUEST_NULL;
+    int code = MPI_Irecv(received, received_count, MPI_FLOAT, from, tag, comm, &pair->requests[0]);
+    return code != MPI_SUCCESS ? code : MPI_Isend(sent, sent_count, MPI_FLOAT, to, tag, comm, &pair->requests[1]);
+}
+static inline int cmpi_advance_pair(cmpi_pair *pair, int *is_done) {
+    MPI_Status statuses[2];
+    int code = MPI_Testall(2, pair->requests, is_done, statuses);
+    if (code != MPI_ERR_IN_STATUS) return code;
+    return statuses[0].MPI_ERROR != MPI_SUCCESS ? statuses[0].MPI_ERROR : statuses[1].MPI_ERROR;
+}
+// Returns when one more message of any pair is complete, or none was under way.
+static inline int cmpi_wait_for_any(cmpi_pair *pairs, int count) {
+    int index;
+    return MPI_Waitany(2 * count, pairs->requests, &index, MPI_STATUS_IGNORE);
+}
+static inline int cmpi_add(const float *from, float *into, int count) {
+    return MPI_Reduce_local(from, into, count, MPI_FLOAT, MPI_SUM);
+}
 
 static inline MPI_Datatype cmpi_byte(void) { return MPI_BYTE; }
 static inline MPI_Datatype cmpi_int(void) { return MPI_INT; }

@@ -1,18 +1,21 @@
+import MessagePassing
+
 /// The one order in which the buckets of several reducers travel: the same on all ranks, or they would wait for each
 /// other's.
 ///
 /// Buckets go in the order in which their reducers began the step, then in their plan's. What is complete of a later
 /// reducer waits until those before it have handed on all of theirs: which ones that takes is the same everywhere, even
 /// where a rank's pictures give some parameters no gradient. So reducers whose backward passes overlap begin in the order
-/// in which these complete, and finish in that order too. Used by the compute thread alone.
+/// in which these complete, and finish in that order too. One bucket travels at a time. Used by the compute thread alone.
 package final class BucketOrder {
     /// How buckets travel, for all reducers of this order.
     package let mode: GradientReducer.Mode
     private let thread: CommunicationThread?
-    private var failure: (any Error)?
+    /// What travels without a thread.
+    private let travelling = CollectiveSequence()
     /// Those that have begun and not handed on all, with what waits of each.
-    private var open: [(reducer: ObjectIdentifier, waiting: [() throws -> Void])] = []
-    /// The number of the last job that was handed to the thread, by reducer.
+    private var open: [(reducer: ObjectIdentifier, waiting: [CollectiveSequence.Begin])] = []
+    /// The number of the last bucket that was handed on, by reducer.
     private var last: [ObjectIdentifier: Int] = [:]
 
     /// - Parameter ranks: one has nobody to talk to, and needs no thread.
@@ -23,17 +26,18 @@ package final class BucketOrder {
 
     var isOverlapped: Bool { thread != nil }
 
-    /// A reducer begins its step; what it left of one that was given up is dropped.
+    /// A reducer begins its step. What it left of one that was given up is dropped, what it had on its way arrives first.
     func begin(_ reducer: ObjectIdentifier) {
+        travelling.complete(upTo: last[reducer] ?? 0)
         open.removeAll { $0.reducer == reducer }
         open.append((reducer, []))
     }
 
-    func submit(_ job: @escaping () throws -> Void, of reducer: ObjectIdentifier) {
+    func submit(_ bucket: @escaping CollectiveSequence.Begin, of reducer: ObjectIdentifier) {
         guard let place = open.firstIndex(where: { $0.reducer == reducer }) else {
             preconditionFailure("a bucket is complete before its reducer began the step")
         }
-        if place == 0 { run(job, of: reducer) } else { open[place].waiting.append(job) }
+        if place == 0 { send(bucket, of: reducer) } else { open[place].waiting.append(bucket) }
     }
 
     /// A reducer has submitted all of its step; those that waited for it go.
@@ -42,20 +46,19 @@ package final class BucketOrder {
         open.removeFirst()
         guard let next = open.first else { return }
         open[0].waiting = []
-        for job in next.waiting { run(job, of: next.reducer) }
+        for bucket in next.waiting { send(bucket, of: next.reducer) }
     }
+
+    /// Gives buckets the time that they need to travel while the compute thread computes; nothing where a thread does.
+    package func advance() { travelling.advance() }
 
     /// Returns when all buckets of a reducer have travelled; throws the first error of any.
     func wait(for reducer: ObjectIdentifier) throws {
-        if let failure { throw failure }
-        if let thread, let number = last[reducer] { try thread.wait(for: number) }
+        let number = last[reducer] ?? 0
+        if let thread { try thread.wait(for: number) } else { try travelling.finish(upTo: number) }
     }
 
-    private func run(_ job: @escaping () throws -> Void, of reducer: ObjectIdentifier) {
-        if let thread {
-            last[reducer] = thread.submit(job)
-        } else if failure == nil {
-            do { try job() } catch { failure = error }
-        }
+    private func send(_ bucket: @escaping CollectiveSequence.Begin, of reducer: ObjectIdentifier) {
+        last[reducer] = thread?.submit { try bucket().finish() } ?? travelling.append(bucket)
     }
 }

@@ -4,7 +4,7 @@ package struct CommunicationStatistics: Sendable, Equatable {
     /// Bytes handed to collectives by this rank. An all-reduce of n bytes over N ranks sends at least 2·(N−1)/N·n.
     package var bytes = 0
     package var collectives = 0
-    /// Seconds inside collectives, waiting for slower ranks included.
+    /// Seconds in which collectives were on their way, waiting for slower ranks included.
     package var seconds = 0.0
     /// The part of `seconds` during which the compute thread could do nothing else.
     package var exposedSeconds = 0.0

@@ -5,13 +5,13 @@ import TensorCore
 /// Sums every parameter's gradient over all ranks while the backward pass still runs.
 ///
 /// A step is `begin()`, any number of backward passes of which the last reports each complete gradient to `markReady`,
-/// and `finish()`. A bucket is all-reduced the moment its last gradient is complete, in the plan's order on every rank,
-/// so that results do not depend on timing. Gradients are summed, not averaged: the loss is scaled by the global batch.
+/// and `finish()`. A bucket begins to travel when its last gradient is complete and those before it have travelled, in the
+/// plan's order on every rank, so that results do not depend on timing. Gradients are summed, not averaged: the loss is scaled by the global batch.
 package final class GradientReducer {
     package enum Mode: String, Sendable, CaseIterable {
-        /// All-reduce on the compute thread: the bitwise reference, and best where no core is free for a thread.
+        /// On the compute thread, which looks after messages while it computes: best where no core is free for a thread.
         case inline
-        /// All-reduce on a communication thread, hidden behind the rest of the backward pass.
+        /// On a communication thread.
         case overlapped
     }
 
@@ -26,24 +26,20 @@ package final class GradientReducer {
     package let plan: BucketPlan
     package let buckets: [GradientBucket]
     private let communicator: any Collective
-    private let halved: HalvedSum?
+    private let wire: Wire
     private let order: BucketOrder
     private let bucketOfParameter: [ObjectIdentifier: Int]
     private var readyParameters: Set<ObjectIdentifier> = []
     /// The first bucket that has not been handed to communication in this step.
     private var next = 0
-    private let timings = Timings()
-
-    /// Written by the thread that communicates, read by the compute thread after waiting for it.
-    private final class Timings: @unchecked Sendable {
-        var reduced = CommunicationStatistics()
-        /// Of the compute thread.
-        var exposedSeconds = 0.0
-    }
+    private let costs = BucketSum.Costs()
+    /// In which the compute thread waited for another one.
+    private var waitedSeconds = 0.0
 
     /// Gives the parameters' gradients their memory. Collective: checks that all ranks planned the same buckets.
     ///
-    /// - Parameter order: what several reducers share, so that one thread sends the buckets of all; its own if nil.
+    /// - Parameter order: what several reducers share, so that the buckets of all travel one after another; its own if nil.
+    ///   Who computes looks after it (`BucketOrder.advance`) where buckets are to travel inline meanwhile.
     package init(
         parameters: [Parameter], communicator: any Collective, mode: Mode, wire: Wire = .float32,
         order: BucketOrder? = nil, firstBucketBytes: Int = 2 << 20, bucketBytes: Int = 16 << 20
@@ -57,7 +53,7 @@ package final class GradientReducer {
             remedy: "start every rank with the same program and configuration", communicator)
         self.mode = mode
         self.communicator = try communicator.duplicated(name: "gradients")
-        halved = wire == .bfloat16 ? HalvedSum(communicator: self.communicator) : nil
+        self.wire = wire
         self.order = try order ?? BucketOrder(mode: mode, ranks: communicator.size)
         let buckets = plan.buckets.map { GradientBucket($0, of: parameters) }
         self.buckets = buckets
@@ -68,10 +64,10 @@ package final class GradientReducer {
         self.bucketOfParameter = bucketOfParameter
     }
 
-    /// What the all-reduces cost so far; to be read between `finish()` and the next `begin()`.
+    /// What the sums cost so far; to be read between `finish()` and the next `begin()`.
     package var statistics: CommunicationStatistics {
-        var statistics = timings.reduced
-        statistics.exposedSeconds = timings.exposedSeconds
+        var statistics = costs.statistics
+        statistics.exposedSeconds += waitedSeconds
         return statistics
     }
 
@@ -83,7 +79,7 @@ package final class GradientReducer {
         order.begin(ObjectIdentifier(self))
     }
 
-    /// Says that nothing will be added to this parameter's gradient in this step. Never throws: a failed all-reduce is
+    /// Says that nothing will be added to this parameter's gradient in this step. Never throws: a failed sum is
     /// reported by `finish()`.
     package func markReady(_ parameter: Parameter) {
         let key = ObjectIdentifier(parameter)
@@ -109,31 +105,23 @@ package final class GradientReducer {
             }
         }
         order.close(ObjectIdentifier(self))
-        guard order.isOverlapped else { return try order.wait(for: ObjectIdentifier(self)) }
-        timings.exposedSeconds += try measured {
-            try Trace.span("waiting for buckets", counts: .gradients) { try order.wait(for: ObjectIdentifier(self)) }
+        guard communicator.size > 1 else { return }
+        let wait = { [self] in
+            try Trace.span("waiting for buckets") { try order.wait(for: ObjectIdentifier(self)) }
         }
+        // What the compute thread does for buckets counts there.
+        guard order.isOverlapped else { return try wait() }
+        waitedSeconds += try measured { try TimeAccount.shared.part(.gradients, wait) }
     }
 
     private func reduce(_ bucket: GradientBucket, number: Int) {
         guard communicator.size > 1 else { return }
-        let isOverlapped = order.isOverlapped, track = isOverlapped ? Trace.Track.communication : .compute
-        let job = { [communicator, halved, timings, bytes = bucket.byteCount, gradients = bucket.gradients] in
-            timings.reduced.seconds += try measured {
-                try Trace.span("bucket \(number)", counts: .gradients, track) {
-                    if let halved {
-                        timings.reduced.bytes += try halved.sum(gradients)
-                        timings.reduced.collectives += 2
-                    } else {
-                        try communicator.sum(gradients.floats)
-                        timings.reduced.bytes += bytes
-                        timings.reduced.collectives += 1
-                    }
-                }
-            }
-        }
+        let isInline = !order.isOverlapped
         order.submit(
-            isOverlapped ? job : { [timings] in timings.exposedSeconds += try measured(job) },
+            { [communicator, wire, costs, gradients = bucket.gradients] in
+                try BucketSum(
+                    gradients, number: number, wire: wire, over: communicator, isInline: isInline, costs: costs)
+            },
             of: ObjectIdentifier(self))
     }
 }

@@ -41,14 +41,16 @@ package final class SynchronizedStatistics: StatisticsReducing {
             values,
             seconds: try measured {
                 // As passes that are interleaved do it: a sum rounds the same whichever way ranks wait for it.
-                try Trace.span("statistics", counts: .statistics) { try communicator.beginSum(values).finish() }
+                try Trace.span("statistics", counts: .statistics) {
+                    try communicator.beginSum(values).finish(meanwhile: Meanwhile.look)
+                }
             })
     }
 
     /// Of one pass.
     private final class Channel: InterleavedStatistics {
         private let communicator: any Collective
-        private var sum: (any BegunSum)?
+        private var sum: (any BegunCollective)?
         var statistics = CommunicationStatistics()
 
         init(_ communicator: any Collective) { self.communicator = communicator }
@@ -60,7 +62,7 @@ package final class SynchronizedStatistics: StatisticsReducing {
         func advance() { sum?.advance() }
 
         func finish() throws {
-            statistics.seconds += try measured { try sum?.finish() }
+            statistics.seconds += try measured { try sum?.finish(meanwhile: Meanwhile.look) }
             sum = nil
         }
     }

@@ -12,6 +12,7 @@ package final class TrainingStep<Task: TrainingTask> {
     package let reducers: [GradientReducer]
     package let statistics: SynchronizedStatistics
     private let communicator: any Collective
+    private let buckets: BucketOrder
 
     /// Collective.
     ///
@@ -24,6 +25,7 @@ package final class TrainingStep<Task: TrainingTask> {
         self.task = task
         self.communicator = communicator
         let order = try BucketOrder(mode: mode, ranks: communicator.size)
+        buckets = order
         reducers = try task.modules.map {
             try GradientReducer(
                 parameters: $0.parameters, communicator: communicator, mode: mode, wire: wire, order: order)
@@ -71,7 +73,9 @@ package final class TrainingStep<Task: TrainingTask> {
                 microBatchImages: plan.images(ofMicroBatch: index).count, globalImages: plan.global,
                 isFirst: index == 0, communicator: communicator, statistics: statistics, passes: statistics.passes,
                 onGradientReady: index == plan.microBatches - 1 ? reducer.markReady : nil)
-            outcome.losses.append(try task.learn(batch, part, &outcome.figures))
+            try Meanwhile.lookingAfter(buckets.advance) {
+                outcome.losses.append(try task.learn(batch, part, &outcome.figures))
+            }
         }
         try reducer.finish()
         outcome.figures.add(phase.lossName, sum: outcome.loss)

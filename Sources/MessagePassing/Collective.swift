@@ -25,9 +25,13 @@ package protocol Collective: AnyObject, Sendable {
     func reduce<Element: ReducibleElement>(
         _ values: UnsafeMutableBufferPointer<Element>, by reduction: Reduction) throws
 
-    /// Begins to replace each element by its sum over all ranks; until it is finished nobody may touch them, nor use the
-    /// group.
-    func beginSum(_ values: UnsafeMutableBufferPointer<Double>) throws -> any BegunSum
+    /// Begins to replace each element by its sum over all ranks, in few rounds, as suits small messages; until it is
+    /// finished nobody may touch them, nor use the group.
+    func beginSum(_ values: UnsafeMutableBufferPointer<Double>) throws -> any BegunCollective
+
+    /// Begins to replace each element by its sum over all ranks, each of which sends no more than twice as much as it has;
+    /// until it is finished nobody may touch them, nor use the group.
+    func beginSum(_ values: UnsafeMutableBufferPointer<Float>) throws -> any BegunCollective
 
     /// Overwrites `bytes` on every rank by those of `root`; all ranks pass as many.
     func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws
@@ -41,6 +45,16 @@ package protocol Collective: AnyObject, Sendable {
 
     /// Every rank's `part`, in rank order; all are of equal size.
     func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws
+
+    /// Begins an `exchangeParts`; until it is finished nobody may touch the bytes, nor use the group.
+    func beginExchangeParts(
+        _ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer
+    ) throws -> any BegunCollective
+
+    /// Begins a `gatherParts`; until it is finished nobody may touch the bytes, nor use the group.
+    func beginGatherParts(
+        _ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer
+    ) throws -> any BegunCollective
 
     /// Returns when every rank has called it. `purpose` says for what, should a rank never come.
     func barrier(_ purpose: String) throws
@@ -58,26 +72,6 @@ package protocol Collective: AnyObject, Sendable {
     func serving<Value>(_ purpose: String, _ body: () throws -> Value) rethrows -> Value
 }
 
-/// A sum over ranks that is on its way.
-package protocol BegunSum: AnyObject {
-    /// Gives it the time that a rank must give for others to get on; returns at once.
-    func advance()
-    /// Returns when the sum is there.
-    func finish() throws
-}
-
-private final class PostponedSum: BegunSum {
-    private let group: any Collective
-    private let values: UnsafeMutableBufferPointer<Double>
-
-    init(group: any Collective, values: UnsafeMutableBufferPointer<Double>) {
-        (self.group, self.values) = (group, values)
-    }
-
-    func advance() {}
-    func finish() throws { try group.sum(values) }
-}
-
 extension Collective {
     package var isRoot: Bool { rank == 0 }
 
@@ -88,11 +82,6 @@ extension Collective {
 
     /// Replaces each element by its sum over all ranks.
     package func sum(_ values: UnsafeMutableBufferPointer<Double>) throws { try reduce(values, by: .sum) }
-
-    /// All of it is done where it is finished.
-    package func beginSum(_ values: UnsafeMutableBufferPointer<Double>) throws -> any BegunSum {
-        PostponedSum(group: self, values: values)
-    }
 
     package func sum<Element: ReducibleElement>(_ values: [Element]) throws -> [Element] {
         try reduced(values, by: .sum)

@@ -2,8 +2,8 @@ import CMPI
 
 /// MPI's group of ranks.
 ///
-/// Collectives block, but for sums that are looked at now and then: Open MPI 4.1 makes no progress on non-blocking ones
-/// outside MPI calls, and picks its slowest algorithm for in-place ones.
+/// Collectives block, but for those that are begun and looked at now and then: Open MPI 4.1 makes no progress outside MPI
+/// calls. Its own non-blocking sum in place is along a tree, which is slow for gradients: these go around a ring of ours.
 package final class Communicator: Collective, @unchecked Sendable {
     // @unchecked: the handle never changes, and MPI locks what is behind it (MPI_THREAD_MULTIPLE); the rest belongs to
     // the one thread that communicates.
@@ -20,6 +20,7 @@ package final class Communicator: Collective, @unchecked Sendable {
     /// What the calls that follow serve, for reports.
     private var purpose = ""
     private var orderCheck: CollectiveOrderCheck?
+    let ringWindow = RingWindow()
 
     package var hostName: String { MPIRuntime.nameOfThisHost }
 
@@ -97,6 +98,9 @@ package final class Communicator: Collective, @unchecked Sendable {
         defer { self.purpose = outer }
         return try body()
     }
+
+    /// Whether every collective is compared with all ranks.
+    var checksOrder: Bool { orderCheck != nil }
 
     /// Makes one collective call that is logged and, if asked for, checked.
     ///

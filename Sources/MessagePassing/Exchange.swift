@@ -12,21 +12,15 @@ extension Communicator {
     }
 
     package func exchangeParts(_ sent: UnsafeRawBufferPointer, into received: UnsafeMutableRawBufferPointer) throws {
-        let part = partBytes(sent.count, received.count, parts: size)
-        try collective("MPI_Alltoall", count: sent.count) {
-            MPI_Alltoall(sent.baseAddress, part, cmpi_byte(), received.baseAddress, part, cmpi_byte(), handle)
-        }
+        try beginExchangeParts(sent, into: received).finish()
     }
 
     package func gatherParts(_ part: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
-        let bytes = partBytes(part.count * size, all.count, parts: size)
-        try collective("MPI_Allgather", count: part.count) {
-            MPI_Allgather(part.baseAddress, bytes, cmpi_byte(), all.baseAddress, bytes, cmpi_byte(), handle)
-        }
+        try beginGatherParts(part, into: all).finish()
     }
 
     /// The size of each of equal parts, as MPI counts.
-    private func partBytes(_ total: Int, _ other: Int, parts: Int) -> Int32 {
+    func partBytes(_ total: Int, _ other: Int, parts: Int) -> Int32 {
         precondition(
             total == other && total % parts == 0 && total / parts <= Int(Int32.max),
             "\(total) and \(other) bytes cannot be exchanged in \(parts) equal parts of 32-bit counts")

@@ -13,15 +13,23 @@ package final class Meanwhile: @unchecked Sendable {
 
     private init(_ body: @escaping () -> Void) { self.body = body }
 
-    /// Runs `body`, in which the calling thread looks after `others`.
+    /// Runs `body`, in which the calling thread looks after `others`, and after what it looks after already.
     package static func lookingAfter<Result>(
         _ others: @escaping () -> Void, _ body: () throws -> Result
     ) rethrows -> Result {
-        try $current.withValue(Meanwhile(others), operation: body)
+        let outer = current?.body
+        let all =
+            outer.map { outer in
+                {
+                    outer()
+                    others()
+                }
+            } ?? others
+        return try $current.withValue(Meanwhile(all), operation: body)
     }
 
     /// On the threads that share a loop it is nothing.
-    static func look() { current?.lookIfItIsTime() }
+    package static func look() { current?.lookIfItIsTime() }
 
     private func lookIfItIsTime() {
         let now = Trace.now

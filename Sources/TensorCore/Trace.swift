@@ -62,6 +62,12 @@ public final class Trace: Sendable {
         shared.state.withLock { $0.pass = number }
     }
 
+    /// Records a span that began at a moment of `now`, and ends with this call.
+    public static func add(_ name: @autoclosure () -> String, _ track: Track, since begin: Int64) {
+        guard shared.isOn.load(ordering: .relaxed) else { return }
+        shared.add(name(), track, begin, now)
+    }
+
     private func add(_ name: String, _ track: Track, _ begin: Int64, _ end: Int64) {
         guard isOn.load(ordering: .relaxed) else { return }
         state.withLock { state in
@@ -72,8 +78,8 @@ public final class Trace: Sendable {
         }
     }
 
-    @usableFromInline
-    static var now: Int64 {
+    /// Nanoseconds of a clock that never goes back.
+    public static var now: Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

@@ -3,8 +3,8 @@ import CMPI
 import MessagePassing
 import TensorCore
 
-/// Sums of the sizes that training sends: batch statistics, a gradient bucket, all gradients of a ResNet-50; each beside
-/// MPI_Allreduce alone, between buffers of its own.
+/// Sums as training sends gradients, of sizes up to a bucket and all gradients of a ResNet-50; each beside MPI_Allreduce
+/// between buffers of its own.
 struct AllReduceBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "allreduce", abstract: "Times sums over all ranks; start it under mpirun.")
@@ -21,7 +21,7 @@ struct AllReduceBenchmark: ParsableCommand {
                 var ours: [Double] = [], bare: [Double] = []
                 for _ in 0...repetitions {
                     try world.barrier("timing")
-                    ours.append(try seconds { try world.sum(buffer.floats) })
+                    ours.append(try seconds { try world.beginSum(buffer.floats).finish() })
                     try world.barrier("timing")
                     bare.append(seconds { bareSum(buffer, into: result) })
                 }

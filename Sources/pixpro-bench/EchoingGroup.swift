@@ -27,6 +27,12 @@ final class EchoingGroup: Collective, @unchecked Sendable {
         afterSum()
     }
 
+    /// At once, so that it is known when a bucket is complete.
+    func beginSum(_ values: UnsafeMutableBufferPointer<Float>) throws -> any BegunCollective {
+        try sum(values)
+        return CollectiveSequence()
+    }
+
     func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {}
 
     func exchange<Element: BitwiseCopyable>(_ values: [Element], root: Int?) throws -> [[Element]] {

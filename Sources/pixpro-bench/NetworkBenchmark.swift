@@ -99,7 +99,7 @@ private final class LargeSums: Sendable {
     func run() {
         let gradients = Tensor.zeros([4 << 20])
         do {
-            for _ in 0..<3 { try group.sum(gradients.floats) }
+            for _ in 0..<3 { try group.beginSum(gradients.floats).finish() }
         } catch {
             failure.withLock { $0 = error }
         }

@@ -127,6 +127,12 @@ import Testing
             // Of 21 normalisations, forward of both views in both networks and backward in one; and two of the step itself.
             #expect(try number(lines[0], "messages awaited") == 21 * 6 + 2)
             #expect(try number(lines[0], "buckets") == 3 && number(lines[1], "Gbit/s") > 0)
+            // The first bucket is complete while the backward pass still sums statistics.
+            let node = try String(contentsOfFile: file, encoding: .utf8)
+            let bucket = try #require(node.range(of: "\"gradients\""))
+            let lastSum = try #require(node.range(of: "\"awaited\"", options: .backwards))
+            let sums = node[bucket.upperBound...].components(separatedBy: "\"awaited\"").count - 1
+            #expect(bucket.lowerBound < lastSum.lowerBound && sums > 10, "\(sums) sums behind the first bucket")
 
             func plan(_ arguments: String...) throws -> ProcessResult {
                 try MPILauncher.run(

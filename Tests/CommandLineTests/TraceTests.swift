@@ -15,12 +15,17 @@ import Testing
             let args: Arguments?
         }
         let traceEvents: [Event]
+
+        func spans(of rank: Int, prefix: String) -> [Event] {
+            traceEvents.filter { $0.pid == rank && $0.ph == "X" && $0.name.hasPrefix(prefix) }
+        }
     }
 
-    @Test func aTraceShowsEveryPartOfTheStepsOfEveryRank() throws {
+    @Test(arguments: ["overlapped", "inline"])
+    func aTraceShowsEveryPartOfTheStepsOfEveryRank(communication: String) throws {
         try SmallRun.with { run in
             let file = run.directory + "/trace.json"
-            let settings = SmallRun.defaults + ["run.directory=\(run.run)", "parallel.communication=overlapped"]
+            let settings = SmallRun.defaults + ["run.directory=\(run.run)", "parallel.communication=\(communication)"]
             let result = try MPILauncher.run(
                 "pixpro", ranks: 2,
                 ["train", "--trace", file] + settings.flatMap { ["--set", $0] } + [SmallRun.data + "/images/train"],
@@ -46,8 +51,14 @@ import Testing
                 #expect(count("data") == 4 && count("optimizer") == 4 && count("momentum update") == 4)
                 #expect(count("forward") == 8 && count("momentum forward") == 8 && count("backward") == 8)
                 #expect(count("statistics") > 100 && count("bucket 0") == 4)
-                let buckets = spans.filter { $0.name.hasPrefix("bucket") }
-                #expect(buckets.allSatisfy { $0.tid == 1 } && spans.filter { $0.tid == 1 }.count == buckets.count)
+                let buckets = trace.spans(of: rank, prefix: "bucket ")
+                // Buckets are on their way while their rank computes.
+                let waits = trace.spans(of: rank, prefix: "waiting for buckets")
+                #expect(waits.count == 4 && waits.allSatisfy { $0.tid == 0 })
+                // A thread has a core only now and then here.
+                let travelling = buckets.map { $0.ts! + (communication == "inline" ? $0.dur! : 0) }
+                #expect(travelling.count > 4 && travelling.min() ?? .infinity < waits.compactMap(\.ts).min() ?? 0)
+                #expect(buckets.allSatisfy { $0.tid == 1 } && spans.count { $0.tid == 1 } == buckets.count)
                 // Everything lies in a step.
                 let steps = spans.filter { $0.name.hasPrefix("step") }.map { ($0.ts! - 1, $0.ts! + $0.dur! + 1) }
                 for span in spans {

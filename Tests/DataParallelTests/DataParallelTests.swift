@@ -9,6 +9,12 @@ struct DataParallelTests {
             "rank-checks", ranks: 3, ["reducer+halved+accumulation+statistics+interleaved-passes+replicas+other-plan"])
         #expect(result.status == 0 && result.output.contains("ok other-plan"), "\(result)")
     }
+
+    @Test(arguments: [2, 3]) func bucketsTravelWhileTheirRankComputes(ranks: Int) throws {
+        let result = try MPILauncher.run(
+            "rank-checks", ranks: ranks, ["travelling-buckets+checked-buckets"], timeLimit: 60)
+        #expect(result.status == 0 && result.output.contains("ok checked-buckets"), "\(result)")
+    }
 }
 
 struct BucketPlanTests {

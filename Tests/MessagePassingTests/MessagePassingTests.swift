@@ -8,7 +8,7 @@ struct MessagePassingTests {
     @Test(arguments: [1, 2, 3, 4])
     func collectivesWork(ranks: Int) throws {
         let result = try MPILauncher.run(
-            "rank-checks", ranks: ranks, ["reductions+exchange+swaps+agree+two-threads"])
+            "rank-checks", ranks: ranks, ["reductions+exchange+begun-sums+begun-parts+swaps+agree+two-threads"])
         #expect(result.status == 0 && result.output.contains("ok two-threads"), "\(result)")
     }
 

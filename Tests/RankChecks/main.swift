@@ -7,7 +7,8 @@ import TensorCore
 typealias Check = @Sendable (_ runtime: MPIRuntime, _ arguments: [String]) throws -> Void
 
 let checks: [String: Check] = [
-    messagePassingChecks, watchdogChecks, dataParallelChecks, checkpointChecks, evaluationChecks, threadChecks,
+    messagePassingChecks, begunCollectiveChecks, watchdogChecks, dataParallelChecks, checkpointChecks,
+    evaluationChecks, threadChecks,
 ].reduce(into: [:]) {
     $0.merge($1) { _, _ in preconditionFailure("two checks of one name") }
 }

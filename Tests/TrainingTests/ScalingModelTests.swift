@@ -139,6 +139,54 @@ import Training
         #expect(isNear(three.gradients, 0.062) && isNear(three.awaited, 0.006))
     }
 
+    /// The same with four times the gradients, which go around a ring.
+    private var largeBuckets: StepTimeline {
+        var large = timeline
+        large.microBatch[1].message = .gradients(80_000)
+        large.microBatch[2].message = .gradients(160_000)
+        return large
+    }
+
+    @Test func bucketsTravelAroundARingWhileTheirRanksCompute() {
+        // Two ranks send halves to and fro, 2 ms and 80, 2 ms and 160: the first is on its way from 52 to 134 ms, the second is
+        // ready at 62, leaves at 134 and is there at 296.
+        let hosts = HostNetwork(hosts: 2, network: link)
+        for mode in GradientReducer.Mode.allCases {
+            let step = StepPrediction(largeBuckets, StepSettings(communication: mode), over: hosts)
+            #expect(isNear(step.gradients, 0.296 - 0.062) && isNear(step.gradientsInAll, 0.244), "\(mode)")
+            #expect(isNear(step.awaited, 0.002) && isNear(step.seconds, 0.301), "\(mode)")
+        }
+        // Where adding takes time, the sum takes 3 ms and buckets 40 and 80 more, which are also computing's: the second is
+        // ready at 103, leaves when the first is there at 53 + 122, and takes 242.
+        let adding = HostNetwork(hosts: 2, network: link, sumBytesPerSecond: 1e6)
+        #expect(
+            isNear(StepPrediction(largeBuckets, StepSettings(), over: adding).seconds, 0.053 + 0.122 + 0.242 + 0.005))
+    }
+
+    /// Of more ranks than a ring is good for, buckets travel where nobody computes; in slices they always get on.
+    @Test func inlineBucketsOfManyRanksAreWaitedFor() {
+        let hosts = HostNetwork(hosts: 65, network: link)
+        func step(_ settings: StepSettings) -> StepPrediction { StepPrediction(largeBuckets, settings, over: hosts) }
+        let inline = step(StepSettings())
+        #expect(isNear(inline.gradients, inline.gradientsInAll))
+        #expect(step(StepSettings(communication: .overlapped)).gradients < inline.gradients)
+        let halved = step(StepSettings(wire: .bfloat16))
+        #expect(isNear(halved.gradients, halved.gradientsInAll - 0.01))
+    }
+
+    /// Who is late adds late; that holds nobody else up.
+    @Test func addingIsNoBarrier() {
+        var course = StepCourse(
+            StepSettings(), over: HostNetwork(hosts: 2, network: .ideal, sumBytesPerSecond: 4e7), simulatedRanks: 2)
+        // Rank 0 is late by 10 ms before the first bucket, rank 1 before the second; each takes a millisecond to add.
+        let late = StepTimeline(
+            microBatch: [
+                .init(seconds: 0.03, message: .gradients(80_000)), .init(seconds: 0.01, message: .gradients(80_000)),
+            ], update: [])
+        course.follow(late) { [(rank: $0 > 0.02 ? 0 : 1, seconds: 0.01)] }
+        #expect(isNear(course.seconds, 0.052))
+    }
+
     /// Two passes of four pieces of 10 ms each, in turns.
     private let passes = StepTimeline(
         microBatch: (0..<4).flatMap { _ in

@@ -128,9 +128,9 @@ package struct DoctorReport: Sendable {
     private mutating func addAllReduce(_ world: any Collective) throws {
         guard world.size > 1 else { return }
         let bucket = Tensor.zeros([4 << 20])
-        try world.sum(bucket.floats)
+        try world.beginSum(bucket.floats).finish()
         let clock = ContinuousClock(), start = clock.now
-        for _ in 0..<3 { try world.sum(bucket.floats) }
+        for _ in 0..<3 { try world.beginSum(bucket.floats).finish() }
         let seconds = (clock.now - start).inSeconds / 3
         let bandwidth = Double(bucket.count * 4) * 2 * Double(world.size - 1) / Double(world.size) / seconds / 1e9
         add(

@@ -97,7 +97,8 @@ extension RunConfiguration {
             "Compute threads per rank."),
         Setting(
             "parallel.communication", \.parallel.communication,
-            "Sum gradients on a thread of their own (overlapped) or between backward operations (inline)."),
+            "Sum gradients on a thread of their own (overlapped), or on the compute thread, which looks after them while "
+                + "it computes (inline)."),
         Setting(
             "parallel.wire", \.parallel.wire, onResume: .changesTraining,
             "What gradients are sent as: float32, or bfloat16 for slow networks."),

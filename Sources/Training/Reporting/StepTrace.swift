@@ -4,7 +4,7 @@ package import SystemPackage
 import TensorCore
 
 /// Writes what every rank did in the first steps as a Chrome trace, which Perfetto (ui.perfetto.dev) and chrome://tracing
-/// open: a process for each rank, with a track for computing, one for the communication thread and one for each pass that is
+/// open: a process for each rank, with a track for computing, one for buckets of gradients on their way and one for each pass that is
 /// interleaved with others.
 ///
 /// Bounded to the first `steps` steps and the first `ranks` ranks, about half a megabyte for each rank. Ranks' clocks

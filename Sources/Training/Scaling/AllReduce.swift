@@ -1,4 +1,5 @@
 package import DataParallel
+import MessagePassing
 
 /// The hosts that a sum goes over, and how they are joined.
 package struct HostNetwork: Sendable, Equatable {
@@ -75,12 +76,14 @@ package enum AllReduce: String, Sendable, CaseIterable {
         [recursiveDoubling, halving, ring].map { $0.seconds(bytes: bytes, over: hosts) }.min()!
     }
 
-    /// A bucket of gradients, float32 here, on its wire.
+    /// A bucket of gradients, float32 here, on its wire: around our ring, or as MPI does it.
     package static func gradientSeconds(
         bytes: Double, wire: GradientReducer.Wire, over hosts: HostNetwork
     ) -> Double {
         switch wire {
-        case .float32: return fastestFlat(bytes: bytes, over: hosts)
+        case .float32:
+            return goesAroundARing(bytes: bytes, over: hosts)
+                ? ring.seconds(bytes: bytes, over: hosts) : fastestFlat(bytes: bytes, over: hosts)
         case .bfloat16:
             // Each rank sends each its part, adds, and all gather: see HalvedSum. Its r ranks share a host's link.
             let p = Double(hosts.ranks), link = hosts.hosts > 1 ? hosts.network : hosts.withinHost
@@ -89,6 +92,10 @@ package enum AllReduce: String, Sendable, CaseIterable {
             return (p - 1) * (link.seconds(bytes: part * sharing) + link.seconds(bytes: part))
                 + moved(hosts.ranks) * bytes / hosts.sumBytesPerSecond
         }
+    }
+
+    static func goesAroundARing(bytes: Double, over hosts: HostNetwork) -> Bool {
+        Communicator.goesAroundARing(bytes: Int(bytes), ranks: hosts.ranks)
     }
 
     /// Rounds in which all of `ranks` have everything; those past a power of two hand in before and receive behind.
@@ -101,5 +108,5 @@ package enum AllReduce: String, Sendable, CaseIterable {
     private static func surplus(_ ranks: Int) -> Double { ranks & (ranks - 1) == 0 ? 0 : 2 }
 
     /// The share of a message that a rank sends when all halve it, or pass it round.
-    private static func moved(_ ranks: Int) -> Double { Double(ranks - 1) / Double(ranks) }
+    static func moved(_ ranks: Int) -> Double { Double(ranks - 1) / Double(ranks) }
 }

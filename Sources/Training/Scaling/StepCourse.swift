@@ -1,13 +1,15 @@
 import DataParallel
 
 /// The moments to which the ranks of a step have come.
-struct StepCourse {
+package struct StepCourse {
     private let settings: StepSettings
     private let hosts: HostNetwork
     /// Of each rank that is followed.
     private var now: [Double]
     /// When the last bucket that was handed on has travelled.
     private var linkIsFree = 0.0
+    /// What buckets take that travel behind the backward pass.
+    private var postponed = 0.0
     /// When the sum is there that a pass waits for, by pass.
     private var arrivals: [Int: Double] = [:]
 
@@ -19,22 +21,23 @@ struct StepCourse {
     private(set) var gradientsInAll = 0.0
 
     /// To which the last rank has come.
-    var seconds: Double { now.max()! }
+    package var seconds: Double { now.max()! }
 
     /// - Parameter simulatedRanks: those that are followed: all, or one for all if none is ever late.
-    init(_ settings: StepSettings, over hosts: HostNetwork, simulatedRanks: Int) {
+    package init(_ settings: StepSettings, over hosts: HostNetwork, simulatedRanks: Int) {
         (self.settings, self.hosts) = (settings, hosts)
         now = Array(repeating: 0, count: simulatedRanks)
     }
 
     /// - Parameter lateness: draws by how much which ranks are late in so many seconds of computing.
-    mutating func follow(
+    package mutating func follow(
         _ timeline: StepTimeline, lateness: (_ seconds: Double) -> [(rank: Int, seconds: Double)] = { _ in [] }
     ) {
         for number in 1...settings.microBatches {
             follow(timeline.microBatch, sendsGradients: number == settings.microBatches, lateness)
         }
-        wait(until: linkIsFree, for: \.gradients)
+        wait(until: max(linkIsFree, seconds + postponed), for: \.gradients)
+        postponed = 0
         follow(timeline.update, sendsGradients: false, lateness)
     }
 
@@ -60,7 +63,7 @@ struct StepCourse {
         computing += seconds
         for rank in now.indices {
             var left = seconds
-            if !settings.hasCommunicationCore, linkIsFree > now[rank] {
+            if settings.communication == .overlapped, !settings.hasCommunicationCore, linkIsFree > now[rank] {
                 // Both take turns on one core until the link is free.
                 let shared = min(2 * left, linkIsFree - now[rank])
                 if rank == 0 { gradients += shared / 2 }
@@ -90,8 +93,15 @@ struct StepCourse {
         let travelling = AllReduce.gradientSeconds(bytes: bytes, wire: settings.wire, over: hosts)
         gradientsInAll += travelling
         switch settings.communication {
+        case .inline where settings.wire == .float32 && !AllReduce.goesAroundARing(bytes: bytes, over: hosts):
+            postponed += travelling
+        case .inline:
+            linkIsFree = max(linkIsFree, seconds) + travelling
+            // Who computes adds what arrives.
+            let adding = AllReduce.moved(hosts.ranks) * bytes / hosts.sumBytesPerSecond
+            gradients += adding
+            for rank in now.indices { now[rank] += adding }
         case .overlapped: linkIsFree = max(linkIsFree, seconds) + travelling
-        case .inline: wait(until: seconds + travelling, for: \.gradients)
         }
     }
 
