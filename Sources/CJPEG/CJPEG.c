@@ -56,7 +56,7 @@ __attribute__((noreturn)) static void fail(j_common_ptr info) {
     give_up((error_handler *)info->err, "%s", text);
 }
 
-// A file that ends early is an error, not a picture with a grey rest; other damage is counted and passed over.
+// A file that ends early is an error, not a picture with a grey rest; other damage is passed over, as by all who use libjpeg.
 static void warn(j_common_ptr info, int level) {
     if (level >= 0) return;
     info->err->num_warnings++;
@@ -226,11 +226,9 @@ static void read_rows(void *task) {
     }
 }
 
-int cjpeg_read(cjpeg_reader *reader, uint8_t *pixels, int32_t *warnings, char *message) {
+int cjpeg_read(cjpeg_reader *reader, uint8_t *pixels, char *message) {
     reader->pixels = pixels;
-    if (attempt(&reader->handler, message, read_rows, reader)) return 1;
-    *warnings = (int32_t)reader->info.err->num_warnings;
-    return 0;
+    return attempt(&reader->handler, message, read_rows, reader);
 }
 
 typedef struct {

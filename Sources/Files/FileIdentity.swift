@@ -4,7 +4,8 @@ package import SystemPackage
 /// Which file this is, whatever its paths.
 package struct FileIdentity: Hashable, Sendable {
     private let device: UInt
-    private let number: UInt
+    /// In its file system.
+    package let number: UInt
 
     /// nil where there is nothing at the path.
     package init?(of path: FilePath) {

@@ -44,10 +44,12 @@ package enum FileSystem {
         return FilePath(platformString: resolved)
     }
 
-    /// Whether there is something of that name, be it a link to nothing.
+    /// Whether there is something of that name, be it a link to nothing. What cannot be looked at (for want of permission,
+    /// or of the file system's server) counts as there: whoever opens it learns why not.
     package static func exists(_ path: FilePath) -> Bool {
         var status = stat()
-        return path.withPlatformString { lstat($0, &status) } == 0
+        if path.withPlatformString({ lstat($0, &status) }) == 0 { return true }
+        return errno != ENOENT && errno != ENOTDIR
     }
 
     /// Whether `path` is there with at least so many bytes.

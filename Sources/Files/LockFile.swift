@@ -9,8 +9,8 @@ package protocol LockFile: AnyObject, Sendable {
     var isHeldByAnother: Bool { get }
     /// Its first line; empty where it cannot be read.
     var line: String { get }
-    /// Has the file say `line`. It is for people: a full disk that refuses it harms nothing.
-    func write(line: String)
+    /// Has the file say `line`, which other hosts and people read.
+    func write(line: String) throws
     /// Whether its path still leads to it: it was not removed, replaced or unmounted.
     var isInPlace: Bool { get }
 }
@@ -64,9 +64,10 @@ final class SystemLockFile: LockFile {
         return text.split(separator: "\n").first.map(String.init) ?? ""
     }
 
-    func write(line: String) {
+    func write(line: String) throws {
         let bytes = Array((line + "\n").utf8)
-        if pwrite(descriptor, bytes, bytes.count, 0) == bytes.count { ftruncate(descriptor, off_t(bytes.count)) }
+        guard pwrite(descriptor, bytes, bytes.count, 0) == bytes.count, ftruncate(descriptor, off_t(bytes.count)) == 0
+        else { throw FileError(path: path, doing: "write the file") }
     }
 
     var isInPlace: Bool {

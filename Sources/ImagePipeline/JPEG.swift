@@ -63,8 +63,7 @@ enum JPEG {
             let decoded = PixelRegion(x: Int(part.x), y: Int(part.y), width: Int(part.width), height: Int(part.height))
             let byteCount = decoded.width * decoded.height * 3
             let pixels = try [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
-                var warnings: Int32 = 0
-                try JPEG.call { cjpeg_read(reader, buffer.baseAddress, &warnings, $0) }
+                try JPEG.call { cjpeg_read(reader, buffer.baseAddress, $0) }
                 count = byteCount
             }
             return (decoded, RGBImage(width: decoded.width, height: decoded.height, pixels: pixels))

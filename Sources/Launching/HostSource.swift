@@ -10,6 +10,10 @@ package enum HostSource: Sendable, Equatable {
     case openMPI(FilePath)
     case thisMachine
 
+    private static let variables = [
+        "PBS_NODEFILE", "OMPI_MCA_orte_default_hostfile", "PRTE_MCA_prte_default_hostfile",
+    ]
+
     /// - Parameter file: what the command line says; it goes before any scheduler.
     package init(file: FilePath?, environment: [String: String]) throws {
         func path(_ name: String) -> FilePath? {
@@ -25,6 +29,13 @@ package enum HostSource: Sendable, Equatable {
             self = .pbs(path)
         } else if let path = path("OMPI_MCA_orte_default_hostfile") ?? path("PRTE_MCA_prte_default_hostfile") {
             self = .openMPI(path)
+        } else if let (name, value) = Self.variables.lazy.compactMap({ name in
+            environment[name].flatMap { $0.isEmpty ? nil : (name, $0) }
+        }).first {
+            throw LaunchError(
+                .usage,
+                "\(name) names \(shownText(value)), which is not there: is it to be seen in this container? Name a file with "
+                    + "--hosts, or unset \(name) to train on this machine alone")
         } else {
             self = .thisMachine
         }

@@ -125,8 +125,9 @@ struct Job: Sendable {
                 seen.isCalledOff
                     ? "\(signal): the job is ended before its first step: nothing is lost"
                     : "\(signal): the run saves and stops; once more ends it at once")
-            // mpirun hands SIGUSR1 on to all ranks; of SIGTERM it leaves them one second.
-            if !seen.isCalledOff { Glibc.kill(session, SIGUSR1) }
+            // mpirun hands SIGUSR1 on to all ranks; of SIGTERM it leaves them one second. Those that save already, in order to
+            // start anew, would take another one for the wish to end at once.
+            if !seen.isCalledOff, !seen.renews { Glibc.kill(session, SIGUSR1) }
         }
         // A run that has not begun takes all hosts in by itself, or is asked once it has.
         if StopSignals.asksForRenewal, !seen.hasAsked, !seen.renews, hasBegun() {

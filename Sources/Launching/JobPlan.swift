@@ -1,4 +1,5 @@
 import Files
+import MessagePassing
 package import SystemPackage
 import Training
 
@@ -46,6 +47,8 @@ package struct JobPlan: Sendable, Equatable {
         /// The network between hosts, as 10.0.0.0/16 or eth0.
         package var interface: String?
         package var hasLibraryPath: Bool
+        /// The name by which the ranks leave notes for their launcher; nil for none.
+        package var launcher: String?
         package var program: FilePath
         /// What `pixpro train` is given.
         package var arguments: [String]
@@ -54,11 +57,12 @@ package struct JobPlan: Sendable, Equatable {
 
         package init(
             hostFile: FilePath, agent: String? = nil, interface: String? = nil, hasLibraryPath: Bool = false,
-            program: FilePath, arguments: [String], dialect: JobStarter.Dialect
+            launcher: String? = nil, program: FilePath, arguments: [String], dialect: JobStarter.Dialect
         ) {
             self.dialect = dialect
             (self.hostFile, self.agent, self.interface) = (hostFile, agent, interface)
-            (self.hasLibraryPath, self.program, self.arguments) = (hasLibraryPath, program, arguments)
+            (self.hasLibraryPath, self.launcher) = (hasLibraryPath, launcher)
+            (self.program, self.arguments) = (program, arguments)
         }
     }
 
@@ -91,6 +95,7 @@ package struct JobPlan: Sendable, Equatable {
         // One matrix thread for each of the program's own; its environment is that of the launcher.
         words += ["-x", "OMP_NUM_THREADS=1", "-x", "OPENBLAS_NUM_THREADS=1", "-x", "PATH"]
         if line.hasLibraryPath { words += ["-x", "LD_LIBRARY_PATH"] }
+        if let launcher = line.launcher { words += ["-x", "\(LauncherNotes.variable)=\(launcher)"] }
         return words + [line.program.text, "train"] + line.arguments
     }
 }

@@ -9,13 +9,15 @@ import Training
 extension Launcher {
     /// Starts a job and waits for its end.
     ///
-    /// - Parameter lookEarly: asks all hosts while it is still ending.
+    /// - Parameters:
+    ///   - hasBegun: whether an earlier job of this launcher has begun the run.
+    ///   - lookEarly: asks all hosts while it is still ending.
     func start(
         _ preflight: Preflight, _ asking: PreflightCommand, _ question: HostQuestion, number: Int, _ before: RunSight,
-        after fault: Recovery.Fault?,
+        hasBegun: Bool, after fault: Recovery.Fault?,
         lookEarly: @escaping @Sendable (@escaping EarlyLook.Need) async -> EarlyLook.Answers
     ) async throws -> JobEnd {
-        let plan = try plan(preflight), missing = preflight.missing.count
+        let plan = try plan(preflight, hasBegun: hasBegun), missing = preflight.missing.count
         // Kept with the run: temporary folders are cleared of what has aged.
         let hostFile = RunSight.folder(directory).appending("hosts")
         try WholeFile.write(plan.hostFile, to: hostFile)
@@ -25,14 +27,14 @@ extension Launcher {
         for line in preflight.ready.compactMap(\.equipment) { log.note(line) }
         log.forget()
         if missing > 0 { log.say("going on without \(missing) of \(preflight.findings.count) hosts") }
-        let files = RunDirectory(directory), glance = MetricsGlance(files.metrics), begin = clock.monotonic
+        let files = RunDirectory(directory), glance = try MetricsGlance(files.metrics), begin = clock.monotonic
         let job = Job(
             words: words(
-                plan, hostFile: hostFile, asking,
-                isBegun: before.newestStep > 0 && configuration.checkpoint.resume == .auto),
+                plan, hostFile: hostFile, asking, launcher: name,
+                resume: resume(newestStep: before.newestStep, hasBegun: hasBegun)),
             environment: Environment.forMPI,
-            notes: files.launcherNotes,
-            hasBegun: { MetricsGlance(files.metrics).since(glance).start != nil },
+            notes: notes,
+            hasBegun: { Self.hasBegun(files, since: glance) },
             mayEnd: { [early, clock] in early.begin(now: clock.monotonic, lookEarly) },
             say: { [log] in log.say($0) })
         let returning = Task { [log] in await asking.sayWhoReturns(preflight.missing, question) { log.say($0) } }
@@ -42,16 +44,40 @@ extension Launcher {
         let ending = try await job.run(), status = ending.status, ended = clock.wall
         RunEvent.noteEnd(of: files, status: status)
         for task in [returning, watching, telling] { task.cancel() }
-        let done = MetricsGlance(files.metrics).since(glance)
+        let done = glimpse(files, since: glance)
+        // Where it cannot be seen how far it came, it is not taken for a job that never began.
         var end = JobEnd(
-            status: status, began: done.start != nil, lastStep: done.lastStep, newestStep: seen.step,
+            status: status, began: done.map { $0.start != nil } ?? true,
+            lastStep: done.map(\.lastStep) ?? before.newestStep, newestStep: seen.step,
             seconds: clock.monotonic - begin, isRenewal: ending.isRenewal)
-        if let step = done.lastStep, let time = done.lastTime {
+        if let step = done?.lastStep, let time = done?.lastTime {
             end.fault = Recovery.Fault(lastSign: time, lastStep: step, noticed: ending.noticed, ended: ended)
         }
         if status != 0 && status != stoppedExitStatus { log.say("the job ended with status \(status): \(end.meaning)") }
         log.note(cost(end, plan, before, number))
         return end
+    }
+
+    /// Whether there may be something to save: also where that cannot be seen.
+    private static func hasBegun(_ files: RunDirectory, since glance: MetricsGlance) -> Bool {
+        do { return try MetricsGlance(files.metrics).since(glance).start != nil } catch { return true }
+    }
+
+    /// What a job has done that has ended; nil where that is out of sight, which is said.
+    private func glimpse(_ files: RunDirectory, since glance: MetricsGlance) -> MetricsGlance? {
+        do {
+            var done = try MetricsGlance(files.metrics).since(glance)
+            // The metrics may have every hundredth step.
+            if done.start != nil, let beat = RunEvent.lastBeat(of: try RunEvent.read(files.history)),
+                let step = beat.step, step > done.lastStep ?? 0
+            {
+                (done.lastStep, done.lastTime) = (step, beat.time)
+            }
+            return done
+        } catch {
+            log.say("how far the job came cannot be seen: \(error)")
+            return nil
+        }
     }
 
     /// Says what a fault has cost once the run is back, and does nothing where there was none; until the task is cancelled.

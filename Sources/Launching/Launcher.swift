@@ -36,6 +36,9 @@ package final class Launcher: Sendable {
     let log = LauncherLog()
     let clock = SystemClock()
     let early = EarlyLook()
+    /// By which its ranks know it.
+    let name = String(UInt64.random(in: .min ... .max), radix: 36)
+    let notes: LauncherNotes
 
     /// Begins to listen to signals; to be called on the main thread, before any other is there.
     ///
@@ -43,12 +46,17 @@ package final class Launcher: Sendable {
     package init(_ options: Options, configuration: RunConfiguration, arguments: [String]) {
         (self.options, self.configuration, self.arguments) = (options, configuration, arguments)
         directory = FileSystem.absolute(configuration.run.directory)
+        notes = LauncherNotes(directory: RunDirectory(directory).watchdog, launcher: name)
         if !options.isDryRun { StopSignals.install() }
     }
 
     /// Until the schedule is done, the run was asked to stop, or nothing more can be done; returns the exit status.
     package func run() async -> Int32 {
-        do { return try await supervise() } catch { return Self.refuse(error) }
+        do {
+            let status = try await supervise()
+            if !options.isDryRun { try notes.remove() }
+            return status
+        } catch { return Self.refuse(error) }
     }
 
     /// Says why nothing can be started; returns the exit status.
@@ -69,7 +77,7 @@ package final class Launcher: Sendable {
             thisHost: Environment.hostName)
         if options.isDryRun { return try await dryRun(hosts, asking) }
         var last = Preflight([]), policy = RestartPolicy(options.restart), mark = try RunSight.mark(of: directory),
-            starts = 0, fault: Recovery.Fault?, lost: Set<String> = []
+            starts = 0, hasBegun = false, fault: Recovery.Fault?, lost: Set<String> = []
         while true {
             StopSignals.forgetRenewal()
             let preflight = try await look(
@@ -91,10 +99,11 @@ package final class Launcher: Sendable {
                 starts += 1
                 if policy.restarts > 0 { log.say("restart \(policy.restarts) of \(options.restart.restarts)") }
                 let end = try await start(
-                    preflight, asking, question(mark), number: starts, view.run, after: fault
+                    preflight, asking, question(mark), number: starts, view.run, hasBegun: hasBegun, after: fault
                 ) { [self, hosts, question = question(mark), newestStep = policy.newestStep] isNeeded in
                     await lookEarly(source, hosts, asking, question, newestStep, preflight, isNeeded)
                 }
+                hasBegun = hasBegun || end.began
                 if StopSignals.asked != nil, end.status != 0 { return end.status }
                 hosts = await list(source, before: hosts)
                 lost = silentHosts
@@ -172,7 +181,7 @@ package final class Launcher: Sendable {
 
     /// Hosts that have fallen silent in the job, as its ranks have noted.
     private var silentHosts: Set<String> {
-        do { return try RunDirectory(directory).launcherNotes.silentHosts() } catch {
+        do { return try notes.silentHosts() } catch {
             log.sayOnce("all hosts are waited for alike: \(error)")
             return []
         }
@@ -196,50 +205,15 @@ package final class Launcher: Sendable {
     }
 
     private func view(_ preflight: Preflight, _ mark: String?, _ listed: Int) -> RestartPolicy.View {
-        RestartPolicy.View(
-            time: clock.monotonic, run: RunSight(directory, mark: mark),
+        var run = RunSight(directory, mark: mark)
+        if run.place == .there, let refusal = RunSight.refusalToWrite(in: directory) { run.place = .failing(refusal) }
+        return RestartPolicy.View(
+            time: clock.monotonic, run: run,
             owner: options.restart.restarts > 0 ? RunLock.holder(of: directory) : nil,
             ready: preflight.ready.map(\.host.name), listed: listed, lackOfAll: preflight.lackOfAll?.description)
     }
 
-    func plan(_ preflight: Preflight) throws -> JobPlan {
-        let kept = try configuration.microBatchesKept()
-        let plan = try JobPlan(ready: preflight.ready, perHost: options.ranksPerHost) {
-            try BatchPlan.mostRanks(configuration, available: $0, microBatches: kept)
-        }
-        if plan.ranks < plan.available {
-            log.say("the global batch has too few images for \(plan.available) ranks: \(plan.ranks) of them are used")
-        }
-        return plan
-    }
-
-    /// - Parameter isBegun: a run with a checkpoint, which the program then never begins anew either.
-    func words(_ plan: JobPlan, hostFile: FilePath, _ asking: PreflightCommand, isBegun: Bool) -> [String] {
-        plan.words(
-            JobPlan.Line(
-                hostFile: hostFile, agent: asking.agent, interface: options.interface,
-                hasLibraryPath: Environment.value("LD_LIBRARY_PATH") != nil, program: options.program,
-                arguments: (isBegun ? ["--set", "checkpoint.resume=required"] : []) + arguments,
-                dialect: asking.starter.dialect))
-    }
-
-    /// Prints the line for the hosts that answer; looks at nothing but them, and makes nothing.
-    private func dryRun(_ hosts: [ListedHost], _ asking: PreflightCommand) async throws -> Int32 {
-        let preflight = await asking.ask(hosts, HostQuestion(), newestStep: 0)
-        for reason in preflight.reasons { log.say(reason) }
-        if preflight.ready.isEmpty || !preflight.missing.isEmpty && options.restart.restarts == 0 {
-            return leave(
-                LaunchError.Status.unavailable.rawValue,
-                "take these hosts out of the list, or let --restart N leave out what cannot take part")
-        }
-        let file = RunSight.folder(directory).appending("hosts")
-        print(
-            words(try plan(preflight), hostFile: file, asking, isBegun: false).map(Command.quoted).joined(
-                separator: " "))
-        return 0
-    }
-
-    private func leave(_ status: Int32, _ reason: String) -> Int32 {
+    func leave(_ status: Int32, _ reason: String) -> Int32 {
         if !reason.isEmpty { log.say(reason) }
         return status
     }

@@ -12,9 +12,10 @@ package struct MetricsGlance: Sendable, Equatable {
 
     package init(start: Double? = nil, lastStep: Int? = nil) { (self.start, self.lastStep) = (start, lastStep) }
 
-    /// Reads from the end to the latest start. A file that is not there, or cannot be read, tells nothing.
-    package init(_ path: FilePath) {
-        guard let bytes = try? WholeFile.bytes(of: path) else { return }
+    /// Reads from the end to the latest start. A file that is not there tells nothing; one that cannot be read is an error.
+    package init(_ path: FilePath) throws {
+        guard try FileKind(of: path) != .nothing else { return }
+        let bytes = try WholeFile.bytes(of: path)
         var rest = bytes[...]
         while !rest.isEmpty {
             let begin = rest.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? rest.startIndex, line = rest[begin...]

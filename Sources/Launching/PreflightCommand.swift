@@ -159,7 +159,8 @@ package struct PreflightCommand: Sendable {
             let reason = "it fell silent while the job ran, and the others have answered"
             return Preflight.Finding(host: host, facts: nil, lacks: [.answer(reason)])
         }
-        if case .slurm = way, !isHere, !isWhole, !answer.output.contains("pixpro: ") {
+        // 127: the program was started, and lacks a library.
+        if case .slurm = way, !isHere, !isWhole, answer.status != 127, !answer.output.contains("pixpro: ") {
             // Slurm vouches for its nodes; an old one has no steps beside others.
             return Preflight.Finding(host: host, facts: nil, lacks: [])
         }

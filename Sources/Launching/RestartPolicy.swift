@@ -177,7 +177,7 @@ package struct RestartPolicy: Sendable {
         case .there, .new: break
         case .gone: return "the run's directory is gone: was it moved, or its file system unmounted?"
         case .replaced: return "another directory is in the place of the run's own: is its file system mounted?"
-        case .failing(let reason): return "the run's directory cannot be read: \(reason)"
+        case .failing(let reason): return "the run's directory cannot be used: \(reason)"
         }
         // A run that goes on from before a damaged checkpoint sets that aside.
         guard run.newestStep < newestStep, run.setAsideStep < newestStep else { return nil }

@@ -50,6 +50,22 @@ package struct RunSight: Sendable, Equatable {
         }
     }
 
+    /// Why a job that begins could not write into the directory now; nil where it can. A full disk is waited for like one that
+    /// is away.
+    static func refusalToWrite(in directory: FilePath) -> String? {
+        let file = folder(directory).appending("trial")
+        do {
+            try WholeFile.write(String(repeating: "\n", count: trialBytes), to: file)
+            try FileSystem.remove(file)
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// More than what a run writes before its first step.
+    private static let trialBytes = 1 << 17
+
     // MARK: The mark
 
     static func folder(_ directory: FilePath) -> FilePath { directory.appending("launcher") }

@@ -147,6 +147,9 @@ package struct SkippedPicture: Codable, Sendable, Hashable, CustomStringConverti
         self.reason = reason
     }
 
+    /// What a listing left out.
+    package init(_ item: LeftOut.Item) { self.init(name: item.path, reason: item.reason) }
+
     package var description: String { "\(name): \(reason)" }
 }
 

@@ -13,3 +13,6 @@ package func significant(_ value: Double) -> String {
     }
     return fixed(value, digits: max(0, 2 - power))
 }
+
+/// "1 core", "3 cores".
+package func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

@@ -42,13 +42,11 @@ package struct Prediction: Sendable {
 }
 
 /// What a user asks a prediction for beside its pictures.
-package struct PredictionOptions: Sendable, Equatable {
+package struct PredictionOptions: Sendable {
     /// A place in each picture, as shares of its width and height, that others are compared with.
     package var mark: (x: Double, y: Double) = (0.5, 0.5)
     /// A folder of masks of the pictures, or one for all.
     package var masks: FilePath?
 
     package init() {}
-
-    package static func == (a: Self, b: Self) -> Bool { a.mark == b.mark && a.masks == b.masks }
 }

@@ -48,7 +48,7 @@ private final class RingSum: BegunCollective {
     private var pieces: [Piece] = []
     /// The messages of each of these pieces' round.
     private var pairs: [cmpi_pair] = []
-    private var postedPieces = 0, completePieces = 0
+    private var postedPieces = 0
     private let elementsPerPiece: Int
     private let arrivals: UnsafeMutableBufferPointer<Float>
     private var failure: (any Error)?
@@ -56,7 +56,7 @@ private final class RingSum: BegunCollective {
     private var ranks: Int { communicator.size }
     private var rounds: Int { 2 * (ranks - 1) }
     private var pieceCount: Int { (values.count + elementsPerPiece - 1) / elementsPerPiece }
-    private var isComplete: Bool { completePieces == pieceCount }
+    private var isComplete: Bool { postedPieces == pieceCount && pieces.isEmpty }
 
     init(_ values: UnsafeMutableBufferPointer<Float>, of communicator: Communicator) {
         (self.values, self.communicator, window) = (values, communicator, communicator.ringWindow)
@@ -101,7 +101,6 @@ private final class RingSum: BegunCollective {
             }
             pieces.remove(at: index)
             pairs.remove(at: index)
-            completePieces += 1
         }
         try postPieces()
     }

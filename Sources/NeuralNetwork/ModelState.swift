@@ -44,19 +44,6 @@ package final class ModelState {
     package func clearGradients() {
         for parameter in parameters { parameter.clearGradient() }
     }
-
-    /// Copies all parameters and statistics from a model of the same architecture.
-    package func copy(from other: ModelState) {
-        precondition(
-            parameters.count == other.parameters.count && statistics.count == other.statistics.count,
-            "\(other.parameters.count) parameters for a model of \(parameters.count)")
-        for (mine, theirs) in zip(parameters, other.parameters) { mine.value.copy(from: theirs.value) }
-        for (mine, theirs) in zip(statistics, other.statistics) {
-            mine.mean.copy(from: theirs.mean)
-            mine.variance.copy(from: theirs.variance)
-            mine.batchesTracked = theirs.batchesTracked
-        }
-    }
 }
 
 /// A place in a model's tree of names, through which layers create their parameters.

@@ -177,7 +177,3 @@ final class PretrainingEvaluator: TaskEvaluator {
         }
     }
 }
-
-extension SkippedPicture {
-    fileprivate init(_ item: LeftOut.Item) { self.init(name: item.path, reason: item.reason) }
-}

@@ -9,7 +9,7 @@ struct LoaderBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "loader", abstract: "Times decoding and the two views of each picture, on one core.")
 
-    @Argument(help: "Folders of JPEGs, PNGs or tar shards.") var images: [String]
+    @Argument(help: "Folders of JPEGs, PNGs, TIFFs or tar shards.") var images: [String]
     @Option(help: "Side of the views in pixels.", transform: viewSide) var imageSize = 224
     @Option(help: "At most so many pictures, the first by name.", transform: wholeNumber(in: 1...1_000_000))
     var limit = 400

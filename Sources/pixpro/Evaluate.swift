@@ -6,10 +6,10 @@ import Training
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Scores a run's backbone, frozen, beside random weights.",
+        abstract: "Scores a run's newest checkpoint; a pretrained backbone beside random weights.",
         discussion: """
             The data comes from the run's own configuration; --set and --config change it:
-              mpirun -n 2 pixpro evaluate runs/street \\
+              mpirun -n 2 --bind-to none pixpro evaluate runs/street \\
                 --set evaluation.segmentation.train.images=street/train/images …
             """)
 

@@ -11,14 +11,14 @@ struct Export: ParsableCommand {
             Formats:
               pixpro       safetensors in this program's names (a backbone's are torchvision's), for model.start
               torchvision  safetensors for its ResNets, and for fcos_resnet50_fpn (detection.convention: torchvision)
-              timm         a folder for timm.create_model('local-dir:FOLDER')
+              timm         a folder for timm.create_model('local-dir:FOLDER'), of timm 1.0.16 or later
               openmmlab    .pth for mmdetection and mmsegmentation
               detectron2   .pth for detectron2, detectors in AdelaiDet's names
               onnx         a graph of opset 13 with free batch and sizes; a detector's boxes, scores and classes by level
 
             In Python:
               from safetensors.torch import load_file
-              model = torchvision.models.resnet50()
+              model = torchvision.models.resnet50()      # the run's model.architecture
               model.load_state_dict(load_file("backbone.safetensors"), strict=False)   # only fc is missing
             """)
 

@@ -13,7 +13,7 @@ struct Pixpro: ParsableCommand {
             "Pretrains vision backbones for detection and segmentation on a cluster of CPU nodes (PixPro over MPI).",
         discussion: """
             One node with two ranks:    mpirun -n 2 --bind-to none pixpro train --config configs/small-data.yaml ~/images
-            What a machine offers:      mpirun -n 2 pixpro doctor
+            What a machine offers:      mpirun -n 2 --bind-to none pixpro doctor
             A backbone for torchvision: pixpro export runs/pixpro --output backbone.safetensors
             """,
         version: "0.1.0",
@@ -39,6 +39,7 @@ struct Pixpro: ParsableCommand {
             try command.run()
             writeOut()
         } catch {
+            if exitCode(for: error) == .success { writeOut() }
             // The other ranks leave a little later: the launcher ends all once the first has left.
             if ProcessStarter.ofThisProcess.rank > 0 {
                 sleep(2)

@@ -15,7 +15,7 @@ struct PlanCommand: ParsableCommand {
             directory=runs/small-data
             ranks=4
 
-            pixpro-bench measure --config run.yaml --batch 8 --threads 28          writes node.json
+            pixpro-bench measure --config run.yaml --batch 8 --threads 27          writes node.json
             pixpro plan --config run.yaml --nodes 4,16,64,256,1000 --network 25Gbit:2us
 
             The second form prints a line for each number of nodes: the time of a step, its efficiency (1: as fast as so many \

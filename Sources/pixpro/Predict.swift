@@ -8,9 +8,9 @@ struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Looks at pictures with what a run has learned, and writes what it sees.",
         discussion: """
-            mpirun -n 2 pixpro predict runs/street ~/new-photos --output seen
+            mpirun -n 2 --bind-to none pixpro predict runs/street ~/new-photos --output seen
             Of a segmenter for each picture NAME.labels.png (class ids) and NAME.overlay.jpg; of a detector NAME.boxes.jpg \
-            and, of all, detections.json as COCO's results; of pretraining NAME.features.png (the first three principal \
+            (objects of a score of 0.3 and more) and, of all objects, detections.json as COCO's results; of pretraining NAME.features.png (the first three principal \
             components of the features as colours) and NAME.similarity.png (how alike each place is to a marked one); of an inpainter \
             NAME.filled.png, NAME.coarse.png and NAME.attention.png (where each place borrowed from: white itself, green \
             the top right, pink the bottom left), with --masks for what is to be filled. \

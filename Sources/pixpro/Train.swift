@@ -6,10 +6,11 @@ import Training
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Trains a backbone on folders of images; goes on from the newest checkpoint if there is one.",
+        abstract:
+            "Trains a backbone, or what `task` says, on folders of images; goes on from the newest checkpoint if there is one.",
         discussion: """
             mpirun -n 2 --bind-to none pixpro train --config configs/small-data.yaml --set run.directory=runs/street ~/street
-            All keys:  pixpro train --keys
+            All keys:  pixpro train --keys      of other tasks: pixpro train --keys --set task=detection
             """)
 
     @OptionGroup var options: ConfigurationOptions
@@ -23,7 +24,11 @@ struct Train: ParsableCommand {
             valueName: "file"))
     var trace: FilePath?
 
-    @Flag(help: "Print every configuration key of the task with its default and meaning, and stop.")
+    @Flag(
+        help: """
+            Print every configuration key of the task (pretraining, or what --set task=… names) with its default and meaning, \
+            and stop.
+            """)
     var keys = false
 
     /// Read by this process alone.

@@ -13,8 +13,8 @@ extension LaunchTests {
         }
 
         /// - Parameters:
-        ///   - mpirun: lines of bash in the place of a job; `$start` is its number, `began`, `trained STEP`, `saved STEP`
-        ///     and `away FOLDER SECONDS` help.
+        ///   - mpirun: lines of bash in the place of a job; `$start` is its number, `$launcher` its launcher's name; `began`,
+        ///     `trained STEP`, `saved STEP` and `away FOLDER SECONDS` help.
         ///   - agent: lines of bash in the place of ssh, with `$host` and `$command`.
         ///   - version: what mpirun says to `--version`; by itself the words of the real one.
         init(
@@ -34,6 +34,7 @@ extension LaunchTests {
                 fi
                 run=\(run) start=$(($(wc -l <\(folder)/starts) + 1))
                 echo "$*" >>\(folder)/starts
+                launcher=$(sed -n 's/.* PIXPRO_LAUNCHER=\\([^ ]*\\) .*/\\1/p' <<<"$*")
                 began() { echo "{\\"kind\\":\\"start\\",\\"step\\":0,\\"epoch\\":0,\\"time\\":$(date +%s.%N)}" >>$run/metrics.jsonl; }
                 trained() { echo "{\\"kind\\":\\"train\\",\\"step\\":$1,\\"epoch\\":0,\\"time\\":1}" >>$run/metrics.jsonl; }
                 saved() { local d=$run/checkpoints/step-$(printf %08d $1); mkdir -p $d; echo '{}' >$d/manifest.json; }

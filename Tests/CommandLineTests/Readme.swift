@@ -161,7 +161,11 @@ struct ReadmeStage {
             """
             case $1 in
             build) test -f $3 ;;
-            exec) exec "${@:3}" ;;
+            exec)
+                shift
+                [[ $1 != --bind ]] || shift 2
+                exec "${@:2}"
+                ;;
             *) exit 64 ;;
             esac
             """)

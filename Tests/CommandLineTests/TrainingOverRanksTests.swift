@@ -50,6 +50,17 @@ import Training
         #expect(interleaved.difference(from: inTurn) < 1e-5, "\(interleaved), \(inTurn)")
     }
 
+    /// A run keeps its micro-batches, also where the configuration alone would cut too finely for its ranks.
+    @Test func aRunOfSingleImagesGoesOnWithoutARank() throws {
+        try SmallRun.with { run in
+            let settings = ["batch.global=4", "batch.microBatch=1"]
+            #expect(try run.train(ranks: 4, settings + ["schedule.steps=2"]).status == 0)
+            let resumed = try run.train(ranks: 3, settings + ["schedule.steps=4"])
+            #expect(resumed.status == 0 && resumed.errorOutput.contains("resuming from"), "\(resumed)")
+            #expect(try run.losses().count == 4)
+        }
+    }
+
     @Test func loaderThreadsDoNotChangeTheNumbers() throws {
         #expect(try Outcome.of(ranks: 1, ["data.workers=2"]) == Outcome.of(ranks: 1))
     }

@@ -25,8 +25,7 @@ static int decode_jpeg(picture *file, char *message) {
     cjpeg_reader *reader = cjpeg_open(file->bytes, file->size, &header, message);
     if (!reader) return 1;
     cjpeg_rectangle part = {0, 0, header.width / 2, header.height / 2};
-    int32_t warnings;
-    int status = cjpeg_start(reader, 8, &part, message) || cjpeg_read(reader, file->pixels, &warnings, message);
+    int status = cjpeg_start(reader, 8, &part, message) || cjpeg_read(reader, file->pixels, message);
     cjpeg_close(reader);
     return status;
 }

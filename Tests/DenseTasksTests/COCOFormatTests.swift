@@ -28,7 +28,7 @@ import Testing
             #expect(objects.map(\.area) == [7.25, 1200])
             #expect(objects[0].box == Box(x: 1, y: 2, width: 3.5, height: 4))
             #expect(set.index.count == 2 && set.index.description(of: 0).hasSuffix("images/a/b.jpg"))
-            let truths = try set.truths
+            let truths = try set.truths(of: Array(set.images.indices))
             #expect(truths.images == [8, 70] && truths.categories == [3, 9])
             let exact = Detection(image: 8, category: 3, box: Box(x: 0, y: 0, width: 40, height: 30), score: 1)
             #expect(try truths.coco([exact]).at50! > 0.99)

@@ -30,6 +30,21 @@ import Testing
     }
 }
 
+@Suite struct ExistenceTests {
+    /// Whoever opens what cannot be looked at learns why; it is not taken for what was never there.
+    @Test func onlyWhatIsNotThereIsNotThere() throws {
+        try withTemporaryDirectory { folder in
+            try WholeFile.write("x", to: "\(folder)/file")
+            #expect(symlink("nothing", "\(folder)/link") == 0)
+            #expect(FileSystem.exists("\(folder)/file") && FileSystem.exists("\(folder)/link"))
+            #expect(!FileSystem.exists("\(folder)/none") && !FileSystem.exists("\(folder)/file/below"))
+            #expect(symlink("round", "\(folder)/round") == 0)
+            #expect(FileSystem.exists("\(folder)/round/below"))
+            #expect(throws: FileError.self) { try WholeFile.text(of: "\(folder)/round/below") }
+        }
+    }
+}
+
 @Suite struct WholeFileTests {
     private func mode(_ path: String) throws -> mode_t {
         var status = stat()

@@ -118,8 +118,8 @@ struct ReplacementTests {
             var first: (any LockFile)? = try files.openLock(path, makesIt: true)
             let second = try files.openLock(path, makesIt: false)
             #expect(first!.tryLock() == .locked && !first!.isHeldByAnother)
-            first!.write(line: "a longer line")
-            first!.write(line: "a line")
+            try first!.write(line: "a longer line")
+            try first!.write(line: "a line")
             #expect(second.tryLock() == .taken && second.isHeldByAnother && second.line == "a line")
             first = nil
             #expect(!second.isHeldByAnother && second.tryLock() == .locked && second.isInPlace)

@@ -54,6 +54,11 @@ import Testing
             let kubeflow = ["OMPI_MCA_orte_default_hostfile": file, "PBS_NODEFILE": "/nowhere"]
             #expect(try HostSource(file: nil, environment: kubeflow) == .openMPI(FilePath(file)))
             #expect(try HostSource(file: nil, environment: [:]) == .thisMachine)
+            // A list that cannot be seen is no list of one machine.
+            let unseen = #expect(throws: LaunchError.self) {
+                try HostSource(file: nil, environment: ["PBS_NODEFILE": "/nowhere"])
+            }
+            #expect(unseen?.description.contains("PBS_NODEFILE names /nowhere") == true)
         }
     }
 

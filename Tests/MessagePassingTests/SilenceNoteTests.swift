@@ -21,7 +21,7 @@ import Testing
 
     @Test func aNoteLastsAsLongAsTheSilence() throws {
         try withTemporaryDirectory { directory in
-            let notes = LauncherNotes(directory: FilePath(directory + "/watchdog"))
+            let notes = LauncherNotes(directory: FilePath(directory + "/watchdog"), launcher: "own")
             let silence = SilenceNote { Issue.record("\($0)") }
             for hosts in [["node3", "node5"], ["node5"], []] {
                 let isNoted = try tell(silence, hosts, in: notes) { try notes.silentHosts() == Set(hosts) }
@@ -30,10 +30,28 @@ import Testing
         }
     }
 
+    /// Of several jobs in a directory each launcher hears its own; without one nothing is noted.
+    @Test func eachLauncherHearsItsOwnJob() throws {
+        try withTemporaryDirectory { directory in
+            func notes(_ launcher: String?) -> LauncherNotes {
+                LauncherNotes(directory: FilePath(directory), launcher: launcher)
+            }
+            try notes(nil).noteEnd(status: 78)
+            try notes(nil).note(silent: ["node1"])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == [])
+            try notes("one").noteEnd(status: 78)
+            try notes("one").note(silent: ["node1"])
+            #expect(try notes("one").saysEnd && notes("one").endStatus() == 78)
+            #expect(try !notes("two").saysEnd && notes("two").endStatus() == nil && !notes("two").saysSilence)
+            try notes("two").remove()
+            #expect(notes("one").saysEnd && notes("one").saysSilence)
+        }
+    }
+
     /// What stands in the way of a note may be gone later, and may come back.
     @Test func aNoteThatCannotBeLeftIsTriedAgain() throws {
         try withTemporaryDirectory { directory in
-            let folder = directory + "/watchdog", notes = LauncherNotes(directory: FilePath(folder))
+            let folder = directory + "/watchdog", notes = LauncherNotes(directory: FilePath(folder), launcher: "own")
             let warnings = Mutex<[String]>([])
             let silence = SilenceNote { reason in warnings.withLock { $0.append(reason) } }
             for (times, hosts) in [["node3"], ["node4"]].enumerated() {

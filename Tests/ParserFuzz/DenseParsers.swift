@@ -68,7 +68,7 @@ enum DenseParsers {
         precondition(arrived == packed, "annotations that arrive otherwise")
         let set = try AnnotatedImages(source)
         _ = set.damage.report
-        let truths = try set.truths, image = set.images[0]
+        let truths = try set.truths(of: Array(set.images.indices)), image = set.images[0]
         let found = image.objects.map {
             Detection(image: image.id, category: set.categories[$0.category].id, box: $0.box, score: 0.5)
         }

@@ -89,4 +89,17 @@ private func shared(_ cores: Int, ranks: Int, quota: Double? = nil) -> [CoreMask
         #expect(!mask.cores.isEmpty)
         #expect(mask.cores == mask.cores.sorted())
     }
+
+    @Test func ranksThatAreBoundToAFractionAreWarnedOf() throws {
+        let all = Array(0..<64), two = ["a", "a"]
+        let bound = CoreMask.bindingWarning(hosts: two, cores: [[0], [1]], starters: [all, all])
+        #expect(bound?.contains("2 ranks of a are bound to 2 of 64 cores") == true)
+        #expect(CoreMask.bindingWarning(hosts: two, cores: [all, all], starters: [all, all]) == nil)
+        let sockets = [Array(0..<32), Array(32..<64)]
+        #expect(CoreMask.bindingWarning(hosts: two, cores: sockets, starters: [all, all]) == nil)
+        // Each host has its own; a starter that cannot be seen says nothing.
+        let second = CoreMask.bindingWarning(hosts: ["a", "b"], cores: [all, [3]], starters: [all, all])
+        #expect(second?.contains("1 rank of b is bound to 1 of 64 cores") == true)
+        #expect(CoreMask.bindingWarning(hosts: two, cores: [[0], [1]], starters: [[], []]) == nil)
+    }
 }

@@ -194,6 +194,9 @@ private func progress(step: Int) -> RunProgress {
         #expect(back.values["loss"]?.isNaN == true)
         #expect(back.values.filter { $0.key != "loss" } == full.values.filter { $0.key != "loss" })
         #expect(MetricRecord(json: record(3).json) == record(3))
+        // Names of classes are in names of scores, and may hold anything.
+        let odd = MetricRecord(.train, step: 1, epoch: 0, time: 1, values: ["IoU \"a\\b\"\t\u{1}\r\n": 0.5])
+        #expect(MetricRecord(json: odd.json) == odd && !odd.json.contains("\n"))
         #expect(MetricRecord(json: "{}") == nil)
         #expect(MetricRecord(json: "{\"kind\":\"train\",\"step\":1") == nil)
     }

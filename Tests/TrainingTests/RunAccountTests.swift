@@ -7,11 +7,13 @@ import Training
 
 @Suite struct RunAccountTests {
     /// The account of ranks that say they spent so much on parts, in so many seconds.
-    private func account(_ ranks: [[StepPart: Double]], total: Double = 100) throws -> RunAccount {
+    private func account(
+        _ ranks: [[StepPart: Double]], total: Double = 100, loadsBetweenSteps: Bool = false
+    ) throws -> RunAccount {
         try SimulatedRanks(ranks.count).run { world in
-            var figures = Figures()
-            RunAccount.add((ranks[world.rank], total), to: &figures)
-            return RunAccount(try figures.reduced(over: world), hosts: ranks.indices.map { "node\($0)" })
+            try RunAccount(
+                (ranks[world.rank], total), hosts: ranks.indices.map { "node\($0)" },
+                loadsBetweenSteps: loadsBetweenSteps, over: world)
         }[0]
     }
 
@@ -33,6 +35,8 @@ import Training
         #expect(slow.notes.count == 1 && slow.notes[0].contains("rank 2 (node2)") && slow.notes[0].contains("10.0 %"))
         let starved = try account([[.forward: 50, .data: 40]])
         #expect(starved.notes == ["the loader held steps up for 40.0 % of the time: raise data.workers"])
+        let loading = try account([[.forward: 58, .data: 40]], loadsBetweenSteps: true)
+        #expect(loading.notes.count == 1 && loading.notes[0].contains("between steps for 40.0 %"))
         let saving = try account([[.forward: 90, .checkpoints: 8]])
         #expect(saving.notes.count == 1 && saving.notes[0].contains("checkpoint.everySteps"))
         let scoring = try account([[.forward: 60, .evaluation: 35]])

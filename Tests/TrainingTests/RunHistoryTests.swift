@@ -1,6 +1,7 @@
 import Checkpointing
 import DataParallel
 import Files
+import Foundation
 import MessagePassing
 import PixelLearning
 import Settings
@@ -35,11 +36,16 @@ import Training
             // The first step of each start is noted at once.
             #expect(events.map(\.kind) == [.run, .start, .beat, .start, .beat, .start, .beat, .beat, .ended])
             #expect(events[7].spent == ["training": 2] && events[7].step == 35 && events[8].status == 0)
-            // A crash within a line, and the next start behind it: what is whole is read.
-            let file = try AppendedFile(path: directory.history)
-            try file.append(Array(#"{"kind":"beat","ti"#.utf8) + RunEvent(.start, time: 9, step: 7).line)
-            try file.append(RunEvent(.beat, time: 10, step: 8).line)
-            #expect(try RunEvent.read(directory.history).map(\.kind) == events.map(\.kind) + [.beat])
+            // A crash within a line: what is whole is read, and what comes next begins a line of its own.
+            let cut = Array(#"{"kind":"beat","ti"#.utf8)
+            try AppendedFile(path: directory.history).append(cut)
+            RunEvent.noteEnd(of: directory, status: 1)
+            try AppendedFile(path: directory.history).append(cut)
+            _ = try SimulatedRanks(1).run { world in
+                try RunHistory(directory, over: world).begin(step: 7, over: world)
+            }
+            #expect(try RunEvent.read(directory.history).map(\.kind) == events.map(\.kind) + [.ended, .start])
+            #expect(RunEvent.run(in: directory)?.course.starts == [0, 40, 30, 7])
             RunEvent.noteEnd(of: RunDirectory(FilePath(path + "/nothing")), status: 1)
         }
     }
@@ -120,6 +126,47 @@ import Training
         let goodput = try #require(Goodput(events, now: 100))
         #expect(goodput.seconds[.stopped] == 40 && goodput.seconds[.detection] == 0 && goodput.seconds[.restart] == 2)
         #expect(goodput.share == 0.58)
+    }
+
+    /// Another job that was refused in the directory has left its mark in the history; the first one trained on.
+    @Test func theEndOfARefusedJobIsNotThatOfTheOneThatTrains() throws {
+        let events = [
+            start(0, began: 0, ready: 0), beat(4, 2, training: 4), RunEvent(.ended, time: 5, status: 78),
+            beat(1000, 500, training: 1000), RunEvent(.ended, time: 1004, status: 137),
+            start(500, began: 1008, ready: 1010),
+            beat(1020, 505, training: 10),
+        ]
+        let goodput = try #require(Goodput(events, now: 1020))
+        #expect(goodput.seconds[.restart] == 6 && goodput.seconds[.detection] == 4, "\(goodput)")
+        #expect(abs(goodput.seconds[.training]! - 1010) < 1e-9)
+    }
+
+    // MARK: Copies
+
+    /// What a run has in the memory of hosts is not the past of a copy; a directory that is moved stays the run's.
+    @Test func aCopyOfARunIsAnotherRun() throws {
+        try withTemporaryDirectory { path in
+            func identity(_ name: String) throws -> String {
+                try SimulatedRanks(2).run { world in
+                    let history = try RunHistory(RunDirectory(FilePath("\(path)/\(name)")), over: world)
+                    try history.begin(step: 5, over: world)
+                    return history.identity
+                }[0]
+            }
+            func known(_ name: String) -> String? {
+                RunEvent.run(in: RunDirectory(FilePath("\(path)/\(name)")))?.identity
+            }
+            let files = FileManager.default
+            try files.createDirectory(atPath: path + "/first", withIntermediateDirectories: false)
+            let first = try identity("first")
+            try files.copyItem(atPath: path + "/first", toPath: path + "/copy")
+            #expect(known("first") == first && known("copy") == nil)
+            let copy = try identity("copy")
+            #expect(copy != first && known("copy") == copy)
+            #expect(try identity("copy") == copy && identity("first") == first)
+            try files.moveItem(atPath: path + "/first", toPath: path + "/moved")
+            #expect(try known("moved") == first && identity("moved") == first)
+        }
     }
 
     // MARK: What is due

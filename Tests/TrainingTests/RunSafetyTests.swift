@@ -43,6 +43,19 @@ import Training
         }
     }
 
+    /// A directory that is out of sight for a while is lost to nobody.
+    @Test func anOwnerWhoseFileIsAwayForAWhileStaysTheOwner() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory + "/owner"
+            let owner = try OwnerFile(path: FilePath(path), owner: "first", secondsBetweenBeats: 0.1)
+            try FileManager.default.moveItem(atPath: path, toPath: path + "-away")
+            #expect(!owner.isInPlace)
+            usleep(450_000)
+            try FileManager.default.moveItem(atPath: path + "-away", toPath: path)
+            #expect(owner.isInPlace)
+        }
+    }
+
     @Test func hostsThatDifferAreNamed() {
         #expect(StartChecks.oddHosts(["a", "a"], ["x", "y"]) == nil)
         #expect(

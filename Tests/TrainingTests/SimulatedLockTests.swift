@@ -78,6 +78,22 @@ struct SimulatedLockTests {
         #expect(RunLock.holder(of: Self.run, files: files) == nil)
     }
 
+    /// A host whose mount grants no locks cannot see whether one that has locks still trains there.
+    @Test func aHostWithoutLocksDoesNotJoinOneWithLocks() throws {
+        let files = Self.files(hasLocks: true)
+        var first: RunLock? = try RunLock(directory: Self.run, host: "node7", files: files)
+        files.hasLocks = false
+        let refused = #expect(throws: TrainingError.self) {
+            try RunLock(directory: Self.run, host: "node8", secondsBetweenBeats: 0.01, files: files)
+        }
+        #expect(
+            refused.map { "\($0)".contains("was locked by host node7, ") } == true, "\(String(describing: refused))")
+        #expect(first?.isInPlace == true)
+        // Who lets go leaves no mark.
+        first = nil
+        #expect(try RunLock(directory: Self.run, host: "node8", secondsBetweenBeats: 0.01, files: files).isInPlace)
+    }
+
     /// A job that dies while it trains, with or without the machine: the next one trains.
     @Test(arguments: [false, true], [false, true]) func theDeadAreFollowed(hasLocks: Bool, losesPower: Bool) throws {
         for seed in 0..<24 as Range<UInt64> {

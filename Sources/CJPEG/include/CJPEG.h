@@ -29,9 +29,8 @@ cjpeg_reader *cjpeg_open(const uint8_t *bytes, size_t size, cjpeg_header *header
 /// pixels of the scaled picture; on return it is what will be decoded, which contains it. 0, or 1 with a message.
 int cjpeg_start(cjpeg_reader *reader, int32_t numerator, cjpeg_rectangle *part, char *message);
 
-/// Decodes the part to RGB8 into `pixels`, which has room for it. `warnings` counts damage that libjpeg passed over. 0, or
-/// 1 with a message.
-int cjpeg_read(cjpeg_reader *reader, uint8_t *pixels, int32_t *warnings, char *message);
+/// Decodes the part to RGB8 into `pixels`, which has room for it. 0, or 1 with a message.
+int cjpeg_read(cjpeg_reader *reader, uint8_t *pixels, char *message);
 
 void cjpeg_close(cjpeg_reader *reader);
 

@@ -68,7 +68,10 @@ package final class DetectionEvaluator: TaskEvaluator {
     private func report(
         _ found: [Detection], in pictures: AnnotatedImages, _ skipped: [SkippedPicture]
     ) throws -> EvaluationReport {
-        let truths = try pictures.truths, coco = try truths.coco(found), voc = try truths.voc(found)
+        // What nobody could look at is neither found nor missed.
+        let names = Set(skipped.map(\.name)), index = pictures.index
+        let seen = pictures.images.indices.filter { !names.contains(index.description(of: $0)) }
+        let truths = try pictures.truths(of: seen), coco = try truths.coco(found), voc = try truths.voc(found)
         let figures = coco.figures.filter { $0.name.hasPrefix("AP") } + [(name: "VOC AP50", value: voc.meanArea)]
         let missing = figures.filter { $0.value == nil }.map(\.name)
         let draws = settings.resamples > 0 ? try truths.resampledPrecision(found, draws: settings.resamples) : [:]
@@ -76,7 +79,7 @@ package final class DetectionEvaluator: TaskEvaluator {
             scores: figures.compactMap { name, value in
                 value.map {
                     Score(
-                        name: name, value: $0, trained: trained, scored: pictures.images.count - skipped.count,
+                        name: name, value: $0, trained: trained, scored: seen.count,
                         draws: draws[name])
                 }
             },

@@ -100,19 +100,18 @@ package struct AnnotatedImages: Sendable, Equatable {
     /// The pictures as a run lists them, in this order.
     package var index: ImageIndex { ImageIndex(folder: folder, names: images.map(\.name)) }
 
-    /// What detections in these pictures are scored against.
-    package var truths: DetectionSet {
-        get throws {
-            try DetectionSet(
-                images: images.map(\.id), categories: categories.map(\.id),
-                truths: images.flatMap { image in
-                    image.objects.map { object in
-                        GroundTruth(
-                            image: image.id, category: categories[object.category].id, box: object.whole,
-                            area: object.area, isCrowd: object.isCrowd, isIgnored: object.isDifficult)
-                    }
-                })
-        }
+    /// What detections in the pictures at these places are scored against.
+    package func truths(of places: [Int]) throws -> DetectionSet {
+        let images = places.map { self.images[$0] }
+        return try DetectionSet(
+            images: images.map(\.id), categories: categories.map(\.id),
+            truths: images.flatMap { image in
+                image.objects.map { object in
+                    GroundTruth(
+                        image: image.id, category: categories[object.category].id, box: object.whole,
+                        area: object.area, isCrowd: object.isCrowd, isIgnored: object.isDifficult)
+                }
+            })
     }
 }
 

@@ -6,8 +6,6 @@ package struct COCOScores: Sendable, Equatable {
     package var averagePrecision, at50, at75, small, medium, large: Double?
     /// Average recall of the 1, 10 and 100 surest detections of an image, and of 100 over three sizes.
     package var recall1, recall10, recall100, recallSmall, recallMedium, recallLarge: Double?
-    /// Average precision by category, in the order of the set's.
-    package var byCategory: [Double?] = []
 
     /// In pycocotools' order.
     package var figures: [(name: String, value: Double?)] {
@@ -29,17 +27,16 @@ extension DetectionSet {
         let curves = categories.indices.map { category in
             COCOCurves(pictures(category, found).map { COCOMatches($0, honoursIgnored: honoursIgnored) })
         }
-        func precision(_ area: COCOArea, _ thresholds: Range<Int> = 0..<10, of curves: [COCOCurves]) -> Double? {
+        func precision(_ area: COCOArea, _ thresholds: Range<Int> = 0..<10) -> Double? {
             Self.mean(curves.flatMap { $0.precisions(area, thresholds) })
         }
         func recall(_ area: COCOArea, _ limit: Int) -> Double? { Self.mean(curves.flatMap { $0.recalls(area, limit) }) }
         return COCOScores(
-            averagePrecision: precision(.all, of: curves), at50: precision(.all, 0..<1, of: curves),
-            at75: precision(.all, 5..<6, of: curves), small: precision(.small, of: curves),
-            medium: precision(.medium, of: curves), large: precision(.large, of: curves),
+            averagePrecision: precision(.all), at50: precision(.all, 0..<1),
+            at75: precision(.all, 5..<6), small: precision(.small),
+            medium: precision(.medium), large: precision(.large),
             recall1: recall(.all, 1), recall10: recall(.all, 10), recall100: recall(.all, 100),
-            recallSmall: recall(.small, 100), recallMedium: recall(.medium, 100), recallLarge: recall(.large, 100),
-            byCategory: curves.map { precision(.all, of: [$0]) })
+            recallSmall: recall(.small, 100), recallMedium: recall(.medium, 100), recallLarge: recall(.large, 100))
     }
 
     /// `AP` and `AP50` of each of so many draws of the images; nil for one without an object.

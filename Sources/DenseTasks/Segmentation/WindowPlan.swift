@@ -68,18 +68,6 @@ package final class LogitSums {
     /// The likeliest class of each pixel, row by row; the lowest of equal ones.
     package var classes: [UInt8] {
         guard let sums else { preconditionFailure("no part has been looked at") }
-        let values = sums.floats
-        var best = [UInt8](repeating: 0, count: height * width)
-        for y in 0..<height {
-            for x in 0..<width {
-                let first = y * count * width + x
-                var (winner, most) = (0, values[first])
-                for k in 1..<count where values[first + k * width] > most {
-                    (winner, most) = (k, values[first + k * width])
-                }
-                best[y * width + x] = UInt8(winner)
-            }
-        }
-        return best
+        return sums.largestClasses().map { UInt8($0) }
     }
 }

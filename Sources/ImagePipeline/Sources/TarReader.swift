@@ -60,8 +60,6 @@ enum TarReader {
                     continue
                 }
                 guard let header = TarHeader(bytes) else {
-                    // Whatever follows an archive's end is not its own, unless another one was joined to it.
-                    if at > start, hasHeader { return nil }
                     throw Damage(reason: Self.reason(against: bytes, at: at))
                 }
                 hasHeader = true

@@ -68,7 +68,8 @@ package final class InpaintingEvaluator: TaskEvaluator {
                 }
             }
         }
-        let all = try communicator.gathered(scores), left = try communicator.gathered(skipped)
+        let all = try communicator.gathered(scores)
+        let left = pictures.leftOut.skipped.map(SkippedPicture.init) + (try communicator.gathered(skipped))
         let pictured = try communicator.gathered(panels)
         return try communicator.agree(on: "scoring the fills") {
             guard !all.isEmpty else {

@@ -1,29 +1,47 @@
 import Files
+import Glibc
 package import SystemPackage
 
 /// What ranks tell their launcher by small files: mpirun, between them, may wait for a host that is gone.
+///
+/// The names of the files have that of the launcher in them: another job in the same directory, one that is refused there
+/// or that scores the run, is no news of this one.
 package struct LauncherNotes: Sendable {
     private let directory: FilePath
+    private let launcher: String?
+
+    /// The environment variable of ranks that has their launcher's name.
+    package static let variable = "PIXPRO_LAUNCHER"
 
     /// What the files hold is small; more of one is not read.
     private static let limit = 1 << 20
 
-    /// - Parameter directory: made when there is something to note.
-    package init(directory: FilePath) { self.directory = directory }
+    /// - Parameters:
+    ///   - directory: made when there is something to note.
+    ///   - launcher: its name; nil where none has started this process, so that nothing is noted.
+    package init(directory: FilePath, launcher: String?) { (self.directory, self.launcher) = (directory, launcher) }
 
-    private var ended: FilePath { directory.appending("ended") }
-    private var silent: FilePath { directory.appending("silent") }
+    /// Those of this process.
+    static func ofThisProcess(in directory: FilePath) -> LauncherNotes {
+        LauncherNotes(directory: directory, launcher: getenv(variable).map { String(cString: $0) })
+    }
+
+    private var ended: FilePath { file("ended") }
+    private var silent: FilePath { file("silent") }
+
+    private func file(_ name: String) -> FilePath { directory.appending("\(name)-\(launcher ?? "")") }
 
     // MARK: By ranks
 
     /// Notes the exit status with which the job ends. The first rank that does so knows the reason best.
     package func noteEnd(status: Int32) throws {
-        guard !FileSystem.exists(ended) else { return }
+        guard launcher != nil, !FileSystem.exists(ended) else { return }
         try write("\(status)\n", to: ended)
     }
 
     /// Notes which hosts have fallen silent, instead of those noted before; nothing is left where all are heard.
     package func note(silent hosts: [String]) throws {
+        guard launcher != nil else { return }
         guard !hosts.isEmpty else { return try FileSystem.remove(silent) }
         try write(hosts.map { $0 + "\n" }.joined(), to: silent)
     }
@@ -37,7 +55,7 @@ package struct LauncherNotes: Sendable {
 
     // MARK: By launchers
 
-    /// Removes those of an earlier job.
+    /// Removes those of the launcher's earlier job.
     package func remove() throws {
         for file in [ended, silent] { try FileSystem.remove(file) }
     }
@@ -47,7 +65,8 @@ package struct LauncherNotes: Sendable {
         for folder in [FileSystem.parent(of: directory), directory] { FileSystem.lookAnew(at: folder) }
     }
 
-    package var saysEnd: Bool { FileSystem.exists(ended) }
+    /// Not where the directory cannot be looked at: a job is not ended for that.
+    package var saysEnd: Bool { FileSystem.holds(ended, byteCount: 0) }
     package var saysSilence: Bool { FileSystem.holds(silent, byteCount: 1) }
 
     /// The status that was noted; nil where there is none.

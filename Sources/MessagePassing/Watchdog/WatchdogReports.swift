@@ -10,7 +10,7 @@ import Threads
 struct WatchdogReports: Sendable {
     let directory: FilePath
 
-    var notes: LauncherNotes { LauncherNotes(directory: directory) }
+    var notes: LauncherNotes { .ofThisProcess(in: directory) }
 
     /// Where there is no run yet.
     static let elsewhere = WatchdogReports(directory: "/tmp/pixpro-watchdog")

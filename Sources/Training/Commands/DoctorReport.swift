@@ -98,7 +98,8 @@ package struct DoctorReport: Sendable {
             add(
                 .look, "binding", "\(used) of this host's \(online) cores are in use",
                 "mpirun binds 1 or 2 ranks to one core each: use --map-by slot:PE=\(online / max(host.masks.count, 1)) "
-                    + "--bind-to core, or --bind-to none")
+                    + "--bind-to core, or --bind-to none; srun gives a task one core unless asked: --exclusive, or "
+                    + "--cpus-per-task=\(online / max(host.masks.count, 1))")
         }
         if let quota = host.quota, quota.amount < Double(used) {
             add(
@@ -164,7 +165,6 @@ package struct DoctorReport: Sendable {
         }
         let faults = findings.count { $0.level == .bad }
         let looks = findings.count { $0.level == .look }
-        func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
         let end =
             faults > 0
             ? counted(faults, "fault")

@@ -100,7 +100,8 @@ package final class RunPrediction {
         let all = try communicator.allGather(Array(skipped.joined(separator: "\n").utf8)).flatMap {
             String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init)
         }
-        return Outcome(pictures: index.count - all.count, skipped: all)
+        let listed = index.leftOut.skipped.map { "\($0.path): \($0.reason)" }
+        return Outcome(pictures: index.count - all.count, skipped: listed + all)
     }
 
     /// Writes the files of a picture; returns its records.

@@ -1,45 +1,5 @@
-import Files
-import Glibc
+import Learning
 import Settings
-import SystemPackage
-
-/// The logical processors that one rank may run on.
-package struct CoreMask: Sendable, Equatable {
-    /// Numbers of the processors, ascending.
-    package let cores: [Int]
-    /// Processors' worth of time that a control group (a container, say) grants all ranks in it, nil without a limit.
-    package let quota: Double?
-    /// The control group of the quota.
-    package let group: String
-
-    package init(cores: [Int], quota: Double? = nil, group: String = "") {
-        precondition(!cores.isEmpty, "a rank without cores")
-        self.cores = cores.sorted()
-        self.quota = quota
-        self.group = group
-    }
-
-    /// What this process may use: its affinity mask (as mpirun or Slurm bound it) and its control groups' limit.
-    package static func ofThisProcess(_ limits: ControlGroupLimits = .ofThisProcess()) -> CoreMask {
-        // The mask of sched_getaffinity as the kernel prints it; where /proc is missing, all processors that are online.
-        let status = (try? WholeFile.text(of: "/proc/self/status")) ?? ""
-        let list = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
-        let cores = list.map { processors(in: $0.dropFirst("Cpus_allowed_list:".count)) } ?? []
-        let online = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        return CoreMask(
-            cores: cores.isEmpty ? Array(0..<online) : cores, quota: limits.processors?.amount,
-            group: limits.processors?.group ?? "")
-    }
-
-    /// The numbers in a list such as "0-3,8".
-    private static func processors(in list: Substring) -> [Int] {
-        list.filter { !$0.isWhitespace }.split(separator: ",").flatMap { part -> [Int] in
-            let ends = part.split(separator: "-").compactMap { Int($0) }
-            guard let first = ends.first, let last = ends.last, first <= last else { return [] }
-            return Array(first...last)
-        }
-    }
-}
 
 /// The threads of each rank of a host, such that ranks × threads never exceeds the cores given to them.
 package struct CorePlan: Sendable, Equatable {
@@ -159,6 +119,3 @@ package struct CorePlan: Sendable, Equatable {
         [cores, threads.compute, threads.loader, threads.communication, threads.total].map(String.init)
     }
 }
-
-/// "1 core", "3 cores".
-private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

@@ -39,7 +39,8 @@ extension RunConfiguration {
             Section("numbers", "What happens to numbers that are not finite."),
             Section("watchdog", "When a job that makes no progress is ended, in seconds; 0 waits for ever."),
             Section("checkpoint", "What is kept to go on from."),
-            Section("evaluation", "Scores of what is trained, each beside its value for random weights."),
+            Section(
+                "evaluation", "Scores of what is trained; of pretraining each beside its value for random weights."),
             Section("log", "How often numbers are written."),
         ],
         settings: schedule + execution + safety + checkpointAndLog + evaluation)

@@ -83,6 +83,8 @@ package struct Goodput: Sendable, Equatable {
             if event.kind == .beat {
                 starts[last].lastStep = max(starts[last].lastStep, event.step ?? 0)
                 (starts[last].lastSign, starts[last].spent) = (event.time, event.spent ?? [:])
+                // It goes on: another job that was refused in the directory has ended.
+                starts[last].ended = nil
             } else if event.kind == .ended, starts[last].ended == nil {
                 starts[last].ended = (event.time, event.status ?? 0)
             }

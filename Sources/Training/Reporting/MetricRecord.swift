@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Threads
 
@@ -55,7 +56,7 @@ package struct MetricRecord: Sendable, Equatable {
             "\"kind\":\"\(kind.rawValue)\"", "\"step\":\(step)", "\"epoch\":\(number(epoch))",
             "\"time\":\(number(time))",
         ]
-        fields += values.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(number($0.value))" }
+        fields += values.sorted { $0.key < $1.key }.map { "\($0.key.quotedAsJSON):\(number($0.value))" }
         return "{" + fields.joined(separator: ",") + "}"
     }
 
@@ -75,8 +76,4 @@ package struct MetricRecord: Sendable, Equatable {
         }
         self.init(kind, step: step, epoch: epoch, time: time, values: values)
     }
-}
-
-private func quoted(_ text: String) -> String {
-    "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n") + "\""
 }

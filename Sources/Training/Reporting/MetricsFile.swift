@@ -6,9 +6,7 @@ package import SystemPackage
 /// Each record is one write(2) of a whole line, so that a reader never sees a part and a crash loses none.
 package final class MetricsFile {
     package var path: FilePath { file.path }
-    private let file: AppendedFile
-    /// What a full disk has not taken yet, from within a line on.
-    private var waiting: [UInt8] = []
+    private let file: PatientFile
     /// The last step of those that were taken out; nil where none was.
     package let lastDropped: Int?
 
@@ -26,14 +24,11 @@ package final class MetricsFile {
             if kept.count < lines.count { try WholeFile.write(kept.map { $0.text + "\n" }.joined(), to: path) }
         }
         self.lastDropped = lastDropped
-        file = try AppendedFile(path: path)
+        file = try PatientFile(path: path)
     }
 
     /// Throws where the record could not be written, and writes it before the next one then.
-    package func append(_ record: MetricRecord) throws {
-        waiting += Array((record.json + "\n").utf8)
-        while !waiting.isEmpty { waiting.removeFirst(try file.appendSome(waiting)) }
-    }
+    package func append(_ record: MetricRecord) throws { try file.append(Array((record.json + "\n").utf8)) }
 
     /// All records of a file, and the numbers (from 1) of lines that are none: at most the last, cut off by a crash,
     /// unless something else wrote to the file.

@@ -1,4 +1,5 @@
-package import Learning
+import Learning
+package import MessagePassing
 package import TensorCore
 
 /// Where the time of a run went, over all ranks: what its log ends with.
@@ -8,6 +9,7 @@ package struct RunAccount: Sendable {
     /// Each rank's wall time.
     package let total: [Double]
     private let hosts: [String]
+    private let loadsBetweenSteps: Bool
 
     private static let restName = "rest"
     private static let names: [StepPart: String] = [
@@ -16,14 +18,21 @@ package struct RunAccount: Sendable {
         .averaging: "moving averages", .checkpoints: "checkpoints", .evaluation: "evaluation",
     ]
 
-    /// Adds what this rank has to say.
-    package static func add(_ account: (parts: [StepPart: Double], total: Double), to figures: inout Figures) {
+    /// Collective.
+    ///
+    /// - Parameters:
+    ///   - account: of this rank.
+    ///   - hosts: of the ranks.
+    ///   - loadsBetweenSteps: no thread loads pictures while others compute.
+    package init(
+        _ account: (parts: [StepPart: Double], total: Double), hosts: [String], loadsBetweenSteps: Bool,
+        over ranks: any Collective
+    ) throws {
+        (self.hosts, self.loadsBetweenSteps) = (hosts, loadsBetweenSteps)
+        var figures = Figures()
         for part in StepPart.allCases { figures.add("account \(part)", each: account.parts[part] ?? 0) }
         figures.add("account", each: account.total)
-    }
-
-    package init(_ totals: Figures.Totals, hosts: [String]) {
-        self.hosts = hosts
+        let totals = try figures.reduced(over: ranks)
         let total = totals.each("account")
         let known = StepPart.allCases.map { (Self.names[$0]!, totals.each("account \($0)")) }
         let rest = total.indices.map { rank in total[rank] - known.reduce(0) { $0 + $1.1[rank] } }
@@ -80,7 +89,12 @@ package struct RunAccount: Sendable {
                     + "batch.global, parallel.wire: bfloat16 or a core for parallel.communication helps")
         }
         if share(.data) > 0.03 {
-            notes.append("the loader held steps up for \(percent(share(.data))) of the time: raise data.workers")
+            let loading = percent(share(.data))
+            notes.append(
+                loadsBetweenSteps
+                    ? "pictures were loaded between steps for \(loading) of the time: give ranks more cores and set "
+                        + "data.workers, or take smaller pictures"
+                    : "the loader held steps up for \(loading) of the time: raise data.workers")
         }
         if share(.checkpoints) > 0.02 {
             notes.append(

@@ -6,8 +6,8 @@ struct SkippedFiles {
     private let path: FilePath
     /// By what a file is called: whether it was to be used since this start, and could not be read.
     private var failures: [Substring: Bool] = [:]
-    private var file: AppendedFile?
-    /// What a full disk has not taken yet.
+    private var file: PatientFile?
+    /// What is to be written.
     private var waiting: [UInt8] = []
 
     init(path: FilePath) { self.path = path }
@@ -43,10 +43,10 @@ struct SkippedFiles {
 
     /// Writes what has been added; what is not taken is written the next time.
     mutating func write() throws {
-        guard !waiting.isEmpty else { return }
-        let file = try file ?? AppendedFile(path: path)
-        self.file = file
-        while !waiting.isEmpty { waiting.removeFirst(try file.appendSome(waiting)) }
+        guard file != nil || !waiting.isEmpty else { return }
+        let file = try file ?? PatientFile(path: path), lines = waiting
+        (self.file, waiting) = (file, [])
+        try file.append(lines)
     }
 
     private static func name(_ line: Substring) -> Substring { line.prefix { $0 != "\t" } }

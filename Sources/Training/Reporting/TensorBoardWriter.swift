@@ -9,7 +9,7 @@ package import Threads
 /// file beside the old one.
 package final class TensorBoardWriter {
     package var path: FilePath { file.path }
-    private let file: AppendedFile
+    private let file: PatientFile
     private let clock: any TimeSource
 
     /// Makes `directory`'s next event file; the directory must exist.
@@ -24,16 +24,23 @@ package final class TensorBoardWriter {
         let paths = (0...).lazy.map {
             directory.appending("events.out.tfevents.\(stamp).\(name).\(getpid()).\($0)")
         }
-        file = try AppendedFile(path: paths.first { !FileSystem.exists($0) }!, isNew: true)
+        file = try Self.first(of: paths)
         self.clock = clock
         try write(.fileVersion(wallTime: clock.wall))
         // A session's start makes readers forget its own step too.
         if resumedAtStep > 0 { try write(.sessionStart(step: resumedAtStep + 1, wallTime: clock.wall)) }
     }
 
-    /// Curves' values at one step.
-    package func scalars(_ values: [(tag: String, value: Double)], step: Int) throws {
-        try write(.scalars(values, step: step, wallTime: clock.wall))
+    /// Makes the first of the files that is not there yet.
+    private static func first(of paths: some Sequence<FilePath>) throws -> PatientFile {
+        for path in paths {
+            do { return try PatientFile(path: path, isNew: true) } catch let error as FileError
+                where error.code == EEXIST
+            {
+                continue
+            }
+        }
+        preconditionFailure("names without an end")
     }
 
     /// A record's values, tagged `train/loss`, `evaluation/…`.

@@ -15,6 +15,8 @@ struct HostLayout {
     let memoryGroup: String?
     /// The control group that limits this process's time on its cores; nil without a limit.
     let quota: ControlGroupLimits.Limit<Double>?
+    /// Says where the ranks of a host have half of its cores or less, for want of an option.
+    let bindingWarning: String?
 
     /// Collective.
     init(_ runtime: MPIRuntime) throws {
@@ -27,6 +29,8 @@ struct HostLayout {
         let own = CoreMask.ofThisProcess(limits)
         let cores = try world.allGather(own.cores), quotas = try world.allGather([own.quota ?? .infinity])
         let groups = try world.allGather(own.group)
+        bindingWarning = CoreMask.bindingWarning(
+            hosts: names, cores: cores, starters: try world.allGather(CoreMask.coresOfStarter()))
         masks = here.map { rank in
             let quota = quotas[rank][0]
             return CoreMask(cores: cores[rank], quota: quota.isFinite ? quota : nil, group: groups[rank])

@@ -81,7 +81,10 @@ package final class OwnerFile: Sendable {
 
     private func beat(_ number: Int) {
         // Whoever took over while this process stood still has the directory now.
-        guard isInPlace else { return isLost.store(true, ordering: .relaxed) }
+        guard !isLost.load(ordering: .relaxed) else { return }
+        // A directory that is out of sight for a while, and what is in it, is nobody else's for that.
+        guard let line = try? read() else { return }
+        guard line.hasPrefix(text) else { return isLost.store(true, ordering: .relaxed) }
         // A full disk that refuses a beat may cost the directory, which `isInPlace` then tells.
         try? put("\(text), heartbeat \(number)")
     }

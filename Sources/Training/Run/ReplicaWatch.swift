@@ -7,8 +7,8 @@ package import TensorCore
 ///
 /// A bit that flips within a gradient before it is summed is not seen: all ranks hold the same wrong sum.
 package struct ReplicaWatch {
+    /// 0: never; nil: by its pace.
     private let steps: Int?
-    private let isNever: Bool
     private var pace: Pace
     private var agreedStep = -1
 
@@ -16,7 +16,7 @@ package struct ReplicaWatch {
     private static let share = 0.001
 
     package init(_ settings: RunConfiguration.Numbers) {
-        (steps, isNever) = (settings.replicaSteps.count, settings.replicaSteps.count == 0)
+        steps = settings.replicaSteps.count
         pace = Pace(seconds: nil, share: Self.share)
     }
 
@@ -24,9 +24,7 @@ package struct ReplicaWatch {
     package mutating func add(seconds: Double) { pace.add(seconds) }
 
     /// Whether ranks shall be compared after a step.
-    package func isDue(at step: Int) -> Bool {
-        !isNever && (steps.map(step.isMultiple(of:)) ?? pace.isDue)
-    }
+    package func isDue(at step: Int) -> Bool { steps.map(step.isMultiple(of:)) ?? pace.isDue }
 
     /// Throws a `ReplicaMismatchError` on all ranks that names who differs, unless all hold the same. Collective; free where
     /// it was done after this step.

@@ -1,5 +1,4 @@
 package import Files
-package import MessagePassing
 package import SystemPackage
 
 /// The files of a run, as a person finds them.
@@ -28,7 +27,6 @@ package struct RunDirectory: Sendable {
     package var nonFiniteSteps: FilePath { path.appending("nonfinite") }
     /// What the watchdog wrote when it ended the job.
     package var watchdog: FilePath { path.appending("watchdog") }
-    package var launcherNotes: LauncherNotes { LauncherNotes(directory: watchdog) }
     package var tensorBoard: FilePath { path.appending("tensorboard") }
 
     /// Makes the directory and those above it, whose names a loss of power does not take then.

@@ -25,11 +25,13 @@ package final class RunHistory {
     /// Tells the memory of this run from that of any other, also of one that began in the same directory.
     package let identity: String
     package private(set) var course: RunCourse
-    private let file: AppendedFile?
+    /// Of rank zero.
+    private let file: PatientFile?
     private let clock: any TimeSource
     private var spent: [Spending: Double] = [:]
-    private var ready = 0.0
-    private var lastBeat = 0.0
+    /// When the start was ready and its last beat was noted, by the clock that is never set; nil before it.
+    private var started = 0.0
+    private var lastBeat: Double?
 
     /// Seconds between two beats; those of a long run are rarer, at most a thousandth of its time apart.
     private static let beatSeconds = 1.0
@@ -43,16 +45,16 @@ package final class RunHistory {
         file = try communicator.agree(on: "reading \(directory.history.shown)") {
             guard communicator.isRoot else { return nil }
             events = try RunEvent.read(directory.history)
-            let file = try AppendedFile(path: directory.history)
-            if events.first(where: { $0.kind == .run }) == nil {
+            if RunEvent.run(events, in: directory) == nil {
                 let identity = String(UInt64.random(in: .min ... .max), radix: 36)
-                events.append(RunEvent(.run, time: clock.wall, identity: identity))
-                try file.append(events.last!.line)
-                try file.synchronize()
+                var event = RunEvent(.run, time: clock.wall, identity: identity)
+                event.place = RunPlace(of: directory.path)
+                try RunEvent.append(event, to: directory.history)
+                events.append(event)
             }
-            return file
+            return try RunEvent.opened(directory.history)
         }
-        identity = try communicator.broadcast(events.first { $0.kind == .run }?.identity ?? "")
+        identity = try communicator.broadcast(events.last { $0.kind == .run }?.identity ?? "")
         course = RunCourse(starts: try communicator.broadcast(events.filter { $0.kind == .start }.map { $0.step ?? 0 }))
     }
 
@@ -73,10 +75,10 @@ package final class RunHistory {
         cut: UpdateCut? = nil, compared: ComparedPictures? = nil, over communicator: any Collective
     ) throws {
         course.starts.append(step)
-        (spent, ready, lastBeat) = ([:], clock.wall, 0)
+        (spent, started, lastBeat) = ([:], clock.monotonic, nil)
         let parts = Dictionary(uniqueKeysWithValues: preparing.map { ($0.rawValue, $1) })
         try communicator.agree(on: "writing the run's history") {
-            var event = RunEvent(.start, time: ready, step: step, began: began, spent: parts.isEmpty ? nil : parts)
+            var event = RunEvent(.start, time: clock.wall, step: step, began: began, spent: parts.isEmpty ? nil : parts)
             (event.machine, event.cut, event.compared) = (machine?.text, cut, compared)
             try file?.append(event.line)
             try file?.synchronize()
@@ -88,21 +90,22 @@ package final class RunHistory {
     /// A step was trained, which is noted now and then, and of the first one always.
     package func stepped(_ step: Int, seconds: Double) {
         spend(seconds, on: .training)
-        let now = clock.wall
-        if now - lastBeat >= max(Self.beatSeconds, (now - ready) / 1000) { beat(step, now) }
+        // Clocks on the wall may be set back.
+        let now = clock.monotonic
+        if lastBeat.map({ now - $0 >= max(Self.beatSeconds, (now - started) / 1000) }) ?? true { beat(step) }
     }
 
     /// The program leaves with a status, by itself.
     package func end(step: Int, status: Int32) {
-        beat(step, clock.wall)
+        beat(step)
         write(RunEvent(.ended, time: clock.wall, status: status))
     }
 
-    private func beat(_ step: Int, _ now: Double) {
-        lastBeat = now
+    private func beat(_ step: Int) {
+        lastBeat = clock.monotonic
         write(
             RunEvent(
-                .beat, time: now, step: step,
+                .beat, time: clock.wall, step: step,
                 spent: Dictionary(uniqueKeysWithValues: spent.map { ($0.rawValue, $1) })))
     }
 
@@ -154,6 +157,8 @@ package struct RunEvent: Codable, Sendable, Equatable {
     /// Seconds since 1970.
     package var time: Double
     package var identity: String?
+    /// Of the directory that has the identity.
+    package var place: RunPlace?
     /// From which training goes on, or that was trained last.
     package var step: Int?
     /// When the program began that goes on; none where it has gone on before.
@@ -185,28 +190,51 @@ package struct RunEvent: Codable, Sendable, Equatable {
         }
     }
 
+    /// Adds a line to a file, on the disk when it returns.
+    static func append(_ event: RunEvent, to path: FilePath) throws {
+        let file = try opened(path)
+        try file.append(event.line)
+        try file.synchronize()
+    }
+
+    /// A file at whose end a line begins, whatever a crash or a full disk left there.
+    static func opened(_ path: FilePath) throws -> PatientFile {
+        let file = try PatientFile(path: path), written = try InputFile(path: path), end = [UInt8(ascii: "\n")]
+        if written.size > 0, try written.bytes(written.size - 1..<written.size) != end { try file.append(end) }
+        return file
+    }
+
     /// All of a file, in order; lines that a crash cut off are left out. None where there is no file.
     package static func read(_ path: FilePath) throws -> [RunEvent] {
         guard FileSystem.exists(path) else { return [] }
         let decoder = JSONDecoder()
         return try WholeFile.bytes(of: path).split(separator: UInt8(ascii: "\n")).compactMap {
-            // The next line begins right behind one that was cut off: both are lost, and no more.
             try? decoder.decode(RunEvent.self, from: Data($0))
         }
     }
 
+    /// The last beat of the latest start; nil where no step was trained since.
+    package static func lastBeat(of events: [RunEvent]) -> RunEvent? {
+        events.last { [.start, .beat].contains($0.kind) }.flatMap { $0.kind == .beat ? $0 : nil }
+    }
+
     /// The identity and the course of the run that a directory holds; nil where it holds none that can be read.
     package static func run(in directory: RunDirectory) -> (identity: String, course: RunCourse)? {
-        guard let events = try? read(directory.history),
-            let identity = events.first(where: { $0.kind == .run })?.identity
+        guard let events = try? read(directory.history), let identity = run(events, in: directory)?.identity
         else { return nil }
         return (identity, RunCourse(starts: events.filter { $0.kind == .start }.map { $0.step ?? 0 }))
+    }
+
+    /// The event that gave a run its identity; nil where there is none, and in a copy of the directory, whose run is another
+    /// one from there on.
+    static func run(_ events: [RunEvent], in directory: RunDirectory) -> RunEvent? {
+        guard let event = events.last(where: { $0.kind == .run }) else { return nil }
+        return event.place?.isCopied(to: RunPlace(of: directory.path)) ?? false ? nil : event
     }
 
     /// Notes in the history of a run that its job is over, for the launcher. A history that is out of sight gets no note.
     package static func noteEnd(of directory: RunDirectory, status: Int32, clock: any TimeSource = SystemClock()) {
         guard FileSystem.exists(directory.history) else { return }
-        try? AppendedFile(path: directory.history).append(
-            RunEvent(.ended, time: clock.wall, status: status).line)
+        try? append(RunEvent(.ended, time: clock.wall, status: status), to: directory.history)
     }
 }

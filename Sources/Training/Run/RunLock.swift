@@ -18,6 +18,8 @@ package final class RunLock: Sendable {
     package static let patience = 5.0
     package static let secondsBetweenBeats = 5.0
     private static let pause = 0.1
+    /// Behind the owner in `lock` where that is locked.
+    private static let lockedMark = ", with the file system's lock"
 
     /// Throws where another job trains in the directory.
     package init(
@@ -27,7 +29,7 @@ package final class RunLock: Sendable {
     ) throws {
         let lock = try files.openLock(Self.path(in: directory), makesIt: true)
         let owner = "host \(host), process \(getpid()), since \(TimeText.utc(clock.wall))"
-        (self.lock, self.owner) = (lock, owner)
+        self.lock = lock
         func refusal(_ owner: String) -> TrainingError {
             TrainingError(
                 "another job trains in \(directory.shown) (\(owner)): wait for its end or stop it, or choose another "
@@ -40,9 +42,20 @@ package final class RunLock: Sendable {
             outcome = lock.tryLock()
         }
         switch outcome {
-        case .locked: file = nil
+        case .locked:
+            file = nil
+            self.owner = owner + Self.lockedMark
         case .taken: throw refusal(lock.line)
         case .unsupported:
+            // Where another host's mount has locks and this one's has none, neither would see the other.
+            guard !lock.line.hasSuffix(Self.lockedMark) else {
+                throw TrainingError(
+                    "\(directory.shown) was locked by \(lock.line), and on this host its file system grants no locks, so that it "
+                        + "cannot be seen whether that job still trains: mount it as there (its lock daemon may be down; Lustre "
+                        + "needs the option flock), or remove \(Self.path(in: directory).shown) once that job has ended"
+                )
+            }
+            self.owner = owner
             do {
                 file = try OwnerFile(
                     path: directory.appending("owner"), owner: owner, secondsBetweenBeats: secondsBetweenBeats,
@@ -51,13 +64,17 @@ package final class RunLock: Sendable {
                 throw refusal(taken.owner)
             }
         }
-        lock.write(line: owner)
+        try lock.write(line: self.owner)
     }
 
     /// Whether the directory still has the file that is locked: not removed, replaced or unmounted.
     package var isInPlace: Bool { lock.isInPlace && file?.isInPlace ?? true }
 
-    deinit { file?.remove() }
+    deinit {
+        file?.remove()
+        // What a full disk keeps says no more than after a crash.
+        if file == nil { try? lock.write(line: "") }
+    }
 
     private static func path(in directory: FilePath) -> FilePath { directory.appending("lock") }
 

@@ -259,10 +259,9 @@ package final class RunReporter {
     }
 
     /// Says where the time went. Collective.
-    package func account(_ account: TimeAccount, over communicator: any Collective) throws {
-        var figures = Figures()
-        RunAccount.add(account.seconds, to: &figures)
-        note(RunAccount(try figures.reduced(over: communicator), hosts: hosts).text)
+    package func account(_ account: TimeAccount, loadsBetweenSteps: Bool, over ranks: any Collective) throws {
+        let seconds = account.seconds
+        note(try RunAccount(seconds, hosts: hosts, loadsBetweenSteps: loadsBetweenSteps, over: ranks).text)
     }
 
     /// Says which part of the time since the run's first start brought it further.

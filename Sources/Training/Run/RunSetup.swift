@@ -14,7 +14,7 @@ struct RunSetup<Pictures: TrainingPictures> {
     let directory: RunDirectory
     let checks: StartChecks
     let host: HostLayout
-    /// As the configuration alone has it.
+    /// As the run had it, or the configuration has it.
     let batch: BatchPlan
     let cores: CorePlan
     /// Of this rank.
@@ -43,8 +43,15 @@ struct RunSetup<Pictures: TrainingPictures> {
         if configuration.parallel.checkCollectives { try world.checkOrder() }
         let host = try HostLayout(runtime)
         self.host = host
+        // A run that goes on keeps its micro-batches: what the configuration alone has may not do for its ranks.
+        let kept = try world.agree(on: "reading how the run was cut") {
+            world.isRoot ? try configuration.microBatchesKept() : nil
+        }
+        let microBatches = try world.broadcast([kept ?? 0])[0]
         batch = try world.agree(on: "planning the batch") {
-            try BatchPlan(configuration: configuration, ranks: world.size, memoryPerRank: host.memoryPerRank)
+            try BatchPlan(
+                configuration: configuration, ranks: world.size, microBatches: microBatches > 0 ? microBatches : nil,
+                memoryPerRank: host.memoryPerRank)
         }
         cores = try world.agree(on: "planning threads") {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)

@@ -136,7 +136,9 @@ package final class TrainingRun<Task: TrainingTask> {
         let memory = configuration.memory(
             parameters: parameters, imagesAtOnce: batch.mostImagesAtOnce, elementType: elementType,
             interleavesPasses: step.interleavesPasses)
-        if let warning = setup.host.memoryWarning(memory) { reporter.warn(warning) }
+        for warning in [setup.host.memoryWarning(memory), setup.host.bindingWarning] {
+            if let warning { reporter.warn(warning) }
+        }
         let machine = try MachineSummary(communicator, hosts: setup.checks.hosts)
         let passes = step.interleavesPasses ? ", passes interleaved" : ""
         let description = RunDescription(
@@ -174,16 +176,19 @@ package final class TrainingRun<Task: TrainingTask> {
             throw TrainingError("the last checkpoint was not saved: \(reason)")
         }
         try checkpoints.leaveMemory()
-        try reporter.account(TimeAccount.shared, over: communicator)
+        try reporter.account(TimeAccount.shared, loadsBetweenSteps: threads.loader == 0, over: communicator)
         if communicator.size > 1 { reporter.note(longestSilence) }
         guard stopSignal == 0 else {
             leave(with: stoppedExitStatus)
             reporter.stopped(position, by: StopRequest.name(stopSignal))
+            try communicator.barrier("the run's end")
             return .stopped
         }
         leave(with: 0)
         let peakMemory = try communicator.maximum([Int64(HostLayout.peakResidentBytes)])[0]
         reporter.finish(position, namedCounts, peakMemory: Int(peakMemory))
+        // Others that left MPI meanwhile would take rank zero, which writes its last page, for one that hangs.
+        try communicator.barrier("the run's end")
         return .finished
     }
 
