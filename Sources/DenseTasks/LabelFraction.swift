@@ -48,7 +48,7 @@ extension AnnotatedImages {
     package func labelled(_ fraction: Double, seed: UInt64) throws -> AnnotatedImages {
         let places = try LabelFraction.places(
             fraction, names: images.map(\.name.text),
-            classes: images.map { Array(Set($0.objects.map(\.category))).sorted() },
+            classes: images.map { Array(Set($0.objects.filter { !$0.isCrowd }.map(\.category))).sorted() },
             classNames: categories.map(\.name), seed: seed)
         return AnnotatedImages(
             folder: folder, categories: categories, images: places.map { images[$0] }, damage: damage)

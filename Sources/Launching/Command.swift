@@ -17,13 +17,12 @@ enum Command {
         }
     }
 
-    /// What a program may say that is read.
-    private static let outputLimit = 1 << 20
-
     /// Runs a program; what takes longer is killed with all that it started.
-    static func run(_ arguments: [String], seconds: Double) async -> Answer {
+    ///
+    /// - Parameter outputLimit: bytes that a program may say.
+    static func run(_ arguments: [String], seconds: Double, outputLimit: Int = 1 << 20) async -> Answer {
         await withTaskGroup(of: Answer?.self) { group in
-            group.addTask { await run(arguments) }
+            group.addTask { await run(arguments, outputLimit) }
             group.addTask {
                 try? await Task.sleep(for: .seconds(seconds))
                 return nil
@@ -35,7 +34,7 @@ enum Command {
         }
     }
 
-    private static func run(_ arguments: [String]) async -> Answer {
+    private static func run(_ arguments: [String], _ outputLimit: Int) async -> Answer {
         var options = PlatformOptions()
         options.createSession = true
         options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .zero)]

@@ -14,8 +14,8 @@ struct Job: Sendable {
     let environment: [String: String]
     /// What its ranks tell.
     let notes: LauncherNotes
-    /// Whether its ranks have begun a run, so that there may be something to save.
-    let hasBegun: @Sendable () -> Bool
+    /// Whether its ranks have begun a run, so that there may be something to save; nil while that cannot be seen.
+    let hasBegun: @Sendable () -> Bool?
     /// Called when something tells that it is about to end, which may be called off again.
     let mayEnd: @Sendable () -> Void
     let say: @Sendable (String) -> Void
@@ -120,7 +120,7 @@ struct Job: Sendable {
     private func heedSignals(_ session: pid_t, _ seen: inout Watch) {
         if let signal = StopSignals.asked, !seen.hasAsked {
             seen.hasAsked = true
-            seen.isCalledOff = !hasBegun()
+            seen.isCalledOff = hasBegun() == false
             say(
                 seen.isCalledOff
                     ? "\(signal): the job is ended before its first step: nothing is lost"
@@ -130,7 +130,7 @@ struct Job: Sendable {
             if !seen.isCalledOff, !seen.renews { Glibc.kill(session, SIGUSR1) }
         }
         // A run that has not begun takes all hosts in by itself, or is asked once it has.
-        if StopSignals.asksForRenewal, !seen.hasAsked, !seen.renews, hasBegun() {
+        if StopSignals.asksForRenewal, !seen.hasAsked, !seen.renews, hasBegun() == true {
             seen.renews = true
             say("SIGUSR2: the run saves, and starts anew on all hosts that can take part")
             Glibc.kill(session, SIGUSR1)

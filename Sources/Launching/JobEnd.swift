@@ -14,6 +14,8 @@ package struct JobEnd: Sendable, Equatable {
     package var seconds: Double
     /// Whether it stopped in order to start anew.
     package var isRenewal: Bool
+    /// Whether it cannot be seen how far it came.
+    package var isOutOfSight = false
     /// Of a job that had trained: from when on nothing more came of it.
     package var fault: Recovery.Fault?
 

@@ -28,13 +28,14 @@ extension Launcher {
         log.forget()
         if missing > 0 { log.say("going on without \(missing) of \(preflight.findings.count) hosts") }
         let files = RunDirectory(directory), glance = try MetricsGlance(files.metrics), begin = clock.monotonic
+        let starts = try RunEvent.read(files.history).count { $0.kind == .start }
         let job = Job(
             words: words(
                 plan, hostFile: hostFile, asking, launcher: name,
                 resume: resume(newestStep: before.newestStep, hasBegun: hasBegun)),
             environment: Environment.forMPI,
             notes: notes,
-            hasBegun: { Self.hasBegun(files, since: glance) },
+            hasBegun: { (try? MetricsGlance(files.metrics)).map { $0.since(glance).start != nil } },
             mayEnd: { [early, clock] in early.begin(now: clock.monotonic, lookEarly) },
             say: { [log] in log.say($0) })
         let returning = Task { [log] in await asking.sayWhoReturns(preflight.missing, question) { log.say($0) } }
@@ -44,12 +45,11 @@ extension Launcher {
         let ending = try await job.run(), status = ending.status, ended = clock.wall
         RunEvent.noteEnd(of: files, status: status)
         for task in [returning, watching, telling] { task.cancel() }
-        let done = glimpse(files, since: glance)
-        // Where it cannot be seen how far it came, it is not taken for a job that never began.
+        let done = glimpse(files, since: glance, starts: starts)
         var end = JobEnd(
-            status: status, began: done.map { $0.start != nil } ?? true,
-            lastStep: done.map(\.lastStep) ?? before.newestStep, newestStep: seen.step,
-            seconds: clock.monotonic - begin, isRenewal: ending.isRenewal)
+            status: status, began: done.map { $0.start != nil } ?? true, lastStep: done?.lastStep,
+            newestStep: seen.step, seconds: clock.monotonic - begin, isRenewal: ending.isRenewal)
+        end.isOutOfSight = done == nil
         if let step = done?.lastStep, let time = done?.lastTime {
             end.fault = Recovery.Fault(lastSign: time, lastStep: step, noticed: ending.noticed, ended: ended)
         }
@@ -58,20 +58,17 @@ extension Launcher {
         return end
     }
 
-    /// Whether there may be something to save: also where that cannot be seen.
-    private static func hasBegun(_ files: RunDirectory, since glance: MetricsGlance) -> Bool {
-        do { return try MetricsGlance(files.metrics).since(glance).start != nil } catch { return true }
-    }
-
     /// What a job has done that has ended; nil where that is out of sight, which is said.
-    private func glimpse(_ files: RunDirectory, since glance: MetricsGlance) -> MetricsGlance? {
+    ///
+    /// - Parameter starts: how many the run's history had before.
+    private func glimpse(_ files: RunDirectory, since glance: MetricsGlance, starts: Int) -> MetricsGlance? {
         do {
             var done = try MetricsGlance(files.metrics).since(glance)
+            guard done.lastStep == nil else { return done }
             // The metrics may have every hundredth step.
-            if done.start != nil, let beat = RunEvent.lastBeat(of: try RunEvent.read(files.history)),
-                let step = beat.step, step > done.lastStep ?? 0
-            {
-                (done.lastStep, done.lastTime) = (step, beat.time)
+            let events = try RunEvent.read(files.history)
+            if events.count(where: { $0.kind == .start }) > starts, let beat = RunEvent.lastBeat(of: events) {
+                (done.lastStep, done.lastTime) = (beat.step, beat.time)
             }
             return done
         } catch {

@@ -52,11 +52,11 @@ package final class Launcher: Sendable {
 
     /// Until the schedule is done, the run was asked to stop, or nothing more can be done; returns the exit status.
     package func run() async -> Int32 {
-        do {
-            let status = try await supervise()
-            if !options.isDryRun { try notes.remove() }
-            return status
-        } catch { return Self.refuse(error) }
+        let status: Int32
+        do { status = try await supervise() } catch { status = Self.refuse(error) }
+        // Those that stay mislead nobody: they have this launcher's name.
+        if !options.isDryRun { try? notes.remove() }
+        return status
     }
 
     /// Says why nothing can be started; returns the exit status.
@@ -206,7 +206,7 @@ package final class Launcher: Sendable {
 
     private func view(_ preflight: Preflight, _ mark: String?, _ listed: Int) -> RestartPolicy.View {
         var run = RunSight(directory, mark: mark)
-        if run.place == .there, let refusal = RunSight.refusalToWrite(in: directory) { run.place = .failing(refusal) }
+        if run.place == .there, let refusal = RunSight.refusal(of: directory) { run.place = .failing(refusal) }
         return RestartPolicy.View(
             time: clock.monotonic, run: run,
             owner: options.restart.restarts > 0 ? RunLock.holder(of: directory) : nil,

@@ -107,7 +107,7 @@ package struct RestartPolicy: Sendable {
         }
         if let end = lastEnd {
             // The hosts are as they were, and the program refuses: nothing that waiting brings back.
-            if end.status == errorExitStatus, end.lastStep == nil, view.ready == lastHosts {
+            if end.status == errorExitStatus, end.lastStep == nil, !end.isOutOfSight, view.ready == lastHosts {
                 return .leave(
                     status: last,
                     because: "the job ended before its first step with an error that another "
@@ -136,7 +136,8 @@ package struct RestartPolicy: Sendable {
         }
         let newest = max(end.newestStep, run.place == .there ? run.newestStep : 0)
         let hasSaved = newest > newestStep
-        let cameFurther = end.lastStep.map { $0 > furthestStep } ?? false
+        // What cannot be seen may have been progress.
+        let cameFurther = end.isOutOfSight || end.lastStep.map { $0 > furthestStep } ?? false
         furthestStep = max(furthestStep, end.lastStep ?? 0)
         if hasSaved {
             newestStep = newest

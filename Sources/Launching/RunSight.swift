@@ -50,11 +50,12 @@ package struct RunSight: Sendable, Equatable {
         }
     }
 
-    /// Why a job that begins could not write into the directory now; nil where it can. A full disk is waited for like one that
-    /// is away.
-    static func refusalToWrite(in directory: FilePath) -> String? {
+    /// Why a job that begins could not use the directory now; nil where it can. A full disk is waited for like one that is
+    /// away.
+    static func refusal(of directory: FilePath) -> String? {
         let file = folder(directory).appending("trial")
         do {
+            _ = try MetricsGlance(RunDirectory(directory).metrics)
             try WholeFile.write(String(repeating: "\n", count: trialBytes), to: file)
             try FileSystem.remove(file)
             return nil

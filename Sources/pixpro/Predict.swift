@@ -67,8 +67,8 @@ struct Predict: ParsableCommand {
             ).run()
             guard runtime.world.isRoot else { return }
             print("wrote what is seen in \(outcome.pictures) pictures to \(output)")
-            guard !outcome.skipped.isEmpty else { return }
-            print("skipped \(outcome.skipped.count), the first:")
+            guard outcome.skippedCount > 0 else { return }
+            print("skipped \(outcome.skippedCount), the first:")
             for line in outcome.skipped.prefix(10) { print("  " + line) }
         }
     }

@@ -95,6 +95,19 @@ import Testing
 
             let again = try study(file)
             #expect(again.status == 0 && again.output == table && again.seconds < 60, "\(again)")
+            // Runs that began with the weights of a training that is to be done anew are none of its own.
+            let pretraining = "\(results)/pretraining-plain.json"
+            try FileManager.default.moveItem(atPath: pretraining, toPath: pretraining + "-away")
+            let anew = try study(file)
+            #expect(
+                anew.status == 78 && anew.errorOutput.contains("2 runs began with its weights before"), "\(anew)")
+            try FileManager.default.moveItem(atPath: pretraining + "-away", toPath: pretraining)
+            try Self.yaml(directory).replacing("resamples: 20", with: "resamples: 10")
+                .write(toFile: file, atomically: true, encoding: .utf8)
+            let fewer = try study(file)
+            #expect(
+                fewer.status == 78 && fewer.errorOutput.contains("has 20 draws of 'mIoU', and resamples is 10"),
+                "\(fewer)")
             try Self.yaml(directory).replacing("cropSize: 48", with: "cropSize: 64")
                 .write(toFile: file, atomically: true, encoding: .utf8)
             let other = try study(file)

@@ -102,6 +102,35 @@ import Testing
     }
 
     /// A box of stored pixels moves with them; one of the upright picture, as its size tells, stays.
+    /// Tools write a list of classes to each folder, in an order of their own; editors a mark before the first word.
+    @Test func aFoldersOwnListSaysWhatItsNumbersAre() throws {
+        try withAnnotatedFolder { folder in
+            try folder.picture("images/a.jpg", 40, 20)
+            let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+            try folder.write(mark + Array("0 0.5 0.5 0.5 0.5\n".utf8), to: "labels/a.txt")
+            try folder.write(mark + Array("dog\ncat\n".utf8), to: "labels/classes.txt")
+            let source = AnnotationSource.yolo(
+                pictures: folder.file("images"), labels: folder.file("labels"), names: nil)
+            let own = try AnnotatedImages(source)
+            #expect(own.categories.map(\.name) == ["dog", "cat"] && own.images[0].objects.map(\.category) == [0])
+            let known = try AnnotatedImages(
+                source, categories: [AnnotatedCategory(id: 0, name: "cat"), AnnotatedCategory(id: 1, name: "dog")])
+            #expect(known.images[0].objects.map(\.category) == [1])
+        }
+    }
+
+    @Test func anObjectWithoutANameIsOfNoClass() throws {
+        try withAnnotatedFolder { folder in
+            try folder.picture("JPEGImages/a.jpg", 40, 30)
+            let corners = ["1", "1", "20", "20"]
+            try folder.write(
+                Self.voc(Self.object("ant", corners) + Self.object("", corners)), to: "Annotations/a.xml")
+            let set = try AnnotatedImages(.voc(root: folder.file(""), list: nil))
+            #expect(set.categories.map(\.name) == ["ant"] && set.images[0].objects.map(\.category) == [0])
+            #expect(set.damage.report.contains { $0.contains("no name") }, "\(set.damage.report)")
+        }
+    }
+
     @Test(arguments: 1...8) func boxesTurnWithTheirPictures(_ orientation: Int) throws {
         try withAnnotatedFolder { folder in
             try folder.picture("images/a.jpg", 40, 30, orientation: UInt8(orientation))

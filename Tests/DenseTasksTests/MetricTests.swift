@@ -6,6 +6,21 @@ import Testing
 
 /// Every case of the references, to 1e-9.
 @Suite struct MetricTests {
+    /// A crowd counts neither as found nor as missed, for VOC's figures as for COCO's.
+    @Test func aCrowdIsNothingToBeFound() throws {
+        let box = Box(x: 0, y: 0, width: 10, height: 10), crowd = Box(x: 50, y: 50, width: 40, height: 40)
+        let set = try DetectionSet(
+            images: [1], categories: [1],
+            truths: [
+                GroundTruth(image: 1, category: 1, box: box),
+                GroundTruth(image: 1, category: 1, box: crowd, isCrowd: true),
+            ])
+        let one = Detection(image: 1, category: 1, box: box, score: 0.9)
+        let onTheCrowd = Detection(image: 1, category: 1, box: crowd, score: 0.95)
+        #expect(try set.voc([one]).meanArea == 1)
+        #expect(try set.voc([onTheCrowd, one]).meanArea == 1)
+    }
+
     private func set(_ test: MetricCases.DetectionCase) throws -> DetectionSet {
         try DetectionSet(
             images: test.images, categories: test.categories,

@@ -122,6 +122,9 @@ import Training
             try problems { $0.replacing("pretraining: plain", with: "pretraining: plane") }
                 .contains("the pretrainings are plain"))
         #expect(try problems { $0.replacing("name: PixPro backbone", with: "name: Random") }.contains("told apart"))
+        #expect(
+            try problems { $0.replacing("labels:\n", with: "labels:\n  - {fraction: 0.1001, seeds: 1}\n") }
+                .contains("two runs would be called 'random-10-seed1'"))
         // Of the runs' own keys, at their places in the study's file, once.
         let unknown = try problems { $0.replacing("schedule: {epochs: 3}", with: "schedule: {epoch: 3}") }
         #expect(unknown.contains("study.yaml:10:") && unknown.contains("did you mean 'schedule.epochs'"))

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import MessagePassing
 import NeuralNetwork
@@ -43,11 +44,30 @@ import Training
         }
     }
 
+    /// Whoever has the file system's lock looks for those on hosts without locks, too.
+    @Test func theSystemsLockIsNoWayAroundAnOwner() throws {
+        try withTemporaryDirectory { directory in
+            func lock() throws -> RunLock {
+                try RunLock(directory: FilePath(directory), host: "node2", secondsBetweenBeats: 0.2)
+            }
+            let path = FilePath("\(directory)/owner")
+            let first = try OwnerFile(path: path, owner: "host node1", secondsBetweenBeats: 0.1)
+            let refused = #expect(throws: TrainingError.self) { try lock() }
+            #expect(refused.map { "\($0)".contains("another job trains in \(directory) (host node1, ") } == true)
+            first.remove()
+            #expect(try lock().isInPlace)
+            // Of somebody dead nothing is left, for which every start would wait.
+            try "host node9, heartbeat 7\n".write(toFile: path.string, atomically: true, encoding: .utf8)
+            #expect(try lock().isInPlace && !FileSystem.exists(path))
+        }
+    }
+
     /// A directory that is out of sight for a while is lost to nobody.
     @Test func anOwnerWhoseFileIsAwayForAWhileStaysTheOwner() throws {
         try withTemporaryDirectory { directory in
-            let path = directory + "/owner"
-            let owner = try OwnerFile(path: FilePath(path), owner: "first", secondsBetweenBeats: 0.1)
+            let path = directory + "/run"
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            let owner = try OwnerFile(path: FilePath(path + "/owner"), owner: "first", secondsBetweenBeats: 0.1)
             try FileManager.default.moveItem(atPath: path, toPath: path + "-away")
             #expect(!owner.isInPlace)
             usleep(450_000)

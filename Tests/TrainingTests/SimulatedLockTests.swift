@@ -84,7 +84,7 @@ struct SimulatedLockTests {
         var first: RunLock? = try RunLock(directory: Self.run, host: "node7", files: files)
         files.hasLocks = false
         let refused = #expect(throws: TrainingError.self) {
-            try RunLock(directory: Self.run, host: "node8", secondsBetweenBeats: 0.01, files: files)
+            try RunLock(directory: Self.run, host: "node8", patience: 0, secondsBetweenBeats: 0.01, files: files)
         }
         #expect(
             refused.map { "\($0)".contains("was locked by host node7, ") } == true, "\(String(describing: refused))")

@@ -4,6 +4,9 @@ package import SystemPackage
 package import Threads
 
 extension CheckpointReader {
+    /// Looks at which what is listed is gone once it is opened.
+    private static let mostRetired = 8
+
     /// Opens the newest sound checkpoint of a run, on disk or in the memory of its hosts; nil when the run has none yet.
     /// Collective.
     ///
@@ -26,19 +29,26 @@ extension CheckpointReader {
                 clock: clock, report: report)
             let stores: [any CheckpointStore] =
                 try memory.map { [try HostMemories($0, course, communicator), disk] } ?? [disk]
-            var hasRetired = false
+            var retired = 0
             while true {
                 do {
                     let reader = try openNewest(of: stores, runDirectory, communicator, report)
                     // Gone, but for no newer one: then nothing may begin as if there had never been any.
                     try communicator.agree(
                         on: "resuming",
-                        failure: reader == nil && hasRetired
+                        failure: reader == nil && retired > 0
                             ? "the checkpoints in \(runDirectory.shown) vanished while they were read: is its file system mounted?"
                             : nil)
                     return reader
                 } catch is Retired {
-                    hasRetired = true
+                    retired += 1
+                    // A listed folder that may not be searched is gone at every look.
+                    try communicator.agree(
+                        on: "resuming",
+                        failure: retired > mostRetired
+                            ? "the checkpoints in \(runDirectory.shown) are listed, and gone when they are opened, again and "
+                                + "again: is its file system mounted, and may this user search the folder?"
+                            : nil)
                 }
             }
         }

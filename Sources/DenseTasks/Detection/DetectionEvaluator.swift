@@ -71,6 +71,11 @@ package final class DetectionEvaluator: TaskEvaluator {
         // What nobody could look at is neither found nor missed.
         let names = Set(skipped.map(\.name)), index = pictures.index
         let seen = pictures.images.indices.filter { !names.contains(index.description(of: $0)) }
+        guard !seen.isEmpty else {
+            throw EvaluationError(
+                "none of the \(pictures.images.count) pictures to be scored could be looked at; the first: "
+                    + (skipped.first.map { "\($0)" } ?? "there is none"))
+        }
         let truths = try pictures.truths(of: seen), coco = try truths.coco(found), voc = try truths.voc(found)
         let figures = coco.figures.filter { $0.name.hasPrefix("AP") } + [(name: "VOC AP50", value: voc.meanArea)]
         let missing = figures.filter { $0.value == nil }.map(\.name)

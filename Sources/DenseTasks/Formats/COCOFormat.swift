@@ -9,7 +9,7 @@ enum COCOFormat {
     static func read(
         _ file: FilePath, pictures: FilePath, categories: [AnnotatedCategory]?
     ) throws -> WrittenAnnotations {
-        let text = try WholeFile.bytes(of: file)
+        let text = try WholeFile.bytes(of: file).withoutByteOrderMark
         do {
             var reader = JSONReader(text), parts = Parts()
             try parts.read(&reader)

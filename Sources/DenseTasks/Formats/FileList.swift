@@ -18,7 +18,7 @@ enum FileList {
 
     /// The words of each line that has any, with its number from 1.
     static func words(_ list: FilePath) throws -> [(number: Int, words: [String])] {
-        let bytes = try WholeFile.bytes(of: list, limit: 64 << 20)
+        let bytes = try WholeFile.bytes(of: list, limit: 64 << 20).withoutByteOrderMark
         guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
             throw FileError(path: list, reason: "is no list: it is not text in UTF-8")
         }
@@ -46,4 +46,9 @@ struct PicturesByStem {
 
     func picture(_ stem: FilePath) -> FilePath? { pictures[stem] }
     var stems: [FilePath] { pictures.keys.sorted(by: FilePath.areInOrder) }
+}
+
+extension [UInt8] {
+    /// Without the mark that some editors put before UTF-8.
+    var withoutByteOrderMark: [UInt8] { starts(with: [0xEF, 0xBB, 0xBF]) ? Array(dropFirst(3)) : self }
 }

@@ -15,7 +15,8 @@ enum VOCFormat {
         let found = try PicturesByStem(below: pictures)
         let files = names.map { (stem: $0, path: folder.pushing($0).appending(suffix: ".xml")) }
         let elements = try files.map { try annotation($0.path) }
-        let own = Set(elements.flatMap { objects(of: $0).map { name(of: $0) } }).sorted {
+        // An object without a name is of no class.
+        let own = Set(elements.flatMap { objects(of: $0).map { name(of: $0) } }.filter { !$0.isEmpty }).sorted {
             $0.utf8.lexicographicallyPrecedes($1.utf8)
         }
         guard known != nil || !own.isEmpty else {

@@ -9,7 +9,9 @@ enum YOLOFormat {
     static func read(
         _ pictures: FilePath, labels: FilePath, names: [String]?, categories known: [AnnotatedCategory]?
     ) throws -> WrittenAnnotations {
-        let names = try names ?? known?.map(\.name) ?? classNames(in: labels)
+        // The folder's own list says what its numbers are, also where the classes are known; without one they are those.
+        let isListed = FileSystem.exists(labels.appending("classes.txt"))
+        let names = try names ?? (isListed ? nil : known?.map(\.name)) ?? classNames(in: labels)
         let classes = try CategoryPlaces(
             names.enumerated().map { AnnotatedCategory(id: $0, name: $1) }, known: known,
             ids: Dictionary(uniqueKeysWithValues: names.indices.map { ($0, $0) }))

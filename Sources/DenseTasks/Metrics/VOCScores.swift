@@ -33,7 +33,7 @@ private struct VOCCurve {
 
     /// Nil without an object that is to be found.
     init?(_ pictures: [CategoryPicture]) {
-        let objects = pictures.reduce(0) { $0 + $1.truths.count { !$0.isIgnored } }
+        let objects = pictures.reduce(0) { $0 + $1.truths.count(where: \.isToBeFound) }
         guard objects > 0 else { return nil }
         let places = pictures.indices.flatMap { picture in pictures[picture].found.map { (picture, $0) } }
         var isTaken = pictures.map { [Bool](repeating: false, count: $0.truths.count) }
@@ -43,7 +43,7 @@ private struct VOCCurve {
             let truths = pictures[picture].truths
             let (best, overlap) = Self.best(detection.box, truths)
             if let best, overlap > 0.5 {
-                guard !truths[best].isIgnored else { continue }
+                guard truths[best].isToBeFound else { continue }
                 // One that is best on a taken object gets no second choice.
                 if isTaken[picture][best] { wrong += 1 } else { right += 1 }
                 isTaken[picture][best] = true
@@ -95,4 +95,9 @@ private struct VOCCurve {
         let both = width * height
         return both > 0 ? both / (area(a) + area(b) - both) : 0
     }
+}
+
+extension GroundTruth {
+    /// Crowds and what is marked as ignored count neither as found nor as missed.
+    fileprivate var isToBeFound: Bool { !isIgnored && !isCrowd }
 }

@@ -62,7 +62,7 @@ package final class SegmentationEvaluator: TaskEvaluator {
             }
         }
         let pictures = try gathered(own), scored = Int(try communicator.sum([Int64(count)])[0])
-        let left = folder.leftOut.skipped.map(SkippedPicture.init) + (try communicator.gathered(skipped))
+        let left = try communicator.gathered(skipped) + folder.leftOut.skipped.map(SkippedPicture.init)
         return try communicator.agree(on: "scoring segmentation") {
             try report(pictures, of: folder.count, scored: scored, left)
         }

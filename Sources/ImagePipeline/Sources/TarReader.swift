@@ -60,6 +60,8 @@ enum TarReader {
                     continue
                 }
                 guard let header = TarHeader(bytes) else {
+                    // Whatever follows an archive's end, two blocks of zeros, is not its own, unless another one was joined to it.
+                    if at >= start + 1024, hasHeader { return nil }
                     throw Damage(reason: Self.reason(against: bytes, at: at))
                 }
                 hasHeader = true

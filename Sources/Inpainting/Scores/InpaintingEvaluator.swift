@@ -69,7 +69,7 @@ package final class InpaintingEvaluator: TaskEvaluator {
             }
         }
         let all = try communicator.gathered(scores)
-        let left = pictures.leftOut.skipped.map(SkippedPicture.init) + (try communicator.gathered(skipped))
+        let left = try communicator.gathered(skipped) + pictures.leftOut.skipped.map(SkippedPicture.init)
         let pictured = try communicator.gathered(panels)
         return try communicator.agree(on: "scoring the fills") {
             guard !all.isEmpty else {

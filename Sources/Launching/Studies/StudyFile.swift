@@ -78,6 +78,7 @@ private struct StudyReader {
         let study = Study(
             directory: directory, pretrainingDirectory: pretrainingDirectory, score: score, resamples: resamples,
             shares: shares, starts: starts.map(\.start), pretrainings: pretrainings.map(\.name))
+        checkNames(of: study, root)
         return StudyFile(
             study, name: name, training: training, starts: starts.map(\.training),
             pretrainings: pretrainings.map(\.training))
@@ -145,6 +146,26 @@ private struct StudyReader {
             let files = all.map(Study.fileName)
             if Set(files).count < files.count || files.contains("") {
                 problem(place, "two \(what) have names that cannot be told apart in files", "give them other names")
+            }
+        }
+    }
+
+    /// Runs and weights are files: none may stand for two.
+    private mutating func checkNames(of study: Study, _ place: Node) {
+        var seen: Set<String> = []
+        if let twice = study.jobs.map(study.name).first(where: { !seen.insert($0).inserted }) {
+            problem(
+                place, "two runs would be called '\(twice)'",
+                "give labels fractions that differ by a tenth of a per cent, and starts other names")
+        }
+        var owners: [FilePath: Study.Start] = [:]
+        for start in study.starts where start.pretraining != nil {
+            guard let weights = study.weights(of: start) else { continue }
+            let other = owners.updateValue(start, forKey: weights)
+            if let other, (other.pretraining, other.network) != (start.pretraining, start.network) {
+                problem(
+                    place, "the starts '\(other.name)' and '\(start.name)' would have weights of one name",
+                    "give the pretrainings other names")
             }
         }
     }

@@ -44,9 +44,11 @@ package final class StudyWork: Sendable {
                 try FileSystem.makeDirectories(directory.appending(folder))
             }
         }
+        try checkWhatBeginsWithOthers(results)
         for (place, job) in study.jobs.enumerated() {
             let name = study.name(of: job)
             if results[name] == nil {
+                if case .pretraining(let place) = job { try removeWeights(of: study.pretrainings[place]) }
                 say("run \(place + 1) of \(study.jobs.count): \(name)")
                 let status = try await train(job)
                 guard status == 0 else { return status }
@@ -71,7 +73,10 @@ package final class StudyWork: Sendable {
     private func result(of job: Study.Job) throws -> StudyResult? {
         guard let result = try StudyResult(study.result(of: job)) else { return nil }
         let now = configuration(of: job).yaml()
-        guard result.configuration != now else { return result }
+        if result.configuration == now {
+            if case .fineTuning = job { try check(result) }
+            return result
+        }
         let lines = { (text: String) in text.split(separator: "\n").map(String.init) }
         let (before, after) = (lines(result.configuration), lines(now))
         let difference = zip(before, after).first { $0 != $1 }.map { "'\($0)' then, '\($1)' now" } ?? "other keys"
@@ -79,6 +84,20 @@ package final class StudyWork: Sendable {
             .configuration,
             "\(study.name(of: job)) was trained with another configuration (\(difference)): give the study another directory, "
                 + "or remove \(study.result(of: job).shown) and \(study.run(of: job).shown) to train it anew")
+    }
+
+    /// Throws where a result has not the score that is compared, or not as many draws as the others: intervals need both.
+    private func check(_ result: StudyResult) throws {
+        let draws = try result.score(study.score).draws?.count ?? 0
+        guard draws != study.resamples else { return }
+        let drawn = result.scores.filter { $0.draws != nil }.map { "'\($0.name)'" }.joined(separator: ", ")
+        throw LaunchError(
+            .configuration,
+            "\(result.run) has \(draws) draws of '\(study.score)', and resamples is \(study.resamples): "
+                + (draws == 0
+                    ? "set resamples: 0 to go without intervals, or score to one that is drawn (\(drawn))"
+                    : "set it back, or remove the file of \(result.run) in \(study.directory.appending("results").shown) to have "
+                        + "it scored anew"))
     }
 
     private func train(_ job: Study.Job) async throws -> Int32 {
@@ -114,9 +133,32 @@ package final class StudyWork: Sendable {
         let result = StudyResult(
             run: study.name(of: job), seconds: StudyResult.seconds(of: records), scores: scores,
             configuration: configuration(of: job).yaml())
-        if case .fineTuning = job { _ = try result.score(study.score) }
+        if case .fineTuning = job { try check(result) }
         try result.write(to: study.result(of: job))
         return result
+    }
+
+    /// Throws where a pretraining is to be trained whose weights runs have begun with that are done.
+    private func checkWhatBeginsWithOthers(_ results: [String: StudyResult]) throws {
+        for case .pretraining(let place) in study.jobs where results[study.name(of: .pretraining(place))] == nil {
+            let done = study.jobs.filter { job in
+                guard case .fineTuning(let start, _, _) = job, results[study.name(of: job)] != nil else { return false }
+                return study.starts[start].pretraining == study.pretrainings[place]
+            }
+            guard let first = done.first else { continue }
+            throw LaunchError(
+                .configuration,
+                "\(study.name(of: .pretraining(place))) is to be trained, and \(done.count) runs began with its weights before "
+                    + "(\(study.name(of: first)) is one): remove their results in \(study.directory.shown), and their runs, to train "
+                    + "them anew")
+        }
+    }
+
+    /// Those of an earlier training are not to be begun with.
+    private func removeWeights(of pretraining: String) throws {
+        for start in study.starts where start.pretraining == pretraining {
+            if let weights = study.weights(of: start) { try FileSystem.remove(weights) }
+        }
     }
 
     /// Writes the networks that starts begin with, where they are not there yet.
@@ -131,9 +173,12 @@ package final class StudyWork: Sendable {
         }
     }
 
+    /// Of as many draws as a study may ask for, in several scores.
+    private static let outputLimit = 1 << 28
+
     /// A command of the program on this machine; scoring takes minutes, not days.
     private func program(_ arguments: [String]) async -> Command.Answer {
-        await Command.run([options.program.text] + arguments, seconds: 86_400)
+        await Command.run([options.program.text] + arguments, seconds: 86_400, outputLimit: Self.outputLimit)
     }
 
     // MARK: Tables

@@ -35,7 +35,7 @@ package struct LauncherNotes: Sendable {
 
     /// Notes the exit status with which the job ends. The first rank that does so knows the reason best.
     package func noteEnd(status: Int32) throws {
-        guard launcher != nil, !FileSystem.exists(ended) else { return }
+        guard launcher != nil, !FileSystem.holds(ended, byteCount: 0) else { return }
         try write("\(status)\n", to: ended)
     }
 

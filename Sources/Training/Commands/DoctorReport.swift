@@ -98,7 +98,7 @@ package struct DoctorReport: Sendable {
             add(
                 .look, "binding", "\(used) of this host's \(online) cores are in use",
                 "mpirun binds 1 or 2 ranks to one core each: use --map-by slot:PE=\(online / max(host.masks.count, 1)) "
-                    + "--bind-to core, or --bind-to none; srun gives a task one core unless asked: --exclusive, or "
+                    + "--bind-to core, or --bind-to none; srun gives a task one core unless asked: "
                     + "--cpus-per-task=\(online / max(host.masks.count, 1))")
         }
         if let quota = host.quota, quota.amount < Double(used) {

@@ -55,6 +55,8 @@ package final class RunEvaluation {
         _ definition: some TaskDefinition, seed: Int, _ reader: CheckpointReader, _ roots: PictureRoots
     ) throws -> any TaskEvaluator {
         let pictures = try definition.findPictures(roots)
+        // The same classes in another order would be scored as each other.
+        try reader.communicator.agree(on: "comparing classes") { try reader.verifyFacts(pictures.facts) }
         let known = try definition.facts(
             of: pictures, checkpoint: reader.manifest.facts.architecture, reader.communicator)
         let task = try definition.makeTask(seed: seed, elementType: .float32, facts: known.facts, isRestored: true)

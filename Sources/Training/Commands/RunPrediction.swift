@@ -73,10 +73,12 @@ package final class RunPrediction {
     /// What was done.
     package struct Outcome: Sendable {
         package let pictures: Int
+        /// How many could not be read, and of them the first, on rank zero also those that listing left out.
+        package let skippedCount: Int
         package let skipped: [String]
     }
 
-    /// Each rank looks at a part of the pictures; the same outcome on all. Collective.
+    /// Each rank looks at a part of the pictures. Collective.
     package func run() throws -> Outcome {
         defer { console?.clear() }
         watchdog.begin(.evaluate)
@@ -101,7 +103,9 @@ package final class RunPrediction {
             String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init)
         }
         let listed = index.leftOut.skipped.map { "\($0.path): \($0.reason)" }
-        return Outcome(pictures: index.count - all.count, skipped: listed + all)
+        return Outcome(
+            pictures: index.count - all.count, skippedCount: index.leftOut.skippedCount + all.count,
+            skipped: listed + all)
     }
 
     /// Writes the files of a picture; returns its records.

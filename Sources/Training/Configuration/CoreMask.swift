@@ -41,7 +41,7 @@ package struct CoreMask: Sendable, Equatable {
             guard used * 2 <= there else { continue }
             let bound = ranks.count == 1 ? "is bound" : "are bound"
             return "\(counted(ranks.count, "rank")) of \(host) \(bound) to \(used) of \(there) cores: start mpirun "
-                + "with --bind-to none (srun: --exclusive, or --cpus-per-task=N), or ranks on more of them"
+                + "with --bind-to none (srun with --cpus-per-task=N), or ranks on more of them"
         }
         return nil
     }

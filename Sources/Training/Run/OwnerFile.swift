@@ -29,9 +29,7 @@ package final class OwnerFile: Sendable {
         // Two jobs of one process and second differ too.
         token = String(UInt32.random(in: .min ... .max), radix: 36)
         text = "\(owner), \(token)"
-        if let before = try read() {
-            clock.pause(seconds: 2.5 * secondsBetweenBeats)
-            if let now = try read(), now != before { throw Taken(owner: Self.name(now)) }
+        if try Self.isThereAfterWaiting(path, secondsBetweenBeats, files, clock) {
             try put(text)
         } else {
             do {
@@ -44,6 +42,25 @@ package final class OwnerFile: Sendable {
         clock.pause(seconds: secondsBetweenBeats)
         guard isOwn else { throw Taken(owner: try read().map(Self.name) ?? "its file is gone") }
         try startBeating(secondsBetweenBeats)
+    }
+
+    /// Throws where somebody lives in a directory; else whether there is a file of somebody dead.
+    private static func isThereAfterWaiting(
+        _ path: FilePath, _ secondsBetweenBeats: Double, _ files: any FileOperations, _ clock: any TimeSource
+    ) throws -> Bool {
+        guard let before = try read(path, files) else { return false }
+        clock.pause(seconds: 2.5 * secondsBetweenBeats)
+        if let now = try read(path, files), now != before { throw Taken(owner: name(now)) }
+        return true
+    }
+
+    /// For whoever has the system's lock, on a host whose mount has locks: throws where somebody who has none lives, and removes
+    /// what somebody dead has left.
+    package static func removeDead(
+        _ path: FilePath, secondsBetweenBeats: Double, files: any FileOperations, clock: any TimeSource
+    ) throws {
+        guard try isThereAfterWaiting(path, secondsBetweenBeats, files, clock) else { return }
+        try files.removeTree(path)
     }
 
     /// Whether the file still names this owner.
@@ -60,7 +77,9 @@ package final class OwnerFile: Sendable {
     private var isOwn: Bool { (try? read()).flatMap { $0 }?.hasPrefix(text) ?? false }
 
     /// The first line; nil without a file.
-    private func read() throws -> String? {
+    private func read() throws -> String? { try Self.read(path, files) }
+
+    private static func read(_ path: FilePath, _ files: any FileOperations) throws -> String? {
         files.lookAnew(at: FileSystem.parent(of: path))
         do {
             return try files.text(of: path, limit: 4096).split(separator: "\n").first.map(String.init) ?? ""

@@ -127,7 +127,7 @@ final class RunCheckpoints {
 
     private func take(_ reader: CheckpointReader, _ task: some TrainingTask, _ globalBatch: Int) throws -> Restored {
         let saved = try compareConfigurations(reader), facts = reader.manifest.facts
-        try compareArchitectures(task.architectureFacts, reader)
+        try communicator.agree(on: "comparing architectures") { try reader.verifyFacts(task.architectureFacts) }
         try state.load(reader)
         savedStep = reader.hosts == nil ? facts.step : 0
         return Restored(
@@ -158,21 +158,6 @@ final class RunCheckpoints {
                 reporter.warn("resuming with a change, \(change)")
             }
             return saved.configuration
-        }
-    }
-
-    /// Throws where the checkpoint's networks have the same shapes and mean something else, as other classes do. Facts that
-    /// one of them does not have tell nothing: older programs wrote fewer.
-    private func compareArchitectures(_ own: [String: String], _ reader: CheckpointReader) throws {
-        try communicator.agree(on: "comparing architectures") {
-            let saved = reader.manifest.facts.architecture
-            let other = own.keys.sorted().filter { saved[$0] != nil && saved[$0] != own[$0] }
-            guard other.isEmpty else {
-                throw TrainingError(
-                    "\(reader.place) was made with "
-                        + other.map { "\($0) \(saved[$0]!), now it is \(own[$0]!)" }.joined(separator: "; ")
-                        + "; set it back, or choose another run.directory")
-            }
         }
     }
 
@@ -270,4 +255,19 @@ final class RunCheckpoints {
 
     /// The run leaves with its state on disk: what it has in memory is of no use any more.
     func leaveMemory() throws { try memory?.remove() }
+}
+
+extension CheckpointReader {
+    /// Throws where the checkpoint's networks have the same shapes and mean something else, as other classes do. Facts that
+    /// one of them does not have tell nothing: older programs wrote fewer.
+    func verifyFacts(_ own: [String: String]) throws {
+        let saved = manifest.facts.architecture
+        let other = own.keys.sorted().filter { saved[$0] != nil && saved[$0] != own[$0] }
+        guard other.isEmpty else {
+            throw TrainingError(
+                "\(place) was made with "
+                    + other.map { "\($0) \(saved[$0]!), now it is \(own[$0]!)" }.joined(separator: "; ")
+                    + "; set it back, or choose another run.directory")
+        }
+    }
 }

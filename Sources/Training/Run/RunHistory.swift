@@ -45,10 +45,12 @@ package final class RunHistory {
         file = try communicator.agree(on: "reading \(directory.history.shown)") {
             guard communicator.isRoot else { return nil }
             events = try RunEvent.read(directory.history)
-            if RunEvent.run(events, in: directory) == nil {
-                let identity = String(UInt64.random(in: .min ... .max), radix: 36)
+            let known = RunEvent.run(events, in: directory), place = RunPlace(of: directory.path)
+            // A run that was moved, or began before places were noted, is the same at its new place.
+            if known?.place != place {
+                let identity = known?.identity ?? String(UInt64.random(in: .min ... .max), radix: 36)
                 var event = RunEvent(.run, time: clock.wall, identity: identity)
-                event.place = RunPlace(of: directory.path)
+                event.place = place
                 try RunEvent.append(event, to: directory.history)
                 events.append(event)
             }

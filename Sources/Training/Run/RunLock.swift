@@ -36,19 +36,30 @@ package final class RunLock: Sendable {
                     + "run.directory")
         }
         let deadline = clock.monotonic + patience
+        // Where the file system had locks before, its lock daemon may be on its way back.
+        func hasNoLocksAnyMore(_ outcome: LockOutcome) -> Bool {
+            outcome == .unsupported && lock.line.hasSuffix(Self.lockedMark)
+        }
         var outcome = lock.tryLock()
-        while case .taken = outcome, clock.monotonic < deadline {
+        while outcome == .taken || hasNoLocksAnyMore(outcome), clock.monotonic < deadline {
             clock.pause(seconds: Self.pause)
             outcome = lock.tryLock()
         }
+        let ownerFile = directory.appending("owner")
         switch outcome {
         case .locked:
             file = nil
             self.owner = owner + Self.lockedMark
+            do {
+                try OwnerFile.removeDead(
+                    ownerFile, secondsBetweenBeats: secondsBetweenBeats, files: files, clock: clock)
+            } catch let taken as OwnerFile.Taken {
+                throw refusal(taken.owner)
+            }
         case .taken: throw refusal(lock.line)
         case .unsupported:
             // Where another host's mount has locks and this one's has none, neither would see the other.
-            guard !lock.line.hasSuffix(Self.lockedMark) else {
+            guard !hasNoLocksAnyMore(outcome) else {
                 throw TrainingError(
                     "\(directory.shown) was locked by \(lock.line), and on this host its file system grants no locks, so that it "
                         + "cannot be seen whether that job still trains: mount it as there (its lock daemon may be down; Lustre "
@@ -58,7 +69,7 @@ package final class RunLock: Sendable {
             self.owner = owner
             do {
                 file = try OwnerFile(
-                    path: directory.appending("owner"), owner: owner, secondsBetweenBeats: secondsBetweenBeats,
+                    path: ownerFile, owner: owner, secondsBetweenBeats: secondsBetweenBeats,
                     files: files, clock: clock)
             } catch let taken as OwnerFile.Taken {
                 throw refusal(taken.owner)

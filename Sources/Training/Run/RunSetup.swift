@@ -3,6 +3,7 @@ import Files
 import ImagePipeline
 import Learning
 import MessagePassing
+import Settings
 import SystemPackage
 import TensorCore
 import Threads
@@ -14,7 +15,7 @@ struct RunSetup<Pictures: TrainingPictures> {
     let directory: RunDirectory
     let checks: StartChecks
     let host: HostLayout
-    /// As the run had it, or the configuration has it.
+    /// As the configuration alone has it; where that is impossible, as the run had it.
     let batch: BatchPlan
     let cores: CorePlan
     /// Of this rank.
@@ -43,15 +44,21 @@ struct RunSetup<Pictures: TrainingPictures> {
         if configuration.parallel.checkCollectives { try world.checkOrder() }
         let host = try HostLayout(runtime)
         self.host = host
-        // A run that goes on keeps its micro-batches: what the configuration alone has may not do for its ranks.
+        // A run that goes on keeps its micro-batches, also where the configuration alone would cut too finely for its ranks.
         let kept = try world.agree(on: "reading how the run was cut") {
             world.isRoot ? try configuration.microBatchesKept() : nil
         }
         let microBatches = try world.broadcast([kept ?? 0])[0]
         batch = try world.agree(on: "planning the batch") {
-            try BatchPlan(
-                configuration: configuration, ranks: world.size, microBatches: microBatches > 0 ? microBatches : nil,
-                memoryPerRank: host.memoryPerRank)
+            func plan(_ microBatches: Int?) throws -> BatchPlan {
+                try BatchPlan(
+                    configuration: configuration, ranks: world.size, microBatches: microBatches,
+                    memoryPerRank: host.memoryPerRank)
+            }
+            do { return try plan(nil) } catch let error as ConfigurationError {
+                guard microBatches > 0 else { throw error }
+                return try plan(microBatches)
+            }
         }
         cores = try world.agree(on: "planning threads") {
             try CorePlan(masks: host.masks, ranksInJob: world.size, configuration: configuration)
