@@ -48,3 +48,8 @@ package enum WholeFile {
         try SystemFiles().replace(path, isDurable: isDurable, body)
     }
 }
+
+extension [UInt8] {
+    /// Without the mark of their order that editors of Windows put before UTF-8.
+    package var withoutByteOrderMark: [UInt8] { starts(with: [0xEF, 0xBB, 0xBF]) ? Array(dropFirst(3)) : self }
+}

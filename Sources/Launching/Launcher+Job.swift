@@ -17,7 +17,7 @@ extension Launcher {
         hasBegun: Bool, after fault: Recovery.Fault?,
         lookEarly: @escaping @Sendable (@escaping EarlyLook.Need) async -> EarlyLook.Answers
     ) async throws -> JobEnd {
-        let plan = try plan(preflight, hasBegun: hasBegun), missing = preflight.missing.count
+        let plan = try plan(preflight, before, hasBegun: hasBegun), missing = preflight.missing.count
         // Kept with the run: temporary folders are cleared of what has aged.
         let hostFile = RunSight.folder(directory).appending("hosts")
         try WholeFile.write(plan.hostFile, to: hostFile)
@@ -64,11 +64,12 @@ extension Launcher {
     private func glimpse(_ files: RunDirectory, since glance: MetricsGlance, starts: Int) -> MetricsGlance? {
         do {
             var done = try MetricsGlance(files.metrics).since(glance)
-            guard done.lastStep == nil else { return done }
             // The metrics may have every hundredth step.
             let events = try RunEvent.read(files.history)
-            if events.count(where: { $0.kind == .start }) > starts, let beat = RunEvent.lastBeat(of: events) {
-                (done.lastStep, done.lastTime) = (beat.step, beat.time)
+            if events.count(where: { $0.kind == .start }) > starts, let beat = RunEvent.lastBeat(of: events),
+                let step = beat.step, step > done.lastStep ?? 0
+            {
+                (done.lastStep, done.lastTime) = (step, beat.time)
             }
             return done
         } catch {
@@ -95,7 +96,9 @@ extension Launcher {
     private func cost(_ end: JobEnd, _ plan: JobPlan, _ before: RunSight, _ number: Int) -> String {
         let hostHours = end.seconds * Double(plan.hosts.count) / 3600
         let newest = RunSight(directory, mark: nil).newestStep
-        let steps = end.lastStep.map { "trained to step \($0)" } ?? "no step trained"
+        let steps =
+            end.lastStep.map { "trained to step \($0)" }
+            ?? (end.isOutOfSight ? "it cannot be seen how far it came" : "no step trained")
         return "start \(number) ended with status \(end.status) after \(TimeText.duration(end.seconds)), "
             + "\((hostHours * 100).rounded() / 100) host hours: \(steps) from step \(before.newestStep); the newest "
             + "checkpoint on disk is step \(newest)"

@@ -7,10 +7,11 @@ import Training
 /// What mpirun is given.
 extension Launcher {
     /// - Parameter hasBegun: whether a job of this launcher has begun the run, which goes on then.
-    func plan(_ preflight: Preflight, hasBegun: Bool) throws -> JobPlan {
+    func plan(_ preflight: Preflight, _ before: RunSight, hasBegun: Bool) throws -> JobPlan {
         var resumed = configuration
         if hasBegun { resumed.checkpoint.resume = .auto }
-        let kept = try resumed.microBatchesKept()
+        // Where there is nothing to go on from, how a dead start was cut binds nobody.
+        let kept = max(before.newestStep, preflight.memoryStep) > 0 ? try resumed.microBatchesKept() : nil
         let plan = try JobPlan(ready: preflight.ready, perHost: options.ranksPerHost) {
             try BatchPlan.mostRanks(configuration, available: $0, microBatches: kept)
         }
@@ -61,8 +62,11 @@ extension Launcher {
         }
         let file = RunSight.folder(directory).appending("hosts")
         print(
-            words(try plan(preflight, hasBegun: false), hostFile: file, asking, launcher: nil, resume: nil)
-                .map(Command.quoted).joined(separator: " "))
+            words(
+                try plan(preflight, RunSight(directory, mark: nil), hasBegun: false), hostFile: file, asking,
+                launcher: nil, resume: nil
+            )
+            .map(Command.quoted).joined(separator: " "))
         return 0
     }
 }

@@ -56,6 +56,7 @@ package struct RunSight: Sendable, Equatable {
         let file = folder(directory).appending("trial")
         do {
             _ = try MetricsGlance(RunDirectory(directory).metrics)
+            _ = try RunEvent.read(RunDirectory(directory).history)
             try WholeFile.write(String(repeating: "\n", count: trialBytes), to: file)
             try FileSystem.remove(file)
             return nil

@@ -2,6 +2,7 @@ import ArgumentParser
 import DataParallel
 import Files
 import Foundation
+import Launching
 import PixelLearning
 import SystemPackage
 import Training
@@ -53,8 +54,10 @@ struct PlanCommand: ParsableCommand {
     }
 
     private func printRanks(_ configuration: RunConfiguration, available: Int) throws {
+        // Where there is no checkpoint, how a dead start was cut binds nobody.
+        let goesOn = RunSight(configuration.run.directory, mark: nil).newestStep > 0
         let most = try BatchPlan.mostRanks(
-            configuration, available: available, microBatches: try configuration.microBatchesKept())
+            configuration, available: available, microBatches: goesOn ? try configuration.microBatchesKept() : nil)
         // The directory's own bytes, which need not be text.
         let directory = configuration.run.directory.bytes
         FileHandle.standardOutput.write(

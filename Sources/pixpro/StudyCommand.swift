@@ -19,7 +19,7 @@ struct StudyCommand: ParsableCommand {
             Keys of the file:
               directory     where everything is kept
               score         the score that is compared, such as mIoU or AP50
-              resamples     draws of the scored pictures for 95 % intervals (1000)
+              resamples     draws of the scored pictures for 95 % intervals of mIoU, AP or AP50 (1000); 0 for none
               labels        a list of {fraction: 0.1, seeds: 3}
               starts        a list of {name, pretraining, network, weights, training}; the others are compared with the first
               pretrainings  by name, keys of `pixpro train`: each is done once

@@ -102,6 +102,22 @@ import Testing
             #expect(
                 anew.status == 78 && anew.errorOutput.contains("2 runs began with its weights before"), "\(anew)")
             try FileManager.default.moveItem(atPath: pretraining + "-away", toPath: pretraining)
+            // Weights of another training are exported anew, and those that a run began with are held against what is there.
+            let weights = directory + "/study/weights/plain.safetensors"
+            let exported = try Data(contentsOf: URL(fileURLWithPath: weights))
+            try Data("of another training".utf8).write(to: URL(fileURLWithPath: weights))
+            try "0 0".write(toFile: weights + ".origin", atomically: true, encoding: .utf8)
+            let restored = try study(file)
+            #expect(restored.status == 0 && restored.output == table, "\(restored)")
+            #expect(try Data(contentsOf: URL(fileURLWithPath: weights)) == exported)
+            let begun = directory + "/study/configurations/pretrained-100-seed2.yaml.weights"
+            let now = try String(contentsOfFile: begun, encoding: .utf8)
+            try "0 0".write(toFile: begun, atomically: true, encoding: .utf8)
+            let old = try study(file)
+            #expect(
+                old.status == 78 && old.errorOutput.contains("pretrained-100-seed2 began with other weights than"),
+                "\(old)")
+            try now.write(toFile: begun, atomically: true, encoding: .utf8)
             try Self.yaml(directory).replacing("resamples: 20", with: "resamples: 10")
                 .write(toFile: file, atomically: true, encoding: .utf8)
             let fewer = try study(file)

@@ -66,6 +66,12 @@ import Testing
         damaged[2 * member] ^= 0x40
         let found = try index(damaged)
         #expect(found.names == ["0.jpg", "1.jpg"] && found.skipped[0].contains("damaged at byte \(2 * member)"))
+        // A header that was lost among zeros looks like an end.
+        var zeroed = TarEntry("0.jpg").bytes + TarEntry("1.jpg", contents: [UInt8](repeating: 7, count: 4096)).bytes
+        zeroed.replaceSubrange(member..<member + 1024, with: [UInt8](repeating: 0, count: 1024))
+        let before = try index(zeroed)
+        #expect(before.names == ["0.jpg"] && before.skipped.count == 1, "\(before)")
+        #expect(before.skipped[0].contains("behind its end, at byte \(member + 1024)"), "\(before)")
     }
 
     @Test func filesWithHolesAreSkippedAndNamed() throws {

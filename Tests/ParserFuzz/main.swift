@@ -20,7 +20,11 @@ struct FuzzError: Error, CustomStringConvertible {
 let arguments = CommandLine.arguments
 guard arguments.count >= 3, let mutations = Int(arguments[1]), (1...1_000_000_000).contains(mutations),
     let seed = UInt64(arguments[2])
-else { throw FuzzError(description: "usage: parser-fuzz MUTATIONS SEED [FOLDER], with 1 to 1000000000 mutations") }
+else {
+    let usage = "usage: parser-fuzz MUTATIONS SEED [FOLDER], with 1 to 1000000000 mutations\n"
+    _ = usage.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+    exit(64)
+}
 let corpus = try Corpus(folder: arguments.count > 3 ? arguments[3] : nil)
 defer { corpus.removeScratch() }
 

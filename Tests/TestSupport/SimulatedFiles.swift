@@ -16,6 +16,8 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     package var synchronizes = true
     /// Whether files can be locked.
     package var hasLocks = true
+    /// Of these ranks they cannot, whatever others can.
+    package var ranksWithoutLocks: Set<Int> = []
     private let root = SimulatedNode(.directory)
     /// By rank, how many operations are left before the one that fails.
     private var failures: [Int: Int] = [:]

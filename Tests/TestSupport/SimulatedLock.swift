@@ -22,13 +22,17 @@ final class SimulatedLock: LockFile, @unchecked Sendable {
 
     func tryLock() -> LockOutcome {
         guard turn("locks") else { return .taken }
-        guard files.hasLocks else { return .unsupported }
+        guard grantsLocks else { return .unsupported }
         if isTaken { return .taken }
         node.holder = Holder(lock: ObjectIdentifier(self), rank: files.ranks?.turns.rank)
         return .locked
     }
 
-    var isHeldByAnother: Bool { turn("asks for the lock of") && files.hasLocks && isTaken }
+    var isHeldByAnother: Bool { turn("asks for the lock of") && grantsLocks && isTaken }
+
+    private var grantsLocks: Bool {
+        files.hasLocks && !(files.ranks?.turns.rank.map(files.ranksWithoutLocks.contains) ?? false)
+    }
 
     var line: String {
         guard turn("reads") else { return "" }

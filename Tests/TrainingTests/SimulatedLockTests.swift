@@ -54,6 +54,39 @@ struct SimulatedLockTests {
         }
     }
 
+    /// Where half of the hosts' mounts grant no locks, and a dead owner may have left its file: whatever the order, two never
+    /// train, and mostly one does.
+    @Test(arguments: [false, true]) func hostsWithAndWithoutLocksNeverTrainTogether(afterADeath: Bool) throws {
+        var trained = 0
+        for seed in 0..<60 as Range<UInt64> {
+            let files = Self.files(hasLocks: true), ranks = SimulatedRanks(4, seed: seed)
+            files.ranksWithoutLocks = [1, 3]
+            if afterADeath {
+                let dead = try files.create(Self.run.appending("owner"))
+                try dead.append(Array("host node9, process 1, since then, abc, heartbeat 7\n".utf8))
+            }
+            files.ranks = ranks
+            let areInPlace = try ranks.run { world -> Bool? in
+                var generator = KeyedGenerator(seed, UInt64(world.rank))
+                world.ranks.clock.pause(seconds: seed % 3 == 0 ? 0 : generator.uniform(0, 20))
+                var lock: RunLock?
+                do {
+                    lock = try RunLock(
+                        directory: Self.run, host: "node\(world.rank)", files: files, clock: world.ranks.clock)
+                } catch is TrainingError {}
+                try world.barrier("all have tried")
+                world.ranks.clock.pause(seconds: 30)
+                let isInPlace = lock?.isInPlace
+                try world.barrier("all have looked")
+                return withExtendedLifetime(lock) { isInPlace }
+            }
+            let owners = areInPlace.count { $0 != nil }
+            #expect(owners <= 1 && !areInPlace.contains(false), "seed \(seed): \(areInPlace)")
+            trained += owners
+        }
+        #expect(trained > 30, "of 60")
+    }
+
     @Test(arguments: [false, true]) func whoLetsGoIsFollowed(hasLocks: Bool) throws {
         let files = Self.files(hasLocks: hasLocks), ranks = SimulatedRanks(2)
         files.ranks = ranks

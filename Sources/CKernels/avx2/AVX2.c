@@ -4,7 +4,7 @@
 #include "Words.h"
 
 // Six rows of two registers are twelve sums, of sixteen registers.
-enum { MOST_ROWS = 6 };
+enum { MOST_ROWS = 6, DEPTH_AT_ONCE = 4 };
 #define FOR_EACH_LOWER_HEIGHT(DO) DO(1) DO(2) DO(3) DO(4) DO(5)
 
 #define TYPE float32

@@ -4,7 +4,7 @@
 #include "Words.h"
 
 // 14 rows of two registers are 28 sums, of 32 registers.
-enum { MOST_ROWS = 14 };
+enum { MOST_ROWS = 14, DEPTH_AT_ONCE = 1 };
 #define FOR_EACH_LOWER_HEIGHT(DO) \
     DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
 

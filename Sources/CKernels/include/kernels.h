@@ -33,7 +33,7 @@ struct kernels_product {
     intptr_t rows;
     intptr_t columns;         // a multiple of kernels_panel
     intptr_t depth;           // in words
-    intptr_t a_row_stride;    // in words, as the others
+    intptr_t a_row_stride;    // in words, as the others; one of these two is 1
     intptr_t a_depth_stride;
     intptr_t c_row_stride;    // in elements
     bool accumulate;          // whether the product is added to `c`

@@ -1,7 +1,8 @@
 // Products of matrices in cache, for one TYPE of ELEMENTs: MULTIPLY_ADD(sum, a, b) multiplies its words.
 //
 // A block has two vectors of columns and at most MOST_ROWS rows: as many sums as leave registers for two vectors of `b` and
-// one of `a`. FOR_EACH_LOWER_HEIGHT lists the numbers below.
+// one of `a`. FOR_EACH_LOWER_HEIGHT lists the numbers below. Where rows are few, what a loop itself costs counts, most of all
+// beside another thread on the same core: DEPTH_AT_ONCE words of the depth share it.
 
 PART void NAMED(store_sums)(bool rounded, void *c, intptr_t place, float_vector sum, bool accumulate) {
     if (rounded) {
@@ -12,27 +13,41 @@ PART void NAMED(store_sums)(bool rounded, void *c, intptr_t place, float_vector 
     }
 }
 
+// Adds the products of one word of the depth, for the rows from every third one.
+PART void NAMED(add_products)(
+    const int rows, const float *const *thirds, intptr_t row_stride, intptr_t d, const float *b,
+    float_vector sums[MOST_ROWS][2]) {
+    const float_vector left = load_float32(b), right = load_float32(b + LANES);
+    UNROLL for (int i = 0; i < rows; i++) {
+        const float_vector value = broadcast(thirds[i / 3][i % 3 * row_stride + d]);
+        sums[i][0] = MULTIPLY_ADD(sums[i][0], value, left);
+        sums[i][1] = MULTIPLY_ADD(sums[i][1], value, right);
+    }
+}
+
 // One block of `rows` rows. Rows are addressed from every third one: more pointers than that do not fit the general
 // registers.
 PART void NAMED(block)(
-    const bool rounded, const int rows, const struct kernels_product *shape, const float *a, const float *b, void *c,
-    intptr_t place, struct walk *walk) {
+    const bool rounded, const int rows, const struct kernels_product *shape, const bool depth_together, const float *a,
+    const float *b, void *c, intptr_t place, struct walk *walk) {
     const char *next = walk->next, *const end = walk->end;
+    const intptr_t row_stride = depth_together ? shape->a_row_stride : 1;
+    const intptr_t depth_stride = depth_together ? 1 : shape->a_depth_stride;
     float_vector sums[MOST_ROWS][2];
     const float *thirds[(MOST_ROWS + 2) / 3];
-    const intptr_t stride = shape->a_row_stride;
     UNROLL for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = broadcast(0);
-    UNROLL for (int i = 0; i < rows; i += 3) thirds[i / 3] = a + i * stride;
-    for (intptr_t d = 0; d < shape->depth; d++, b += kernels_panel) {
-        const float_vector left = load_float32(b), right = load_float32(b + LANES);
-        UNROLL for (int i = 0; i < rows; i++) {
-            const float_vector value = broadcast(thirds[i / 3][i % 3 * stride]);
-            sums[i][0] = MULTIPLY_ADD(sums[i][0], value, left);
-            sums[i][1] = MULTIPLY_ADD(sums[i][1], value, right);
-        }
-        UNROLL for (int i = 0; i < rows; i += 3) thirds[i / 3] += shape->a_depth_stride;
+    UNROLL for (int i = 0; i < rows; i += 3) thirds[i / 3] = a + i * row_stride;
+    intptr_t d = shape->depth;
+    for (; d >= DEPTH_AT_ONCE; d -= DEPTH_AT_ONCE, b += DEPTH_AT_ONCE * kernels_panel) {
+        UNROLL for (int k = 0; k < DEPTH_AT_ONCE; k++)
+            NAMED(add_products)(rows, thirds, row_stride, k * depth_stride, b + k * kernels_panel, sums);
+        UNROLL for (int i = 0; i < rows; i += 3) thirds[i / 3] += DEPTH_AT_ONCE * depth_stride;
         _mm_prefetch(next, _MM_HINT_T1);
         next += next < end ? 64 : 0;
+    }
+    for (; d > 0; d--, b += kernels_panel) {
+        NAMED(add_products)(rows, thirds, row_stride, 0, b, sums);
+        UNROLL for (int i = 0; i < rows; i += 3) thirds[i / 3] += depth_stride;
     }
     walk->next = next;
     UNROLL for (int i = 0; i < rows; i++, place += shape->c_row_stride) {
@@ -42,14 +57,14 @@ PART void NAMED(block)(
 }
 
 #define HEIGHT(count) \
-    case count: NAMED(block)(rounded, count, shape, a, b, c, place, walk); break;
+    case count: NAMED(block)(rounded, count, shape, depth_together, a, b, c, place, walk); break;
 
 PART void NAMED(either_block)(
-    const bool rounded, intptr_t rows, const struct kernels_product *shape, const float *a, const float *b, void *c,
-    intptr_t place, struct walk *walk) {
+    const bool rounded, intptr_t rows, const struct kernels_product *shape, const bool depth_together, const float *a,
+    const float *b, void *c, intptr_t place, struct walk *walk) {
     switch (rows) {
         FOR_EACH_LOWER_HEIGHT(HEIGHT)
-    default: NAMED(block)(rounded, MOST_ROWS, shape, a, b, c, place, walk);
+    default: NAMED(block)(rounded, MOST_ROWS, shape, depth_together, a, b, c, place, walk);
     }
 }
 
@@ -59,13 +74,21 @@ PART void NAMED(either_block)(
 __attribute__((noinline)) KERNEL(rows)(
     intptr_t rows, const struct kernels_product *shape, const float *a, const float *b, void *c, intptr_t place,
     struct walk *walk) {
-    NAMED(either_block)(false, rows, shape, a, b, c, place, walk);
+    if (shape->a_depth_stride == 1) {
+        NAMED(either_block)(false, rows, shape, true, a, b, c, place, walk);
+    } else {
+        NAMED(either_block)(false, rows, shape, false, a, b, c, place, walk);
+    }
 }
 
 __attribute__((noinline)) KERNEL(rows_rounded)(
     intptr_t rows, const struct kernels_product *shape, const float *a, const float *b, void *c, intptr_t place,
     struct walk *walk) {
-    NAMED(either_block)(true, rows, shape, a, b, c, place, walk);
+    if (shape->a_depth_stride == 1) {
+        NAMED(either_block)(true, rows, shape, true, a, b, c, place, walk);
+    } else {
+        NAMED(either_block)(true, rows, shape, false, a, b, c, place, walk);
+    }
 }
 
 PART void NAMED(product)(

@@ -30,7 +30,7 @@ struct DiskStore: CheckpointStore {
                 directory: directory, step: candidate.step, communicator: communicator,
                 visibilityLimit: visibilityLimit, files: files, clock: clock, report: report)
         } catch let error as AgreedError {
-            let isGone = communicator.isRoot && !files.holds(directory, byteCount: 0)
+            let isGone = communicator.isRoot && !files.exists(directory)
             if try communicator.broadcast([isGone ? 1 : 0])[0] == 1 { throw Retired() }
             throw error
         }

@@ -54,11 +54,6 @@ extension DetectionSettings {
                 add(key, "\(key) is not set, which data.format \(data.format.rawValue) needs", "name \(kind)")
             }
         }
-        if data.format == .voc, let validation, validation.images == nil, validation.annotations == nil {
-            add(
-                "evaluation.validation", "evaluation.validation names no other pictures than those that are trained on",
-                "name its list as evaluation.validation.annotations, or its folder as evaluation.validation.images")
-        }
         return problems
     }
 

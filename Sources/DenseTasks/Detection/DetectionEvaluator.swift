@@ -20,6 +20,14 @@ package final class DetectionEvaluator: TaskEvaluator {
     ) throws {
         (self.communicator, trained) = (communicator, pictures.annotated.images.count)
         (self.detector, self.settings) = (detector, settings)
+        try communicator.agree(on: "reading what is to be scored") {
+            guard settings.data.format == .voc, settings.data.annotations == nil,
+                let set = settings.validation, set.images == nil, set.annotations == nil
+            else { return }
+            throw AnnotationError(
+                "evaluation.validation names no other pictures than those that are trained on: name its list as "
+                    + "evaluation.validation.annotations, or its folder as evaluation.validation.images")
+        }
         self.pictures = try settings.validation.map { set in
             try AnnotatedImages(
                 settings.source(set.images ?? pictures.root, set.annotations),
@@ -27,7 +35,7 @@ package final class DetectionEvaluator: TaskEvaluator {
         }
         guard let validation = self.pictures else { return }
         try communicator.agree(on: "looking for objects to find") {
-            guard validation.images.contains(where: { !$0.objects.isEmpty }) else {
+            guard validation.images.contains(where: { $0.objects.contains { !$0.isCrowd } }) else {
                 throw AnnotationError(
                     "evaluation.validation has no object to be found, so that nothing can be scored: are its annotations "
                         + "those of another set? " + validation.damage.report.joined(separator: ". "))

@@ -47,8 +47,3 @@ struct PicturesByStem {
     func picture(_ stem: FilePath) -> FilePath? { pictures[stem] }
     var stems: [FilePath] { pictures.keys.sorted(by: FilePath.areInOrder) }
 }
-
-extension [UInt8] {
-    /// Without the mark that some editors put before UTF-8.
-    var withoutByteOrderMark: [UInt8] { starts(with: [0xEF, 0xBB, 0xBF]) ? Array(dropFirst(3)) : self }
-}

@@ -35,8 +35,7 @@ private struct XMLReader {
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
-        // Editors of Windows begin a text with a mark of its byte order.
-        at = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        at = bytes.count - bytes.withoutByteOrderMark.count
     }
 
     private func failure(_ reason: String) -> XMLFailure {

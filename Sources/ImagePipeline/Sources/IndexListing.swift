@@ -145,9 +145,9 @@ struct IndexListing {
         }
         namesPictures = true
         let folder = FileSystem.parent(of: list), container = newContainer(folder)
-        // Editors of Windows begin a text with a mark of its byte order.
-        let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
-        for (number, line) in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+        for (number, line) in bytes.withoutByteOrderMark.split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+        ).enumerated() {
             try proceed()
             let columns = line.split(separator: UInt8(ascii: "\t"), maxSplits: 1).map(Self.trimmed)
             guard let first = columns.first, !first.isEmpty, first.first != UInt8(ascii: "#") else { continue }

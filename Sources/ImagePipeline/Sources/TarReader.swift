@@ -61,7 +61,11 @@ enum TarReader {
                 }
                 guard let header = TarHeader(bytes) else {
                     // Whatever follows an archive's end, two blocks of zeros, is not its own, unless another one was joined to it.
-                    if at >= start + 1024, hasHeader { return nil }
+                    if at >= start + 1024, hasHeader {
+                        let reason = "behind its end, at byte \(at), is what is no tar; what comes before is used"
+                        problems.append(Problem(member: nil, reason: reason))
+                        return nil
+                    }
                     throw Damage(reason: Self.reason(against: bytes, at: at))
                 }
                 hasHeader = true

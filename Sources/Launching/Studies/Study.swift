@@ -1,3 +1,4 @@
+import Files
 package import SystemPackage
 
 /// What is compared: one task, trained from several starts on several shares of the labels, several times each.
@@ -110,6 +111,9 @@ package struct Study: Sendable, Equatable {
     func result(of job: Job) -> FilePath {
         directory(of: job).appending("results").appending(name(of: job) + ".json")
     }
+
+    /// What tells with which weights a fine-tuning began.
+    func beginning(of job: Job) -> FilePath { configuration(of: job).appending(suffix: ".weights") }
 
     /// What `model.start` of a start's fine-tunings names; nil for random weights.
     func weights(of start: Start) -> FilePath? {

@@ -45,17 +45,19 @@ package final class StudyWork: Sendable {
             }
         }
         try checkWhatBeginsWithOthers(results)
+        let weights = StudyWeights(study)
         for (place, job) in study.jobs.enumerated() {
             let name = study.name(of: job)
+            if results[name] != nil || isBegun(job) { try weights.checkBeginning(of: job) }
             if results[name] == nil {
-                if case .pretraining(let place) = job { try removeWeights(of: study.pretrainings[place]) }
+                if !isBegun(job) { try weights.noteBeginning(of: job) }
                 say("run \(place + 1) of \(study.jobs.count): \(name)")
                 let status = try await train(job)
                 guard status == 0 else { return status }
                 let result = try await finish(job)
                 results[name] = result
             }
-            if case .pretraining(let place) = job { try await exportWeights(of: study.pretrainings[place], job) }
+            if case .pretraining(let place) = job { try await export(weights, study.pretrainings[place], job) }
             try report(results)
             if StopSignals.asked != nil { return stoppedExitStatus }
         }
@@ -91,13 +93,18 @@ package final class StudyWork: Sendable {
         let draws = try result.score(study.score).draws?.count ?? 0
         guard draws != study.resamples else { return }
         let drawn = result.scores.filter { $0.draws != nil }.map { "'\($0.name)'" }.joined(separator: ", ")
+        let anew =
+            "remove the file of \(result.run) in \(study.directory.appending("results").shown) to have it scored anew"
+        let remedy =
+            draws > 0
+            ? "set it back, or \(anew)"
+            : "set resamples: 0 to go without intervals, or "
+                + (drawn.isEmpty
+                    ? "score to one that is drawn (such as mIoU, AP or AP50); if it was scored without draws, \(anew)"
+                    : "score to one that is drawn (\(drawn))")
         throw LaunchError(
             .configuration,
-            "\(result.run) has \(draws) draws of '\(study.score)', and resamples is \(study.resamples): "
-                + (draws == 0
-                    ? "set resamples: 0 to go without intervals, or score to one that is drawn (\(drawn))"
-                    : "set it back, or remove the file of \(result.run) in \(study.directory.appending("results").shown) to have "
-                        + "it scored anew"))
+            "\(result.run) has \(draws) draws of '\(study.score)', and resamples is \(study.resamples): \(remedy)")
     }
 
     private func train(_ job: Study.Job) async throws -> Int32 {
@@ -133,43 +140,42 @@ package final class StudyWork: Sendable {
         let result = StudyResult(
             run: study.name(of: job), seconds: StudyResult.seconds(of: records), scores: scores,
             configuration: configuration(of: job).yaml())
-        if case .fineTuning = job { try check(result) }
         try result.write(to: study.result(of: job))
+        if case .fineTuning = job { try check(result) }
         return result
     }
 
-    /// Throws where a pretraining is to be trained whose weights runs have begun with that are done.
+    /// Whether it was started, here or before.
+    private func isBegun(_ job: Study.Job) -> Bool { FileSystem.exists(study.run(of: job)) }
+
+    /// Throws where a pretraining is to be trained whose weights runs have begun with.
     private func checkWhatBeginsWithOthers(_ results: [String: StudyResult]) throws {
         for case .pretraining(let place) in study.jobs where results[study.name(of: .pretraining(place))] == nil {
-            let done = study.jobs.filter { job in
-                guard case .fineTuning(let start, _, _) = job, results[study.name(of: job)] != nil else { return false }
+            let begun = study.jobs.filter { job in
+                guard case .fineTuning(let start, _, _) = job else { return false }
                 return study.starts[start].pretraining == study.pretrainings[place]
+                    && (results[study.name(of: job)] != nil || isBegun(job))
             }
-            guard let first = done.first else { continue }
+            guard let first = begun.first else { continue }
             throw LaunchError(
                 .configuration,
-                "\(study.name(of: .pretraining(place))) is to be trained, and \(done.count) runs began with its weights before "
+                "\(study.name(of: .pretraining(place))) is to be trained, and \(begun.count) runs began with its weights before "
                     + "(\(study.name(of: first)) is one): remove their results in \(study.directory.shown), and their runs, to train "
                     + "them anew")
         }
     }
 
-    /// Those of an earlier training are not to be begun with.
-    private func removeWeights(of pretraining: String) throws {
+    /// Writes the networks that starts begin with, where they are not there yet, or are those of an earlier training.
+    private func export(_ weights: StudyWeights, _ pretraining: String, _ job: Study.Job) async throws {
         for start in study.starts where start.pretraining == pretraining {
-            if let weights = study.weights(of: start) { try FileSystem.remove(weights) }
-        }
-    }
-
-    /// Writes the networks that starts begin with, where they are not there yet.
-    private func exportWeights(of pretraining: String, _ job: Study.Job) async throws {
-        for start in study.starts where start.pretraining == pretraining {
-            guard let weights = study.weights(of: start), !FileSystem.exists(weights) else { continue }
+            guard let file = study.weights(of: start), try !weights.areOf(job, file) else { continue }
             let network = start.network.map { ["--network", $0] } ?? []
-            let answer = await program(["export", study.run(of: job).text, "--output", weights.text] + network)
+            try FileSystem.remove(file)
+            let answer = await program(["export", study.run(of: job).text, "--output", file.text] + network)
             guard answer.status == 0 else {
                 throw LaunchError(.configuration, "the start '\(start.name)' cannot be exported: \(answer.lastWords)")
             }
+            try weights.note(file, areOf: job)
         }
     }
 

@@ -17,11 +17,13 @@ extension KernelElement {
 }
 
 extension kernels_product {
-    /// Strides are in words of four bytes, of `c` in elements.
+    /// Strides are in words of four bytes, of `c` in elements; either rows or the depth of `a` lie together.
     init(
         rows: Int, columns: Int, depth: Int, rowStride: Int, depthStride: Int, resultStride: Int,
         accumulate: Bool = false
     ) {
+        precondition(
+            rowStride == 1 || depthStride == 1, "rows \(rowStride) words apart, and \(depthStride) along the depth")
         self.init()
         (self.rows, self.columns, self.depth) = (rows, columns, depth)
         (a_row_stride, a_depth_stride, c_row_stride) = (rowStride, depthStride, resultStride)

@@ -56,7 +56,10 @@ package final class RunEvaluation {
     ) throws -> any TaskEvaluator {
         let pictures = try definition.findPictures(roots)
         // The same classes in another order would be scored as each other.
-        try reader.communicator.agree(on: "comparing classes") { try reader.verifyFacts(pictures.facts) }
+        try reader.communicator.agree(on: "comparing classes") {
+            try reader.verifyFacts(
+                pictures.facts, remedy: "give annotations that have the run's classes, in their order")
+        }
         let known = try definition.facts(
             of: pictures, checkpoint: reader.manifest.facts.architecture, reader.communicator)
         let task = try definition.makeTask(seed: seed, elementType: .float32, facts: known.facts, isRestored: true)

@@ -260,14 +260,14 @@ final class RunCheckpoints {
 extension CheckpointReader {
     /// Throws where the checkpoint's networks have the same shapes and mean something else, as other classes do. Facts that
     /// one of them does not have tell nothing: older programs wrote fewer.
-    func verifyFacts(_ own: [String: String]) throws {
+    func verifyFacts(_ own: [String: String], remedy: String = "set it back, or choose another run.directory") throws {
         let saved = manifest.facts.architecture
         let other = own.keys.sorted().filter { saved[$0] != nil && saved[$0] != own[$0] }
         guard other.isEmpty else {
             throw TrainingError(
                 "\(place) was made with "
                     + other.map { "\($0) \(saved[$0]!), now it is \(own[$0]!)" }.joined(separator: "; ")
-                    + "; set it back, or choose another run.directory")
+                    + "; \(remedy)")
         }
     }
 }

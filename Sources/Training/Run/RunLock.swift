@@ -18,8 +18,6 @@ package final class RunLock: Sendable {
     package static let patience = 5.0
     package static let secondsBetweenBeats = 5.0
     private static let pause = 0.1
-    /// Behind the owner in `lock` where that is locked.
-    private static let lockedMark = ", with the file system's lock"
 
     /// Throws where another job trains in the directory.
     package init(
@@ -28,54 +26,43 @@ package final class RunLock: Sendable {
         clock: any TimeSource = SystemClock()
     ) throws {
         let lock = try files.openLock(Self.path(in: directory), makesIt: true)
+        let sight = LockSight(directory: directory, path: Self.path(in: directory), lock: lock, files: files)
         let owner = "host \(host), process \(getpid()), since \(TimeText.utc(clock.wall))"
-        self.lock = lock
-        func refusal(_ owner: String) -> TrainingError {
-            TrainingError(
-                "another job trains in \(directory.shown) (\(owner)): wait for its end or stop it, or choose another "
-                    + "run.directory")
-        }
-        let deadline = clock.monotonic + patience
-        // Where the file system had locks before, its lock daemon may be on its way back.
-        func hasNoLocksAnyMore(_ outcome: LockOutcome) -> Bool {
-            outcome == .unsupported && lock.line.hasSuffix(Self.lockedMark)
-        }
+        let ownerFile = directory.appending("owner"), deadline = clock.monotonic + patience
         var outcome = lock.tryLock()
-        while outcome == .taken || hasNoLocksAnyMore(outcome), clock.monotonic < deadline {
+        // Where others have locks and this host has none, the lock daemon may be on its way back.
+        while outcome == .taken || outcome == .unsupported && sight.isLocked, clock.monotonic < deadline {
             clock.pause(seconds: Self.pause)
             outcome = lock.tryLock()
         }
-        let ownerFile = directory.appending("owner")
-        switch outcome {
-        case .locked:
-            file = nil
-            self.owner = owner + Self.lockedMark
-            do {
-                try OwnerFile.removeDead(
-                    ownerFile, secondsBetweenBeats: secondsBetweenBeats, files: files, clock: clock)
-            } catch let taken as OwnerFile.Taken {
-                throw refusal(taken.owner)
-            }
-        case .taken: throw refusal(lock.line)
-        case .unsupported:
-            // Where another host's mount has locks and this one's has none, neither would see the other.
-            guard !hasNoLocksAnyMore(outcome) else {
-                throw TrainingError(
-                    "\(directory.shown) was locked by \(lock.line), and on this host its file system grants no locks, so that it "
-                        + "cannot be seen whether that job still trains: mount it as there (its lock daemon may be down; Lustre "
-                        + "needs the option flock), or remove \(Self.path(in: directory).shown) once that job has ended"
-                )
-            }
-            self.owner = owner
-            do {
+        self.lock = lock
+        do {
+            switch outcome {
+            case .taken: throw OwnerFile.Taken(owner: lock.line)
+            case .locked:
+                // Said before it looks for those who have no locks: they look in the other order, so that one sees the other.
+                let before = lock.line
+                try lock.write(line: owner + LockSight.mark)
+                do {
+                    try OwnerFile.removeDead(
+                        ownerFile, secondsBetweenBeats: secondsBetweenBeats, files: files, clock: clock)
+                } catch {
+                    try lock.write(line: before)
+                    throw error
+                }
+                (self.owner, file) = (owner + LockSight.mark, nil)
+            case .unsupported:
+                guard !sight.isLocked else { throw sight.withoutLocks }
+                self.owner = owner
+                // Let go where one of the next two fails.
                 file = try OwnerFile(
-                    path: ownerFile, owner: owner, secondsBetweenBeats: secondsBetweenBeats,
-                    files: files, clock: clock)
-            } catch let taken as OwnerFile.Taken {
-                throw refusal(taken.owner)
+                    path: ownerFile, owner: owner, secondsBetweenBeats: secondsBetweenBeats, files: files, clock: clock)
+                guard !sight.isLocked else { throw sight.withoutLocks }
+                try lock.write(line: owner)
             }
+        } catch let taken as OwnerFile.Taken {
+            throw sight.taken(by: taken.owner)
         }
-        try lock.write(line: self.owner)
     }
 
     /// Whether the directory still has the file that is locked: not removed, replaced or unmounted.
@@ -100,5 +87,34 @@ package final class RunLock: Sendable {
     static func name(in directory: FilePath) -> String? {
         // A directory that cannot be read shows no owner.
         (try? SystemFiles().openLock(path(in: directory), makesIt: false))?.line
+    }
+}
+
+/// What one host sees of a directory's lock.
+private struct LockSight {
+    let directory: FilePath
+    let path: FilePath
+    let lock: any LockFile
+    let files: any FileOperations
+
+    /// Behind the owner in `lock` where that is locked.
+    static let mark = ", with the file system's lock"
+
+    /// Whether somebody's file system has locks. Opened anew, as a network file system need not show what others write to a
+    /// file that is open.
+    var isLocked: Bool { ((try? files.openLock(path, makesIt: false)) ?? lock).line.hasSuffix(Self.mark) }
+
+    func taken(by owner: String) -> TrainingError {
+        TrainingError(
+            "another job trains in \(directory.shown) (\(owner)): wait for its end or stop it, or choose another run.directory"
+        )
+    }
+
+    /// Where another host's mount has locks and this one's has none, neither would see the other.
+    var withoutLocks: TrainingError {
+        TrainingError(
+            "\(directory.shown) was locked by \(lock.line), and on this host its file system grants no locks, so that it "
+                + "cannot be seen whether that job still trains: mount it as there (its lock daemon may be down; Lustre "
+                + "needs the option flock), or remove \(path.shown) once that job has ended")
     }
 }
