@@ -64,11 +64,8 @@ extension EngineList {
         TileConvolution.unit != nil || (Processor.isAMD && BFloat16.vectors != nil)
 
     private static var winograd: Candidate {
-        Candidate(WinogradConvolution(), "3×3, stride 1, channels in 32s, unless maps are small for their dilation") {
-            geometry, direction in
-            // Undilated maps so small that nothing is saved cost next to nothing either way.
-            WinogradConvolution.computes(geometry)
-                && (geometry.dilation == 1 || WinogradConvolution.saves(geometry, direction))
+        Candidate(WinogradConvolution(), "3×3, stride 1, channels in 32s, unless maps are small") {
+            WinogradConvolution.computes($0) && WinogradConvolution.saves($0, $1)
         }
     }
 

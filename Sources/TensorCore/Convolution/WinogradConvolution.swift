@@ -20,11 +20,12 @@ public struct WinogradConvolution: KernelEngine {
             && max(geometry.padding, geometry.paddingAfter) <= 2 * geometry.dilation
     }
 
-    /// Whether it multiplies at most two thirds as often as products of patches do: tiles may stand over edges, and what is
-    /// taken back to a wider border has more of them.
+    /// Whether it multiplies less often than products of patches do, and with dilation at most two thirds as often: tiles may
+    /// stand over edges, and what is taken back to a wider border has more of them.
     static func saves(_ geometry: ConvolutionGeometry, _ direction: ConvolutionDirection) -> Bool {
         let tiles = WinogradTiles(geometry, backward: direction == .data).count
-        return 3 * 16 * tiles <= 2 * 9 * geometry.outputPixels
+        let (own, others) = (16 * tiles, 9 * geometry.outputPixels)
+        return geometry.dilation == 1 ? own < others : 3 * own <= 2 * others
     }
 
     public func kernels(_ geometry: ConvolutionGeometry, _ type: ElementType) -> any ConvolutionKernels {
