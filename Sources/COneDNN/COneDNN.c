@@ -61,14 +61,12 @@ static dnnl_status_t thread_stream(dnnl_engine_t engine, dnnl_stream_t *stream) 
     return dnnl_success;
 }
 
-// Describes OHWI float32 weights to oneDNN, whose dimensions are (groups,) output, input, row, column.
+// Describes OHWI float32 weights to oneDNN, whose dimensions are output, input, row, column.
 static dnnl_status_t plain_weights(const struct conednn_shape *s, dnnl_memory_desc_t *desc) {
-    dnnl_dim_t k = s->kernel, i = s->input_channels / s->groups, o = s->output_channels / s->groups;
-    dnnl_dims_t dims = {s->groups, o, i, k, k}, strides = {o * k * k * i, k * k * i, 1, k * i, i};
-    int grouped = s->groups > 1;
-    if (s->transposed) strides[1] = 1, strides[2] = o;
-    return dnnl_memory_desc_init_by_strides(
-        desc, grouped ? 5 : 4, dims + !grouped, dnnl_f32, strides + !grouped);
+    dnnl_dim_t k = s->kernel, i = s->input_channels, o = s->output_channels;
+    dnnl_dims_t dims = {o, i, k, k}, strides = {k * k * i, 1, k * i, i};
+    if (s->transposed) strides[0] = 1, strides[1] = o;
+    return dnnl_memory_desc_init_by_strides(desc, 4, dims, dnnl_f32, strides);
 }
 
 static dnnl_status_t add_to_output(dnnl_primitive_attr_t attributes) {

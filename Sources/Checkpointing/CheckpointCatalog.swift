@@ -30,6 +30,12 @@ package enum CheckpointCatalog {
         }
     }
 
+    /// Whether there is, or was, a checkpoint: shards may be damaged.
+    static func hasManifest(_ entry: Entry, files: any FileOperations) -> Bool {
+        // What cannot be read is none.
+        entry.isValid || (try? readManifest(entry.directory, step: entry.step, files: files)) != nil
+    }
+
     /// The directories with names of checkpoints, newest first, whatever is in them.
     static func directories(
         runDirectory: FilePath, files: any FileOperations = SystemFiles()
@@ -154,10 +160,13 @@ package enum CheckpointCatalog {
         for shard in manifest.shards {
             let path = directory.appending(shard.file)
             let size = try files.size(path)
-            guard size == shard.byteCount else {
-                throw FileError(path: path, reason: "has \(size) bytes instead of \(shard.byteCount); it was cut short")
-            }
+            guard size == shard.byteCount else { throw wrongSize(size, shard, path) }
         }
+    }
+
+    private static func wrongSize(_ size: Int, _ shard: CheckpointManifest.Shard, _ path: FilePath) -> FileError {
+        let cause = size < shard.byteCount ? "it was cut short" : "something was written behind it"
+        return FileError(path: path, reason: "has \(size) bytes instead of \(shard.byteCount); \(cause)")
     }
 
     /// Opens a shard after comparing its checksum and its tensors with the manifest.
@@ -167,10 +176,7 @@ package enum CheckpointCatalog {
         let shard = manifest.shards[index]
         let path = directory.appending(shard.file)
         let input = try files.open(path)
-        guard input.size == shard.byteCount else {
-            throw FileError(
-                path: path, reason: "has \(input.size) bytes instead of \(shard.byteCount); it was cut short")
-        }
+        guard input.size == shard.byteCount else { throw wrongSize(input.size, shard, path) }
         let checksum = try CRC32C(of: input).text
         guard checksum == shard.checksum else {
             throw FileError(

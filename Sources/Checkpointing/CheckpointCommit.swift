@@ -91,11 +91,13 @@ struct CheckpointCommit: Sendable {
     private func retire(upTo step: Int) -> [String] {
         var warnings: [String] = []
         do {
-            let valid = try CheckpointCatalog.list(runDirectory: runDirectory, files: files).filter(\.isValid)
+            let listed = try CheckpointCatalog.list(runDirectory: runDirectory, files: files)
+            let valid = listed.filter(\.isValid)
             // While nothing is to go, nothing need be read.
             let kept = valid.count <= keep ? valid : newestSound(of: valid) { warnings.append($0) }
             let oldest = kept.count == keep ? kept.last!.step : 0
-            let old = valid.filter { $0.step < oldest }
+            // With those whose shards are not whole; what has no manifest of its step is nothing that was saved here.
+            let old = listed.filter { $0.step < oldest && CheckpointCatalog.hasManifest($0, files: files) }
             for entry in old {
                 let trash = parent.appending(CheckpointCatalog.trashPrefix + CheckpointCatalog.name(ofStep: entry.step))
                 do {

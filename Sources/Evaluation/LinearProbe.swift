@@ -8,8 +8,8 @@ package struct LinearProbe {
 
     static let batchSize = 256
 
-    /// 50 epochs, but at most 4,000 steps of 256 features.
-    static func steps(_ count: Int) -> Int { max(1, min(50 * count / batchSize, 4000)) }
+    /// 50 epochs, but at most 4,000 steps of 256 features; fewer features are a step all together.
+    static func steps(_ count: Int) -> Int { min(max(50 * count / batchSize, 50), 4000) }
 
     /// Trains on features [n, C], n ≥ 2, and their classes.
     package init(

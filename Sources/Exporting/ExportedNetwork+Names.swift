@@ -4,9 +4,12 @@ extension ExportedNetwork {
     /// The tensors under the names of another library; an error where it has no such network.
     func renamed(for format: ExportFormat) throws -> [NamedTensor] {
         try refuseOtherConvention(format)
+        try refuseOtherDilation(format)
+        let finest = finestLevel
         var nameless: [String] = []
         let renamed = tensors.compactMap { tensor -> NamedTensor? in
-            guard let place = TensorPlace(tensor.name, isBackbone: isBackbone), let name = name(of: place, format)
+            guard let place = TensorPlace(tensor.name, isBackbone: isBackbone),
+                let name = name(of: place, format, finest)
             else {
                 nameless.append(tensor.name)
                 return nil
@@ -22,14 +25,34 @@ extension ExportedNetwork {
         return renamed
     }
 
-    private func name(of place: TensorPlace, _ format: ExportFormat) -> String? {
+    /// Of the pyramid; 3 without one.
+    private var finestLevel: Int {
+        let levels = tensors.compactMap { tensor in
+            if case .lateral(let level, _, _) = TensorPlace(tensor.name, isBackbone: isBackbone) { level } else { nil }
+        }
+        return levels.min() ?? 3
+    }
+
+    private func name(of place: TensorPlace, _ format: ExportFormat, _ finest: Int) -> String? {
         switch format {
-        case .torchvision: TorchvisionNames.name(of: place, isBackbone: isBackbone)
-        case .openmmlab: OpenMMLabNames.name(of: place, isBackbone: isBackbone)
+        case .torchvision: TorchvisionNames.name(of: place, isBackbone: isBackbone, finest: finest)
+        case .openmmlab: OpenMMLabNames.name(of: place, isBackbone: isBackbone, finest: finest)
         case .detectron2: Detectron2Names.name(of: place, isBackbone: isBackbone)
         case .timm: if case .backbone(let name) = place, isBackbone { name } else { nil }
         case .pixpro, .onnx: preconditionFailure("\(format.rawValue) keeps this program's names")
         }
+    }
+
+    /// Of basic blocks these libraries dilate other convolutions than this program: the same weights would compute something
+    /// else (timm/models/resnet.py, mmseg/models/backbones/resnet.py).
+    private func refuseOtherDilation(_ format: ExportFormat) throws {
+        guard [.timm, .openmmlab].contains(format), let stride = architecture["outputStride"], stride != "32",
+            let name = architecture["architecture"], ["resnet18", "resnet34"].contains(name)
+        else { return }
+        throw ExportError(
+            "\(format.rawValue)'s \(name) dilates other convolutions at the output stride \(stride), and would compute something "
+                + "else by these weights: take the format onnx, or train with model.outputStride 32, or another architecture"
+        )
     }
 
     /// A detector's weights are of use only where points, distances and scores are those that it was trained with.

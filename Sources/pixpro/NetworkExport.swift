@@ -48,7 +48,8 @@ struct NetworkExport {
             guard reader.communicator.isRoot else { return }
             let network = ExportedNetwork(
                 name: map.name, tensors: tensors, isBackbone: map.backbone != nil,
-                architecture: reader.manifest.facts.architecture, card: card)
+                architecture: reader.manifest.facts.architecture,
+                card: format == .onnx ? card.merging(graphFacts(normalizes)) { $1 } : card)
             let graph = format == .onnx ? try graph(tensors, normalizes ? normalization : nil) : nil
             try network.write(format, to: path, graph: graph)
             if let picture { try writeExample(picture, tensors, to: path) }
@@ -59,6 +60,13 @@ struct NetworkExport {
         }
         return "wrote \(path.shown): \(tensors.count) tensors of the \(map.name) network "
             + "(\(facts.architecture["architecture"] ?? "?")) at step \(facts.step)" + (example ?? "")
+    }
+
+    /// What those must know who prepare pictures for a graph.
+    private func graphFacts(_ normalizes: Bool) -> [String: String] {
+        normalizes
+            ? ["normalizes": "true", "color": "RGB in 0…1, as they are: the graph itself takes mean and std off"]
+            : ["normalizes": "false"]
     }
 
     /// What the network computes, with its weights; nil where its task does not say.

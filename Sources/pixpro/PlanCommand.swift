@@ -54,14 +54,17 @@ struct PlanCommand: ParsableCommand {
     }
 
     private func printRanks(_ configuration: RunConfiguration, available: Int) throws {
-        // Where there is no checkpoint, how a dead start was cut binds nobody.
-        let goesOn = RunSight(configuration.run.directory, mark: nil).newestStep > 0
+        // Where there is nothing to go on from, on disk or in the memory of hosts, how a dead start was cut binds nobody.
+        let directory = configuration.run.directory
+        let goesOn =
+            try RunSight(directory, mark: nil).newestStep > 0
+            || RunEvent.lastBeat(of: RunEvent.read(RunDirectory(directory).history)) != nil
         let most = try BatchPlan.mostRanks(
             configuration, available: available, microBatches: goesOn ? try configuration.microBatchesKept() : nil)
         // The directory's own bytes, which need not be text.
-        let directory = configuration.run.directory.bytes
+        let bytes = directory.bytes
         FileHandle.standardOutput.write(
-            Data(Array("directory=".utf8) + directory + Array("\nranks=\(most)\n".utf8)))
+            Data(Array("directory=".utf8) + bytes + Array("\nranks=\(most)\n".utf8)))
     }
 }
 

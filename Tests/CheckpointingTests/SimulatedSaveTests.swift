@@ -57,6 +57,22 @@ struct SimulatedSaveTests {
         #expect(throws: AgreedError.self) { try Self.load(files, ranks: 2) }
     }
 
+    /// Like any other that is older than those that are kept; a folder of another's is left alone.
+    @Test func aDamagedCheckpointGoesWithItsPlace() throws {
+        for change in [{ $0.removeLast(9) }, { $0 += [1, 2, 3] }] as [(inout [UInt8]) -> Void] {
+            let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(1)
+            func steps() throws -> [Int] {
+                try CheckpointCatalog.list(runDirectory: Self.run, files: files).map(\.step)
+            }
+            #expect(try ranks.run { try Self.save([10, 20], $0, files) }[0].isEmpty)
+            let old = CheckpointCatalog.directory(runDirectory: Self.run, step: 10)
+            try files.damage(old.appending("shard-00001-of-00001.safetensors"), change)
+            try files.makeDirectories(CheckpointCatalog.directory(runDirectory: Self.run, step: 5))
+            #expect(try ranks.run { try Self.save([30], $0, files) }[0].isEmpty)
+            #expect(try steps() == [30, 20, 5])
+        }
+    }
+
     /// A shared file system may show a file late: it is waited for, and one that does not come is damage.
     @Test(arguments: ["manifest.json", "shard-00002-of-00002.safetensors"])
     func filesThatAreShownLateAreWaitedFor(file: String) throws {

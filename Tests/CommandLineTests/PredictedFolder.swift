@@ -88,6 +88,24 @@ struct PredictedFolder {
         }
     }
 
+    /// Names in a list may have roots, or lead out of its folder: what is written stays below the output all the same.
+    @Test func listsLeadNowhereElse() throws {
+        try SmallRun.withTrained { run in
+            let folder = try PredictedFolder(in: run.directory), files = FileManager.default
+            let photos = folder.directory + "/photos", output = run.directory + "/listed"
+            let before = try files.subpathsOfDirectory(atPath: photos).sorted()
+            try files.createDirectory(atPath: folder.directory + "/lists", withIntermediateDirectories: true)
+            let list = folder.directory + "/lists/list.txt"
+            try "\(photos)/b.jpg\n../photos/below/a.jpg\n".write(toFile: list, atomically: true, encoding: .utf8)
+            let result = try MPILauncher.run("pixpro", ["predict", run.run, list, "--output", output])
+            #expect(result.status == 0 && result.output.contains("in 2 pictures"), "\(result)")
+            let written = try files.subpathsOfDirectory(atPath: output).filter { $0.hasSuffix(".png") }
+            #expect(written.count == 4 && written.contains("photos/below/a.features.png"), "\(written)")
+            #expect(written.contains { $0.hasSuffix("photos/b.features.png") }, "\(written)")
+            #expect(try files.subpathsOfDirectory(atPath: photos).sorted() == before)
+        }
+    }
+
     @Test func whatCannotBeLookedAtIsNamed() throws {
         try SmallRun.withTrained { run in
             let folder = try PredictedFolder(in: run.directory), output = run.directory + "/out"

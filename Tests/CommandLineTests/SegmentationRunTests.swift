@@ -70,7 +70,35 @@ import Training
                 #expect(tables[0].contains("\"mIoU\"") && tables[0].contains("\"IoU 3\"") && tables[0] == tables[1])
             }
             try expectPredictions(whole)
+            try expectSkips(whole)
         }
+    }
+
+    /// A picture whose header alone is sound is skipped and named, and pictures that are also trained on are counted.
+    private func expectSkips(_ run: SmallRun) throws {
+        let files = FileManager.default, folder = run.directory + "/cut"
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for part in ["images", "labels"] {
+            try files.copyItem(atPath: "\(Self.pictures)/train/\(part)", toPath: "\(folder)/\(part)")
+        }
+        let name = try #require(try files.contentsOfDirectory(atPath: folder + "/images").sorted().first)
+        let path = "\(folder)/images/\(name)", stem = String(name.prefix { $0 != "." })
+        let picture = try ImageDecoder.decode([UInt8](try Data(contentsOf: URL(filePath: path))))
+        var bytes = try encodePNG(rgb: picture.pixels, width: picture.width, height: picture.height)
+        for place in bytes.count / 2..<bytes.count / 2 + 40 { bytes[place] ^= 0x5A }
+        try files.removeItem(atPath: path)
+        try Data(bytes).write(to: URL(filePath: "\(folder)/images/\(stem).png"))
+        func evaluate(_ images: String, ranks: Int) throws -> String {
+            let set = ["images=\(images)/images", "labels=\(images)/labels"].map { "evaluation.validation.\($0)" }
+            let scored = try MPILauncher.run(
+                "pixpro", ranks: ranks, ["evaluate", run.run, "--json"] + set.flatMap { ["--set", $0] }, timeLimit: 60)
+            #expect(scored.status == 0, "\(scored)")
+            return scored.output
+        }
+        let tables = try [1, 3].map { try evaluate(folder, ranks: $0) }
+        #expect(tables[0].contains("\(stem).png") && tables[0] == tables[1], "\(tables)")
+        let seen = try evaluate(Self.pictures + "/train", ranks: 1)
+        #expect(seen.contains("6 of the 6 pictures to be scored are also trained on"), "\(seen)")
     }
 
     /// Class ids at the pictures' own size, and their colours over them.

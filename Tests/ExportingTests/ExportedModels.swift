@@ -39,7 +39,8 @@ struct ExportedModel {
     ) -> (ExportedModel, ResNet) {
         let state = ModelState(seed: seed), network = ResNet(architecture, Scope(state), outputStride: outputStride)
         let model = ExportedModel(
-            "backbone", state, isBackbone: true, architecture: ["architecture": architecture.rawValue])
+            "backbone", state, isBackbone: true,
+            architecture: ["architecture": architecture.rawValue, "outputStride": "\(outputStride)"])
         return (model, network)
     }
 
@@ -62,15 +63,16 @@ struct ExportedModel {
         return (ExportedModel("generator", generator.state, isBackbone: false, architecture: [:]), generator)
     }
 
-    /// With a normalised pyramid on C3 to C5 and towers of two convolutions; and what they make of images, by the names of
+    /// With a normalised pyramid on C3 (or another) to C5 and towers of two convolutions; and what they make of images, by the names of
     /// a graph's outputs.
     static func pyramid(
-        _ architecture: ResNetArchitecture, channels: Int = 256, seed: UInt64? = nil
+        _ architecture: ResNetArchitecture, channels: Int = 256, finest: Int = 3, seed: UInt64? = nil
     ) -> (ExportedModel, maps: (Tensor) throws -> [(String, Tensor)]) {
         let state = ModelState(seed: seed), root = Scope(state)
         let encoder = ResNet(architecture, root.child("encoder"))
         let pyramid = FeaturePyramid(
-            root.child("pyramid"), inputs: Array(encoder.levels.dropFirst()), channels: channels, normalizes: true)
+            root.child("pyramid"), inputs: Array(encoder.levels.dropFirst(finest - 2)), channels: channels,
+            normalizes: true)
         let towers = ["cls", "bbox"].map {
             (name: $0, tower: DetectorTower(root.child("tower_\($0)"), channels: channels, depth: 2))
         }
@@ -79,8 +81,8 @@ struct ExportedModel {
             model,
             { images in
                 let pass = Pass(mode: .evaluation)
-                let levels = try pyramid(Array(try encoder.maps(Variable(images), pass).dropFirst()), pass)
-                return zip(["P3", "P4", "P5"], levels).flatMap { name, map in
+                let levels = try pyramid(Array(try encoder.maps(Variable(images), pass).dropFirst(finest - 2)), pass)
+                return zip((finest...5).map { "P\($0)" }, levels).flatMap { name, map in
                     [(name, channelsFirst(map.value))]
                         + towers.map { ("\(name).\($0.name)", channelsFirst($0.tower(map, pass).value)) }
                 }

@@ -54,6 +54,20 @@ import Testing
         }
     }
 
+    /// Libraries count the levels of a pyramid from its finest.
+    @Test(arguments: [
+        (ExportFormat.torchvision, "backbone.fpn.inner_blocks."), (.openmmlab, "state_dict.neck.lateral_convs."),
+    ]) func aPyramidMayBeginOnAnyLevel(_ format: ExportFormat, _ prefix: String) throws {
+        try withTemporaryDirectory { folder in
+            let path = folder + "/weights"
+            try ExportedModel.pyramid(.tiny, channels: 32, finest: 2).0.network.write(format, to: FilePath(path))
+            let places = try read(path).tensors.map(\.name).filter { $0.hasPrefix(prefix) }.map {
+                String($0.dropFirst(prefix.count).prefix { $0 != "." })
+            }
+            #expect(Set(places) == ["0", "1", "2", "3"])
+        }
+    }
+
     /// Every number of a network is in the file, whatever it is called there.
     @Test(arguments: [ExportFormat.pixpro, .torchvision, .openmmlab, .detectron2])
     func numbersAreThoseOfTheNetworkBitForBit(_ format: ExportFormat) throws {
@@ -104,6 +118,11 @@ import Testing
         #expect(refusal(other, .detectron2).contains("take the format torchvision"))
         #expect(refusal(other, .timm).contains("backbones alone"))
         #expect(refusal(fcos, .onnx).contains("nobody has said"))
+        let dilated = ExportedModel.backbone(.resnet18, outputStride: 16, seed: nil).0
+        for format in [ExportFormat.timm, .openmmlab] {
+            #expect(
+                refusal(dilated, format).contains("dilates other convolutions at the output stride 16"), "\(format)")
+        }
         var shape = SegmenterSettings()
         (shape.architecture, shape.headChannels) = (.tiny, 8)
         let segmenter = ExportedModel.segmenter(shape, classes: 3).0

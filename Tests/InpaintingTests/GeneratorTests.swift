@@ -69,6 +69,29 @@ import Testing
         }
     }
 
+    /// A mirrored border is at most as wide as the map.
+    @Test(arguments: [(InpaintingDialect.published, 16), (.paper, 65)])
+    func theSmallestPicturesAreFilledAndSmallerOnesRefused(_ dialect: InpaintingDialect, _ least: Int) throws {
+        try withTemporaryDirectory { directory in
+            func predict(_ side: Int) throws -> Prediction {
+                let mask = "\(directory)/\(side).png"
+                let holes = (0..<side * 80).map { UInt8($0 / 80 < 9 ? 255 : 0) }
+                try Data(encodePNG(gray: holes, width: 80, height: side)).write(to: URL(fileURLWithPath: mask))
+                var settings = InpainterSettings()
+                (settings.dialect, settings.channels) = (dialect, 4)
+                let predictor = try InpaintingPredictor(settings, masks: FilePath(mask))
+                for parameter in predictor.states[0].parameters { parameter.value.fill(0.01) }
+                let gray = [UInt8](repeating: 90, count: side * 80 * 3)
+                return try predictor.predict(
+                    PredictedPicture(name: "a.png", bytes: try encodePNG(rgb: gray, width: 80, height: side)))
+            }
+            #expect(try predict(least).files.count == 3)
+            var reason = ""
+            do { _ = try predict(least - 1) } catch let error as ImageError { reason = error.reason }
+            #expect(reason.contains("smaller than the generator's steps: \(least) at least"), "\(reason)")
+        }
+    }
+
     @Test func bfloat16IsNearFloat32() {
         var settings = InpainterSettings()
         settings.channels = 32

@@ -42,7 +42,7 @@ private func activatedConvolution(
         x.bordered(before: zeros.before, after: zeros.after, mirrored: false)
             .convolved(
                 parameters[0], bias: parameters[1], outputs: outputs, kernel: kernel, stride: stride, padding: 0,
-                dilation: dilation, groups: 1
+                dilation: dilation
             ).numbers.map(activation.plain)
     }
 }

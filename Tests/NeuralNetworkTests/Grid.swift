@@ -13,19 +13,17 @@ struct Grid: Sendable {
         return numbers[((image * shape[1] + row) * shape[2] + column) * shape[3] + channel]
     }
 
-    /// `weights` [outputs, kernel, kernel, inputs / groups].
+    /// `weights` [outputs, kernel, kernel, inputs].
     func convolved(
-        _ weights: [Double], bias: [Double]?, outputs: Int, kernel: Int, stride: Int, padding: Int, dilation: Int,
-        groups: Int
+        _ weights: [Double], bias: [Double]?, outputs: Int, kernel: Int, stride: Int, padding: Int, dilation: Int
     ) -> Grid {
-        let inputs = shape[3] / groups, span = dilation * (kernel - 1) + 1
+        let inputs = shape[3], span = dilation * (kernel - 1) + 1
         return windows(span: span, stride: stride, padding: padding, channels: outputs) { image, top, left, output in
-            let first = output / (outputs / groups) * inputs
             var sum = bias?[output] ?? 0
             for y in 0..<kernel {
                 for x in 0..<kernel {
                     for input in 0..<inputs {
-                        let value = at(image, top + y * dilation, left + x * dilation, first + input) ?? 0
+                        let value = at(image, top + y * dilation, left + x * dilation, input) ?? 0
                         sum += value * weights[((output * kernel + y) * kernel + x) * inputs + input]
                     }
                 }
@@ -54,7 +52,7 @@ struct Grid: Sendable {
         return Grid(shape: [shape[0], height, width, shape[3]], numbers: result)
     }
 
-    /// The gradient for maps of height × width of a convolution without groups and dilation, self being its output's.
+    /// The gradient for maps of height × width of a convolution without dilation, self being its output's.
     func convolutionGradient(
         _ weights: [Double], inputs: Int, kernel: Int, stride: Int, padding: Int, height: Int, width: Int
     ) -> Grid {

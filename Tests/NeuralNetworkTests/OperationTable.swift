@@ -22,17 +22,17 @@ let operations: [OperationCase] =
 
 private func convolution(
     _ description: String, _ shape: [Int], outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,
-    dilation: Int = 1, groups: Int = 1, bias: Bool = false
+    dilation: Int = 1, bias: Bool = false
 ) -> OperationCase {
     OperationCase(description: "convolution \(description)", inputShape: shape) { state in
         let layer = Convolution2D(
             Scope(state), inputs: shape[3], outputs: outputs, kernel: kernel, stride: stride, padding: padding,
-            dilation: dilation, groups: groups, bias: bias)
+            dilation: dilation, bias: bias)
         return { layer($0, $1) }
     } twin: { x, parameters in
         x.convolved(
             parameters[0], bias: bias ? parameters[1] : nil, outputs: outputs, kernel: kernel, stride: stride,
-            padding: padding, dilation: dilation, groups: groups
+            padding: padding, dilation: dilation
         ).numbers
     }
 }
@@ -43,8 +43,6 @@ private let convolutions = [
     convolution("3×3 with bias", [2, 5, 4, 3], outputs: 4, kernel: 3, padding: 1, bias: true),
     convolution("3×3 of whole registers", [2, 6, 7, 16], outputs: 32, kernel: 3, padding: 1),
     convolution("3×3 stride 2", [2, 7, 6, 5], outputs: 6, kernel: 3, stride: 2, padding: 1),
-    convolution("3×3 stride 2, groups 2", [2, 6, 6, 4], outputs: 6, kernel: 3, stride: 2, padding: 1, groups: 2),
-    convolution("3×3 by channel", [2, 5, 5, 6], outputs: 6, kernel: 3, padding: 1, groups: 6),
     convolution("3×3 dilation 2", [1, 7, 6, 4], outputs: 5, kernel: 3, padding: 2, dilation: 2),
     convolution("5×5 stride 2", [1, 9, 7, 3], outputs: 4, kernel: 5, stride: 2, padding: 2),
     convolution("7×7 stride 2 on colours", [2, 11, 9, 3], outputs: 8, kernel: 7, stride: 2, padding: 3),
@@ -97,7 +95,7 @@ private let normalizations: [OperationCase] = [
         start(layer.normalization)
         return { try layer($0, rectify: true, $1) }
     } twin: { x, parameters in
-        x.convolved(parameters[0], bias: nil, outputs: 6, kernel: 3, stride: 1, padding: 1, dilation: 1, groups: 1)
+        x.convolved(parameters[0], bias: nil, outputs: 6, kernel: 3, stride: 1, padding: 1, dilation: 1)
             .normalized(scale: parameters[1], shift: parameters[2]).numbers.map { max($0, 0) }
     },
     .init(description: "row normalisation", inputShape: [6, 8], takesBFloat16: false) { _ in

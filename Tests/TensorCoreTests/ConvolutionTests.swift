@@ -8,7 +8,6 @@ private struct PlainConvolution {
 
     /// Calls `body(input index, weight index, output index)` for every product of the convolution.
     func forEachProduct(_ body: (Int, Int, Int) -> Void) {
-        let groupIn = g.inputChannels / g.groups, groupOut = g.outputChannels / g.groups
         for n in 0..<g.batch {
             for oy in 0..<g.outputHeight {
                 for ox in 0..<g.outputWidth {
@@ -18,11 +17,10 @@ private struct PlainConvolution {
                             let x = ox * g.stride - g.padding + kx * g.dilation
                             guard y >= 0, y < g.height, x >= 0, x < g.width else { continue }
                             for o in 0..<g.outputChannels {
-                                for i in 0..<groupIn {
+                                for i in 0..<g.inputChannels {
                                     body(
-                                        ((n * g.height + y) * g.width + x) * g.inputChannels + o / groupOut * groupIn
-                                            + i,
-                                        ((o * g.kernel + ky) * g.kernel + kx) * groupIn + i,
+                                        ((n * g.height + y) * g.width + x) * g.inputChannels + i,
+                                        ((o * g.kernel + ky) * g.kernel + kx) * g.inputChannels + i,
                                         ((n * g.outputHeight + oy) * g.outputWidth + ox) * g.outputChannels + o)
                                 }
                             }
@@ -41,7 +39,6 @@ private let geometries: [ConvolutionGeometry] = [
     .init(batch: 2, height: 9, width: 9, inputChannels: 4, outputChannels: 6, kernel: 3, stride: 2, padding: 1),
     .init(batch: 2, height: 17, width: 15, inputChannels: 3, outputChannels: 8, kernel: 7, stride: 2, padding: 3),
     .init(batch: 1, height: 9, width: 9, inputChannels: 4, outputChannels: 4, kernel: 3, padding: 2, dilation: 2),
-    .init(batch: 2, height: 6, width: 6, inputChannels: 8, outputChannels: 12, kernel: 3, padding: 1, groups: 4),
     .init(batch: 2, height: 40, width: 40, inputChannels: 16, outputChannels: 8, kernel: 3, padding: 1),
     .init(batch: 1, height: 3, width: 3, inputChannels: 520, outputChannels: 4, kernel: 3, padding: 1),
 ]

@@ -22,9 +22,9 @@ import Testing
     }
 
     @Test(arguments: ElementType.allCases) func theFastestListTakesEveryConvolution(_ type: ElementType) {
-        var grouped = geometry
-        grouped.groups = 4
-        for geometry in [geometry, grouped] {
+        var narrow = geometry
+        narrow.inputChannels = 5
+        for geometry in [geometry, narrow] {
             for direction in ConvolutionDirection.allCases {
                 #expect(!EngineList.fastest.engine(for: geometry, direction, type).name.isEmpty)
             }
@@ -48,14 +48,14 @@ import Testing
         if direction == .weights { #expect(engine(pointwise) is ProductConvolution) }
     }
 
-    /// Tiles of dilated kernels may stand over the edge for the most part, in one direction or in all.
+    /// Tiles may stand over the edge for the most part, in one direction or in all.
     @Test(
         .enabled(if: ElementType.float32.vectorInstructions != nil, "needs a processor with AVX2 or AVX-512"),
         arguments: [
-            (16, 2, 2, [.forward, .data, .weights]), (5, 4, 4, []),
-            (96, 0, 16, [.forward, .weights]),
+            (16, 2, 2, [.forward, .data, .weights]), (5, 4, 4, []), (96, 0, 16, [.forward, .weights]),
+            (1, 1, 1, []), (3, 1, 1, [.forward, .data, .weights]),
         ] as [(Int, Int, Int, [ConvolutionDirection])])
-    func dilatedKernelsGoWhereTheySaveProducts(
+    func smallMapsGoWhereTheySaveProducts(
         _ side: Int, _ padding: Int, _ dilation: Int, _ save: [ConvolutionDirection]
     ) {
         let geometry = ConvolutionGeometry(

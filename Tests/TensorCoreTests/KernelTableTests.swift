@@ -79,26 +79,35 @@ private struct Entries {
     }
 
     private var products: [(name: String, values: [Float])] {
-        let kernels = table.products.pointee, depth = 5, columns = 64
-        // Blocks of every height, and several of them.
-        return (Array(1...14) + [31]).flatMap { rows in
-            [false, true].flatMap { accumulate in
-                let a = random(rows * depth, key: 1), b = random(columns * depth, key: 2)
-                var shape = kernels_product()
-                (shape.rows, shape.columns, shape.depth) = (rows, columns, depth)
-                // As it lies, and transposed.
-                (shape.a_row_stride, shape.a_depth_stride) = accumulate ? (1, rows) : (depth, 1)
-                (shape.c_row_stride, shape.accumulate) = (columns + 7, accumulate)
-                let sums = randomTensor([rows * (columns + 7)], key: 3), rounded = sums.cast(to: type).copy()
-                kernels.multiply(&shape, a.bytes, b.bytes, sums.bytes)
-                kernels.multiply_rounded(&shape, a.bytes, b.bytes, rounded.bytes)
-                let name = "\(rows) rows\(accumulate ? ", accumulated" : "")"
-                return [
-                    ("multiply of \(name)", sums.array),
-                    ("multiply_rounded of \(name)", rounded.cast(to: .float32).array),
-                ]
+        // Blocks of every height, and several of them; depths around those that share the cost of a loop.
+        (Array(1...14) + [31]).flatMap { rows in
+            [1, 3, 4, 5, 8, 11].flatMap { depth in
+                // As the left matrix lies, and transposed.
+                [(depth, 1), (1, rows)].flatMap { rowStride, depthStride in
+                    var shape = kernels_product()
+                    (shape.rows, shape.columns, shape.depth) = (rows, 64, depth)
+                    (shape.a_row_stride, shape.a_depth_stride, shape.c_row_stride) = (rowStride, depthStride, 71)
+                    return [false, true].flatMap {
+                        shape.accumulate = $0
+                        return product(shape)
+                    }
+                }
             }
         }
+    }
+
+    private func product(_ shape: kernels_product) -> [(name: String, values: [Float])] {
+        var shape = shape
+        let kernels = table.products.pointee
+        let a = random(shape.rows * shape.depth, key: 1), b = random(shape.columns * shape.depth, key: 2)
+        let sums = randomTensor([shape.rows * shape.c_row_stride], key: 3), rounded = sums.cast(to: type).copy()
+        kernels.multiply(&shape, a.bytes, b.bytes, sums.bytes)
+        kernels.multiply_rounded(&shape, a.bytes, b.bytes, rounded.bytes)
+        let name =
+            "\(shape.rows) rows \(shape.a_row_stride) apart, depth \(shape.depth)\(shape.accumulate ? ", accumulated" : "")"
+        return [
+            ("multiply of \(name)", sums.array), ("multiply_rounded of \(name)", rounded.cast(to: .float32).array),
+        ]
     }
 
     private var panels: [(name: String, values: [Float])] {

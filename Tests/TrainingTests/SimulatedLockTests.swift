@@ -87,6 +87,27 @@ struct SimulatedLockTests {
         #expect(trained > 30, "of 60")
     }
 
+    /// One that has locks comes to a run that has none, and dies while it looks: the run can go on after its own end.
+    @Test func whoDiesWhileItLooksLeavesNoMark() throws {
+        for operation in 1...30 {
+            let files = Self.files(hasLocks: true), ranks = SimulatedRanks(2, seed: UInt64(operation))
+            files.ranksWithoutLocks = [0]
+            files.ranks = ranks
+            ranks.kill(1, atOperation: operation)
+            _ = try ranks.outcomes { world in
+                let first = world.rank == 0 ? try Self.lock(world, files) : nil
+                world.ranks.clock.pause(seconds: 10)
+                if world.rank == 1 { _ = try Self.lock(world, files) }
+                world.ranks.clock.pause(seconds: 30)
+                withExtendedLifetime(first) {}
+            }
+            let next = SimulatedRanks(1)
+            files.ranks = next
+            let isInPlace = try next.run { try Self.lock($0, files)?.isInPlace == true }
+            #expect(isInPlace == [true], "died at its operation \(operation)")
+        }
+    }
+
     @Test(arguments: [false, true]) func whoLetsGoIsFollowed(hasLocks: Bool) throws {
         let files = Self.files(hasLocks: hasLocks), ranks = SimulatedRanks(2)
         files.ranks = ranks

@@ -10,7 +10,7 @@ enum conednn_direction { conednn_forward, conednn_backward_data, conednn_backwar
 struct conednn_shape {
     int32_t batch, height, width, input_channels;
     int32_t output_height, output_width, output_channels;
-    int32_t kernel, stride, padding, dilation, groups;
+    int32_t kernel, stride, padding, dilation;
     int32_t bfloat16;  // maps and packed weights are bfloat16 (else float32); weight gradients are float32 in both
     int32_t direction;
     int32_t transposed;   // forward, 1x1: the weights lie input-major, as for the gradient of the opposite convolution

@@ -42,12 +42,12 @@ extension CheckpointReader {
                     return reader
                 } catch is Retired {
                     retired += 1
-                    // A listed folder that may not be searched is gone at every look.
+                    // A network file system may go on listing what is gone.
                     try communicator.agree(
                         on: "resuming",
                         failure: retired > mostRetired
                             ? "the checkpoints in \(runDirectory.shown) are listed, and gone when they are opened, again and "
-                                + "again: is its file system mounted, and may this user search the folder?"
+                                + "again: is its file system mounted?"
                             : nil)
                 }
             }

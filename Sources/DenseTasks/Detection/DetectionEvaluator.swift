@@ -12,6 +12,7 @@ package final class DetectionEvaluator: TaskEvaluator {
     private let trained: Int
     /// Nil where nothing is to be scored.
     private let pictures: AnnotatedImages?
+    private let overlap: Overlap?
     private let communicator: any Collective
 
     /// Finds the pictures. Collective.
@@ -21,17 +22,22 @@ package final class DetectionEvaluator: TaskEvaluator {
         (self.communicator, trained) = (communicator, pictures.annotated.images.count)
         (self.detector, self.settings) = (detector, settings)
         try communicator.agree(on: "reading what is to be scored") {
-            guard settings.data.format == .voc, settings.data.annotations == nil,
-                let set = settings.validation, set.images == nil, set.annotations == nil
+            guard settings.data.format == .voc, let set = settings.validation, set.images == nil,
+                set.annotations == nil
             else { return }
             throw AnnotationError(
-                "evaluation.validation names no other pictures than those that are trained on: name its list as "
+                "evaluation.validation names all pictures, also those that are trained on: name its list as "
                     + "evaluation.validation.annotations, or its folder as evaluation.validation.images")
         }
         self.pictures = try settings.validation.map { set in
             try AnnotatedImages(
                 settings.source(set.images ?? pictures.root, set.annotations),
                 categories: pictures.annotated.categories, communicator: communicator, advance: pictures.advance)
+        }
+        overlap = self.pictures.map {
+            Overlap(
+                trained: (0..<pictures.index.count).map(pictures.index.description(of:)),
+                scored: (0..<$0.index.count).map($0.index.description(of:)))
         }
         guard let validation = self.pictures else { return }
         try communicator.agree(on: "looking for objects to find") {
@@ -99,6 +105,6 @@ package final class DetectionEvaluator: TaskEvaluator {
             skipped: skipped,
             notes: (missing.isEmpty
                 ? [] : ["not scored, there being no such object to find: \(missing.joined(separator: ", "))"])
-                + pictures.damage.report)
+                + [overlap?.note].compactMap { $0 } + pictures.damage.report)
     }
 }

@@ -30,7 +30,7 @@ package final class DetectionPredictor: TaskPredictor {
         // The surest last, on top.
         for object in objects.reversed() where object.score >= Self.drawnScore { draw(object, on: &canvas) }
         return Prediction(
-            files: [(".boxes.jpg", try encodeJPEG(rgb: canvas.pixels, width: width, height: height))],
+            files: [try canvas.preview(".boxes")],
             records: objects.map(record))
     }
 

@@ -26,6 +26,7 @@ struct PictureSegmentation {
                 image.reshaped([1, size.height, size.width, 3]),
                 Pass(mode: .evaluation, convolutions: convolutions)
             ).logits.value
+            guard logits.isFinite else { throw ImageError(notFinite: "logits") }
             sums.add(logits, region)
         }
         return sums.classes

@@ -14,6 +14,7 @@ package final class SegmentationEvaluator: TaskEvaluator {
     /// Nil where nothing is to be scored.
     private let folder: SegmentationFolder?
     private let trained: Int
+    private let overlap: Overlap?
     private let scheme: LabelScheme
     private let classNames: [String]
     private let communicator: any Collective
@@ -33,6 +34,11 @@ package final class SegmentationEvaluator: TaskEvaluator {
                     list: set.list, isTraining: false)
             }
         }
+        overlap = folder.map { folder in
+            Overlap(
+                trained: (0..<pictures.folder.count).map(pictures.folder.description(of:)),
+                scored: (0..<folder.count).map(folder.description(of:)))
+        }
         // Before hours of training rather than after.
         if let folder {
             _ = try LabelSurvey(folder, "validation", scheme, communicator, advance: pictures.advance)
@@ -44,16 +50,23 @@ package final class SegmentationEvaluator: TaskEvaluator {
         // Of this evaluation alone: what it makes of the weights is freed with it.
         let segmentation = PictureSegmentation(segmenter, settings)
         // One for each picture only where they are drawn again: of many classes they are large.
-        var own: [ConfusionMatrix] = [], count = 0
+        var own: [ConfusionMatrix] = [], count = 0, undecoded: [SkippedPicture] = []
         let skipped = try communicator.agree(on: "segmenting pictures") {
             try loadInBatches(
                 communicator.slice(of: Array(0..<folder.count)), batchSize: ComputeThreads.shared.threads,
                 name: folder.description(of:), load: { try load($0, of: folder) },
                 progress: { try progress("segmenting", $0, $1) }
             ) { loaded in
-                for (_, picture) in loaded {
-                    let ids = try segmentation.classes(
-                        picture.bytes, height: picture.labels.height, width: picture.labels.width)
+                for (place, picture) in loaded {
+                    let ids: [UInt8]
+                    do {
+                        ids = try segmentation.classes(
+                            picture.bytes, height: picture.labels.height, width: picture.labels.width)
+                    } catch let error as ImageError {
+                        // Its header was sound.
+                        undecoded.append(SkippedPicture(name: folder.description(of: place), reason: error.reason))
+                        continue
+                    }
                     var confusion = ConfusionMatrix(classes: scheme.classes)
                     confusion.add(picture.labels, predictions: ids, scheme: scheme)
                     if own.isEmpty || evaluation.resamples > 0 { own.append(confusion) } else { own[0].add(confusion) }
@@ -62,7 +75,7 @@ package final class SegmentationEvaluator: TaskEvaluator {
             }
         }
         let pictures = try gathered(own), scored = Int(try communicator.sum([Int64(count)])[0])
-        let left = try communicator.gathered(skipped) + folder.leftOut.skipped.map(SkippedPicture.init)
+        let left = try communicator.gathered(skipped + undecoded) + folder.leftOut.skipped.map(SkippedPicture.init)
         return try communicator.agree(on: "scoring segmentation") {
             try report(pictures, of: folder.count, scored: scored, left)
         }
@@ -103,6 +116,6 @@ package final class SegmentationEvaluator: TaskEvaluator {
         return EvaluationReport(
             scores: [score("mIoU", mean, draws: draws), score("pixel accuracy", accuracy)]
                 + scores.byClass.compactMap { name, value in value.map { score("IoU \(name)", $0) } },
-            skipped: skipped, notes: [scores.note].compactMap { $0 })
+            skipped: skipped, notes: [scores.note, overlap?.note].compactMap { $0 })
     }
 }

@@ -24,7 +24,7 @@ package final class SegmentationPredictor: TaskPredictor {
         }
         return Prediction(files: [
             (".labels.png", try encodePNG(gray: ids, width: width, height: height)),
-            (".overlay.jpg", try encodeJPEG(rgb: canvas.pixels, width: width, height: height)),
+            try canvas.preview(".overlay"),
         ])
     }
 }

@@ -1,15 +1,17 @@
 /// Names of mmdetection's FCOS (with `conv_bias=True` in its head) and of mmsegmentation's `FCNHead`.
 enum OpenMMLabNames {
-    /// - Parameter isBackbone: whether the file is of a ResNet alone, which `init_cfg=dict(type='Pretrained')` of a backbone
-    ///   reads without a name in front.
-    static func name(of place: TensorPlace, isBackbone: Bool) -> String? {
+    /// - Parameters:
+    ///   - isBackbone: whether the file is of a ResNet alone, which `init_cfg=dict(type='Pretrained')` of a backbone
+    ///     reads without a name in front.
+    ///   - finest: the pyramid's finest level, which comes first there.
+    static func name(of place: TensorPlace, isBackbone: Bool, finest: Int) -> String? {
         switch place {
         case .backbone(let name): isBackbone ? name : "backbone.\(name)"
         case .lateral(let level, let layer, let parameter):
-            "neck.lateral_convs.\(level - 3).\(layer.rawValue).\(parameter)"
+            "neck.lateral_convs.\(level - finest).\(layer.rawValue).\(parameter)"
         case .output(let level, let layer, let parameter):
-            "neck.fpn_convs.\(level - 3).\(layer.rawValue).\(parameter)"
-        case .top(let level, let parameter): "neck.fpn_convs.\(level - 3).conv.\(parameter)"
+            "neck.fpn_convs.\(level - finest).\(layer.rawValue).\(parameter)"
+        case .top(let level, let parameter): "neck.fpn_convs.\(level - finest).conv.\(parameter)"
         case .tower(let tower, let index, let layer, let parameter):
             "bbox_head.\(tower == .classes ? "cls" : "reg")_convs.\(index).\(layer.rawValue).\(parameter)"
         case .prediction(.logits, let parameter): "bbox_head.conv_cls.\(parameter)"

@@ -2,14 +2,16 @@
 enum TorchvisionNames {
     /// Nil for what torchvision has not.
     ///
-    /// - Parameter isBackbone: whether the file is of a ResNet alone, whose names have nothing in front.
-    static func name(of place: TensorPlace, isBackbone: Bool) -> String? {
+    /// - Parameters:
+    ///   - isBackbone: whether the file is of a ResNet alone, whose names have nothing in front.
+    ///   - finest: the pyramid's finest level, which comes first there.
+    static func name(of place: TensorPlace, isBackbone: Bool, finest: Int) -> String? {
         switch place {
         case .backbone(let name): isBackbone ? name : "backbone.body.\(name)"
         case .lateral(let level, let layer, let parameter):
-            "backbone.fpn.inner_blocks.\(level - 3).\(index(layer)).\(parameter)"
+            "backbone.fpn.inner_blocks.\(level - finest).\(index(layer)).\(parameter)"
         case .output(let level, let layer, let parameter):
-            "backbone.fpn.layer_blocks.\(level - 3).\(index(layer)).\(parameter)"
+            "backbone.fpn.layer_blocks.\(level - finest).\(index(layer)).\(parameter)"
         case .top(let level, let parameter): "backbone.fpn.extra_blocks.p\(level).\(parameter)"
         // A convolution, its normalisation and a rectifier: three places a layer.
         case .tower(let tower, let layer, let kind, let parameter):

@@ -120,7 +120,7 @@ enum TarReader {
                     problems.append(
                         Problem(member: name, reason: "is stored with holes (sparse): pack it anew without --sparse"))
                 } else if !name.isEmpty {
-                    members.append(Member(name: Self.below(name), range: range))
+                    members.append(Member(name: name.belowAnyFolder, range: range))
                 }
             default:
                 problems.append(Problem(member: name, reason: "is part of a tar in several volumes: join them"))
@@ -130,7 +130,7 @@ enum TarReader {
         /// Links, folders, labels, devices: nothing follows their header, but for what old sparse files append to it.
         private mutating func takeOther(_ header: TarHeader) throws {
             defer { long = Extended() }
-            let name = Self.below(long.path ?? header.name)
+            let name = (long.path ?? header.name).belowAnyFolder
             switch header.kind {
             case "1": links.append((name, long.link ?? header.link, false))
             case "2": links.append((name, long.link ?? header.link, true))
@@ -148,11 +148,6 @@ enum TarReader {
                 at += (size + 511) / 512 * 512
             default: break
             }
-        }
-
-        /// A name without a root and without `.`, as `tar -C folder .` puts before every name.
-        private static func below(_ name: FilePath) -> FilePath {
-            FilePath(root: nil, name.components.filter { $0.kind != .currentDirectory })
         }
 
         /// A link to a member stands for that member's bytes. Every chain is followed once.

@@ -31,6 +31,8 @@ package struct MaskFolder {
             mask = try HoleMask(try WholeFile.bytes(of: file))
         } catch let error as ImageError {
             throw ImageError("is not filled: its mask \(file.shown) \(error.reason)")
+        } catch let error as FileError {
+            throw ImageError("is not filled: its mask cannot be read: \(error)")
         }
         guard mask.height == height, mask.width == width else {
             throw ImageError(

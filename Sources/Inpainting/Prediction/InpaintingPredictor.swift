@@ -8,6 +8,7 @@ import TensorCore
 package final class InpaintingPredictor: TaskPredictor {
     private let filling: PictureFilling
     private let masks: MaskFolder
+    private let shortestSide: Int
 
     /// Throws where there are no masks.
     package init(_ settings: InpainterSettings, masks: FilePath?) throws {
@@ -17,16 +18,16 @@ package final class InpaintingPredictor: TaskPredictor {
         }
         self.masks = try MaskFolder(masks)
         filling = PictureFilling(Generator(settings, seed: nil))
+        shortestSide = PictureFilling.shortestSide(settings.dialect)
     }
 
     package var states: [ModelState] { [filling.generator.state] }
 
     package func predict(_ picture: PredictedPicture) throws -> Prediction {
         let size = try ImageDecoder.size(of: picture.bytes), (width, height) = (size.width, size.height)
-        guard min(width, height) >= PictureFilling.shortestSide else {
+        guard min(width, height) >= shortestSide else {
             throw ImageError(
-                "is \(width)×\(height) pixels, smaller than the generator's steps: \(PictureFilling.shortestSide) at least"
-            )
+                "is \(width)×\(height) pixels, smaller than the generator's steps: \(shortestSide) at least")
         }
         guard max(width, height) <= PictureFilling.longestSide else {
             throw ImageError(

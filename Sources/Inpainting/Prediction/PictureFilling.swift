@@ -19,8 +19,9 @@ package struct PictureFilling {
 
     /// The longest side of a picture that is filled: attention compares every place with every other.
     package static let longestSide = 2048
-    /// The shortest: less is no pixel after the generator's steps and dilations have passed.
-    package static let shortestSide = 16
+    /// The shortest: less is no pixel after the generator's steps and dilations have passed, or less than is mirrored at the
+    /// border of its most dilated layer, 16 pixels of maps of a quarter of the side.
+    package static func shortestSide(_ dialect: InpaintingDialect) -> Int { dialect.border == .mirrored ? 65 : 16 }
 
     package init(_ generator: Generator) { self.generator = generator }
 

@@ -11,10 +11,12 @@ struct StudyWeights {
 
     // MARK: Of a pretraining
 
-    /// Whether a file was exported from a pretraining as it is now.
+    /// Whether a file was exported from a pretraining as it is now. One that does not tell where it is from is: programs that
+    /// did not note that removed what was of an earlier training.
     func areOf(_ pretraining: Study.Job, _ file: FilePath) throws -> Bool {
         guard FileSystem.exists(file) else { return false }
-        return try text(of: origin(of: file)) == checksum(of: study.result(of: pretraining))
+        guard let origin = try text(of: origin(of: file)) else { return true }
+        return try origin == checksum(of: study.result(of: pretraining))
     }
 
     func note(_ file: FilePath, areOf pretraining: Study.Job) throws {

@@ -48,9 +48,9 @@ package final class StudyWork: Sendable {
         let weights = StudyWeights(study)
         for (place, job) in study.jobs.enumerated() {
             let name = study.name(of: job)
-            if results[name] != nil || isBegun(job) { try weights.checkBeginning(of: job) }
+            if try results[name] != nil || isBegun(job) { try weights.checkBeginning(of: job) }
             if results[name] == nil {
-                if !isBegun(job) { try weights.noteBeginning(of: job) }
+                if try !isBegun(job) { try weights.noteBeginning(of: job) }
                 say("run \(place + 1) of \(study.jobs.count): \(name)")
                 let status = try await train(job)
                 guard status == 0 else { return status }
@@ -145,15 +145,17 @@ package final class StudyWork: Sendable {
         return result
     }
 
-    /// Whether it was started, here or before.
-    private func isBegun(_ job: Study.Job) -> Bool { FileSystem.exists(study.run(of: job)) }
+    /// Whether its ranks have found each other, pictures and weights, now or before.
+    private func isBegun(_ job: Study.Job) throws -> Bool {
+        try RunEvent.read(RunDirectory(study.run(of: job)).history).contains { $0.kind == .start }
+    }
 
     /// Throws where a pretraining is to be trained whose weights runs have begun with.
     private func checkWhatBeginsWithOthers(_ results: [String: StudyResult]) throws {
         for case .pretraining(let place) in study.jobs where results[study.name(of: .pretraining(place))] == nil {
-            let begun = study.jobs.filter { job in
+            let begun = try study.jobs.filter { job in
                 guard case .fineTuning(let start, _, _) = job else { return false }
-                return study.starts[start].pretraining == study.pretrainings[place]
+                return try study.starts[start].pretraining == study.pretrainings[place]
                     && (results[study.name(of: job)] != nil || isBegun(job))
             }
             guard let first = begun.first else { continue }
@@ -170,7 +172,6 @@ package final class StudyWork: Sendable {
         for start in study.starts where start.pretraining == pretraining {
             guard let file = study.weights(of: start), try !weights.areOf(job, file) else { continue }
             let network = start.network.map { ["--network", $0] } ?? []
-            try FileSystem.remove(file)
             let answer = await program(["export", study.run(of: job).text, "--output", file.text] + network)
             guard answer.status == 0 else {
                 throw LaunchError(.configuration, "the start '\(start.name)' cannot be exported: \(answer.lastWords)")

@@ -7,7 +7,6 @@ package final class Convolution2D {
     let stride: Int
     let padding: Padding
     let dilation: Int
-    let groups: Int
 
     /// How weights and bias start.
     package enum Start: Sendable {
@@ -44,21 +43,21 @@ package final class Convolution2D {
 
     package convenience init(
         _ scope: Scope, inputs: Int, outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int = 0,
-        dilation: Int = 1, groups: Int = 1, bias: Bool = false, start: Start = .residualNetwork
+        dilation: Int = 1, bias: Bool = false, start: Start = .residualNetwork
     ) {
         self.init(
             scope, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: .symmetric(padding),
-            dilation: dilation, groups: groups, bias: bias, start: start)
+            dilation: dilation, bias: bias, start: start)
     }
 
     package init(
         _ scope: Scope, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Padding, dilation: Int = 1,
-        groups: Int = 1, bias: Bool, start: Start
+        bias: Bool, start: Start
     ) {
-        let shape = [outputs, kernel, kernel, inputs / groups]
+        let shape = [outputs, kernel, kernel, inputs]
         weight = scope.parameter("weight", shape, start.weights(shape))
         self.bias = bias ? scope.parameter("bias", [outputs], start.bias(shape)) : nil
-        (self.stride, self.padding, self.dilation, self.groups) = (stride, padding, dilation, groups)
+        (self.stride, self.padding, self.dilation) = (stride, padding, dilation)
     }
 
     /// y = x ∗ w + b: x [N, H, W, inputs] → [N, H', W', outputs].
@@ -103,14 +102,14 @@ package final class Convolution2D {
 
     func geometry(of shape: [Int]) -> ConvolutionGeometry {
         precondition(
-            shape.count == 4 && shape[3] == weight.value.shape[3] * groups,
-            "convolution of \(shape) by \(weight.name) \(weight.value.shape) in \(groups) groups")
+            shape.count == 4 && shape[3] == weight.value.shape[3],
+            "convolution of \(shape) by \(weight.name) \(weight.value.shape)")
         let kernel = weight.value.shape[1]
         let zeros = shape[1...2].map { padding.zeros(size: $0, kernel: kernel, stride: stride, dilation: dilation) }
         precondition(zeros[0] == zeros[1], "\(weight.name) would pad the sides of \(shape) differently: \(zeros)")
         return ConvolutionGeometry(
             batch: shape[0], height: shape[1], width: shape[2], inputChannels: shape[3],
             outputChannels: weight.value.shape[0], kernel: kernel, stride: stride, padding: zeros[0].before,
-            paddingAfter: zeros[0].after, dilation: dilation, groups: groups)
+            paddingAfter: zeros[0].after, dilation: dilation)
     }
 }

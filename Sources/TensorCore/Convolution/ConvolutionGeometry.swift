@@ -12,20 +12,15 @@ public struct ConvolutionGeometry: Hashable, Sendable, CustomStringConvertible {
     /// Zeros behind the last one.
     public var paddingAfter: Int
     public var dilation: Int
-    public var groups: Int
 
     public init(
         batch: Int, height: Int, width: Int, inputChannels: Int, outputChannels: Int, kernel: Int,
-        stride: Int = 1, padding: Int = 0, paddingAfter: Int? = nil, dilation: Int = 1, groups: Int = 1
+        stride: Int = 1, padding: Int = 0, paddingAfter: Int? = nil, dilation: Int = 1
     ) {
-        precondition(
-            inputChannels % groups == 0 && outputChannels % groups == 0,
-            "\(groups) groups do not divide \(inputChannels) and \(outputChannels) channels")
         (self.batch, self.height, self.width) = (batch, height, width)
         (self.inputChannels, self.outputChannels) = (inputChannels, outputChannels)
         (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
-        self.paddingAfter = paddingAfter ?? padding
-        (self.dilation, self.groups) = (dilation, groups)
+        (self.paddingAfter, self.dilation) = (paddingAfter ?? padding, dilation)
         precondition(
             outputHeight > 0 && outputWidth > 0,
             "a \(kernel)×\(kernel) kernel with padding \(padding) does not fit a \(height)×\(width) map")
@@ -39,17 +34,17 @@ public struct ConvolutionGeometry: Hashable, Sendable, CustomStringConvertible {
 
     public var inputShape: [Int] { [batch, height, width, inputChannels] }
     public var outputShape: [Int] { [batch, outputHeight, outputWidth, outputChannels] }
-    public var weightShape: [Int] { [outputChannels, kernel, kernel, inputChannels / groups] }
+    public var weightShape: [Int] { [outputChannels, kernel, kernel, inputChannels] }
 
     /// For example `3×3/2 28×28 64→128`, and what is unusual about it.
     public var description: String {
         "\(kernel)×\(kernel)/\(stride) \(height)×\(width) \(inputChannels)→\(outputChannels)"
             + (padding == paddingAfter ? "" : " padded by \(padding) and \(paddingAfter)")
-            + (dilation == 1 ? "" : " dilated by \(dilation)") + (groups == 1 ? "" : " in \(groups) groups")
+            + (dilation == 1 ? "" : " dilated by \(dilation)")
     }
 
     /// Whether the convolution is one matrix product over pixels.
-    var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && paddingAfter == 0 && groups == 1 }
+    var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && paddingAfter == 0 }
 
     /// The same convolution over another number of images.
     public func withBatch(_ images: Int) -> ConvolutionGeometry {

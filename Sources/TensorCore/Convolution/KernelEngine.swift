@@ -40,6 +40,6 @@ extension KernelEngine {
 extension ConvolutionGeometry {
     /// Whether this convolution's channels fill panels.
     var fitsPanels: Bool {
-        groups == 1 && inputChannels % panelColumns == 0 && outputChannels % panelColumns == 0
+        inputChannels % panelColumns == 0 && outputChannels % panelColumns == 0
     }
 }

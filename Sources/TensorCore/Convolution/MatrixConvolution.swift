@@ -22,15 +22,12 @@ public struct MatrixConvolution: ConvolutionEngine {
             return
         }
         let tile = patches.makeTile()
-        for group in 0..<geometry.groups {
-            for rows in patches.tiles {
-                patches.unfold(x, group: group, rows: rows, into: tile.pointer, rowStride: patches.columns)
-                gemm(
-                    sums, transposeA: false, transposeB: true, m: rows.count, n: patches.groupOutputs,
-                    k: patches.columns, a: tile.pointer, lda: patches.columns,
-                    b: w + group * patches.groupWeights, ldb: patches.columns,
-                    beta: 0, c: y + patches.outputOffset(rows.lowerBound, group), ldc: geometry.outputChannels)
-            }
+        for rows in patches.tiles {
+            patches.unfold(x, rows: rows, into: tile.pointer, rowStride: patches.columns)
+            gemm(
+                sums, transposeA: false, transposeB: true, m: rows.count, n: geometry.outputChannels,
+                k: patches.columns, a: tile.pointer, lda: patches.columns, b: w, ldb: patches.columns,
+                beta: 0, c: y + rows.lowerBound * geometry.outputChannels, ldc: geometry.outputChannels)
         }
     }
 
@@ -49,15 +46,13 @@ public struct MatrixConvolution: ConvolutionEngine {
         }
         if !accumulate { dx.update(repeating: 0, count: inputGradient.count) }
         let tile = patches.makeTile()
-        for group in 0..<geometry.groups {
-            for rows in patches.tiles {
-                gemm(
-                    sums, transposeA: false, transposeB: false, m: rows.count, n: patches.columns,
-                    k: patches.groupOutputs, a: dy + patches.outputOffset(rows.lowerBound, group),
-                    lda: geometry.outputChannels, b: w + group * patches.groupWeights, ldb: patches.columns,
-                    beta: 0, c: tile.pointer, ldc: patches.columns)
-                patches.fold(tile.pointer, group: group, rows: rows, addingTo: dx)
-            }
+        for rows in patches.tiles {
+            gemm(
+                sums, transposeA: false, transposeB: false, m: rows.count, n: patches.columns,
+                k: geometry.outputChannels, a: dy + rows.lowerBound * geometry.outputChannels,
+                lda: geometry.outputChannels, b: w, ldb: patches.columns,
+                beta: 0, c: tile.pointer, ldc: patches.columns)
+            patches.fold(tile.pointer, rows: rows, addingTo: dx)
         }
     }
 
@@ -75,16 +70,13 @@ public struct MatrixConvolution: ConvolutionEngine {
             return
         }
         let tile = patches.makeTile()
-        for group in 0..<geometry.groups {
-            for rows in patches.tiles {
-                patches.unfold(x, group: group, rows: rows, into: tile.pointer, rowStride: patches.columns)
-                gemm(
-                    sums, transposeA: true, transposeB: false, m: patches.groupOutputs, n: patches.columns,
-                    k: rows.count, a: dy + patches.outputOffset(rows.lowerBound, group),
-                    lda: geometry.outputChannels, b: tile.pointer, ldb: patches.columns,
-                    beta: rows.lowerBound == 0 && !accumulate ? 0 : 1,
-                    c: target + group * patches.groupWeights, ldc: patches.columns)
-            }
+        for rows in patches.tiles {
+            patches.unfold(x, rows: rows, into: tile.pointer, rowStride: patches.columns)
+            gemm(
+                sums, transposeA: true, transposeB: false, m: geometry.outputChannels, n: patches.columns,
+                k: rows.count, a: dy + rows.lowerBound * geometry.outputChannels, lda: geometry.outputChannels,
+                b: tile.pointer, ldb: patches.columns, beta: rows.lowerBound == 0 && !accumulate ? 0 : 1,
+                c: target, ldc: patches.columns)
         }
     }
 }

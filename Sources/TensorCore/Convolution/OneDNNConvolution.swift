@@ -93,7 +93,7 @@
                 input_channels: Int32(g.inputChannels), output_height: Int32(g.outputHeight),
                 output_width: Int32(g.outputWidth), output_channels: Int32(g.outputChannels), kernel: Int32(g.kernel),
                 stride: Int32(g.stride), padding: Int32(g.padding), dilation: Int32(g.dilation),
-                groups: Int32(g.groups), bfloat16: shape.type == .bfloat16 ? 1 : 0, direction: Int32(shape.direction),
+                bfloat16: shape.type == .bfloat16 ? 1 : 0, direction: Int32(shape.direction),
                 transposed: shape.transposed ? 1 : 0, accumulates: shape.accumulates ? 1 : 0)
             var handle: OpaquePointer?
             Self.check(conednn_create(&description, &handle), "compile", shape)

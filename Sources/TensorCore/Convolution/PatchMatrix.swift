@@ -1,29 +1,21 @@
 /// The matrix whose rows are the patches that a convolution sees, one for each output pixel, unfolded tile by tile.
 ///
-/// A row holds kernel rows × kernel columns × channels of one group, as OHWI weights do; what lies outside the map is 0.
+/// A row holds kernel rows × kernel columns × channels, as OHWI weights do; what lies outside the map is 0.
 struct PatchMatrix {
     let geometry: ConvolutionGeometry
     let rows: Int
     let rowsPerImage: Int
     let columns: Int
     let tileRows: Int
-    let groupInputs: Int
-    let groupOutputs: Int
-    let groupWeights: Int
 
     init(_ geometry: ConvolutionGeometry) {
         self.geometry = geometry
-        groupInputs = geometry.inputChannels / geometry.groups
-        groupOutputs = geometry.outputChannels / geometry.groups
-        columns = geometry.kernel * geometry.kernel * groupInputs
-        groupWeights = groupOutputs * columns
+        columns = geometry.kernel * geometry.kernel * geometry.inputChannels
         rowsPerImage = geometry.outputHeight * geometry.outputWidth
         rows = geometry.batch * rowsPerImage
         // About 1 MiB stays in the second- and third-level caches; fewer rows make the products inefficient.
         tileRows = max(192, (1 << 18) / columns)
     }
-
-    func outputOffset(_ row: Int, _ group: Int) -> Int { row * geometry.outputChannels + group * groupOutputs }
 
     /// All rows, cut into tiles.
     var tiles: some Sequence<Range<Int>> { runs(tileRows) }
@@ -54,24 +46,23 @@ struct PatchMatrix {
                 let inputX = x * g.stride - g.padding + tapX * g.dilation
                 let inside = insideY && inputX >= 0 && inputX < g.width
                 body(column, inside ? (image * g.height + inputY) * g.width + inputX : nil)
-                column += groupInputs
+                column += g.inputChannels
             }
         }
     }
 
     /// tile ← rows `rows` of the patch matrix of `input`; the tile's rows are `rowStride` apart.
     func unfold<Element: KernelElement>(
-        _ input: UnsafePointer<Element>, group: Int = 0, rows: Range<Int>, into tile: UnsafeMutablePointer<Element>,
-        rowStride: Int
+        _ input: UnsafePointer<Element>, rows: Range<Int>, into tile: UnsafeMutablePointer<Element>, rowStride: Int
     ) {
-        let first = group * groupInputs
+        let channels = geometry.inputChannels
         var target = tile
         for row in rows {
             forEachTap(row) { column, pixel in
                 if let pixel {
-                    (target + column).update(from: input + pixel * geometry.inputChannels + first, count: groupInputs)
+                    (target + column).update(from: input + pixel * channels, count: channels)
                 } else {
-                    (target + column).update(repeating: Element(rounding: 0), count: groupInputs)
+                    (target + column).update(repeating: Element(rounding: 0), count: channels)
                 }
             }
             target += rowStride
@@ -81,17 +72,17 @@ struct PatchMatrix {
     /// The transpose of `unfold`: adds each entry of `tile`, which has these columns of whole taps or all, to the pixel it
     /// was read from.
     func fold(
-        _ tile: UnsafePointer<Float>, group: Int = 0, rows: Range<Int>, columns part: Range<Int>? = nil,
+        _ tile: UnsafePointer<Float>, rows: Range<Int>, columns part: Range<Int>? = nil,
         addingTo input: UnsafeMutablePointer<Float>
     ) {
-        let first = group * groupInputs, part = part ?? 0..<columns
+        let channels = geometry.inputChannels, part = part ?? 0..<columns
         var source = tile
         for row in rows {
             forEachTap(row) { column, pixel in
                 guard let pixel, part.contains(column) else { return }
-                let target = input + pixel * geometry.inputChannels + first
+                let target = input + pixel * channels
                 let entry = source + column - part.lowerBound
-                for c in 0..<groupInputs { target[c] += entry[c] }
+                for c in 0..<channels { target[c] += entry[c] }
             }
             source += part.count
         }

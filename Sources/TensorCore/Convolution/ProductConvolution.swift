@@ -55,7 +55,8 @@ private struct PatchProducts<E: KernelElement>: ConvolutionKernels {
         }
         // Patches overlap: their gradients are added up in float32. Weights that stay in no cache come in once, tap by tap.
         let wide = accumulate ? inputGradient.cast(to: .float32) : Tensor.zeros(inputGradient.shape)
-        let width = areLarge(outputs, columns) ? patches.groupInputs : columns, depth = outputs / E.depthPerWord
+        let width = areLarge(outputs, columns) ? patches.geometry.inputChannels : columns,
+            depth = outputs / E.depthPerWord
         let tile = Tensor([rowsAtOnce, width])
         let dy = outputGradient.elements(E.self)
         for first in stride(from: 0, to: columns, by: width) {

@@ -22,7 +22,7 @@ public struct TileConvolution: KernelEngine {
 
     /// Whether this engine computes `geometry` in bfloat16.
     public static func computes(_ geometry: ConvolutionGeometry, _ direction: ConvolutionDirection) -> Bool {
-        guard geometry.groups == 1, geometry.outputChannels % panelColumns == 0 else { return false }
+        guard geometry.outputChannels % panelColumns == 0 else { return false }
         return geometry.inputChannels % panelColumns == 0
             || (direction != .data && LoweredTileProducts.computes(geometry))
     }

@@ -68,7 +68,10 @@ package final class RunPrediction {
         }
     }
 
-    private static func stem(_ picture: Int, _ index: ImageIndex) -> FilePath { index.name(of: picture).withoutEnding }
+    /// Below the output's folder: names in lists may have roots, or lead out of the list's folder.
+    private static func stem(_ picture: Int, _ index: ImageIndex) -> FilePath {
+        index.name(of: picture).belowAnyFolder.withoutEnding
+    }
 
     /// What was done.
     package struct Outcome: Sendable {

@@ -40,13 +40,16 @@ package final class RunLock: Sendable {
             switch outcome {
             case .taken: throw OwnerFile.Taken(owner: lock.line)
             case .locked:
-                // Said before it looks for those who have no locks: they look in the other order, so that one sees the other.
-                let before = lock.line
-                try lock.write(line: owner + LockSight.mark)
-                do {
+                func removeDead() throws {
                     try OwnerFile.removeDead(
                         ownerFile, secondsBetweenBeats: secondsBetweenBeats, files: files, clock: clock)
-                } catch {
+                }
+                try removeDead()
+                // Those who have no locks look for this line once their file is there, and this host for their file once the line
+                // is: one of two that begin at once sees the other.
+                let before = lock.line
+                try lock.write(line: owner + LockSight.mark)
+                do { try removeDead() } catch {
                     try lock.write(line: before)
                     throw error
                 }

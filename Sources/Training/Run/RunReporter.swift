@@ -218,7 +218,8 @@ package final class RunReporter {
     private func show(_ pictures: [EvaluationPicture], _ position: RunPosition) throws {
         let folder = directory.pictures.appending(CheckpointCatalog.name(ofStep: position.step))
         for picture in pictures {
-            let path = folder.pushing(FilePath(picture.name)).appending(suffix: ".png"), png = Array(picture.png)
+            let path = folder.pushing(FilePath(picture.name).belowAnyFolder).appending(suffix: ".png"),
+                png = Array(picture.png)
             try FileSystem.makeDirectories(path.removingLastComponent())
             try WholeFile.write(png, to: path, isDurable: false)
             try tensorBoard?.image(
