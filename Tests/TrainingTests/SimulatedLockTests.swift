@@ -29,56 +29,52 @@ struct SimulatedLockTests {
         }
     }
 
-    /// Where all begin within the same seconds, in a new directory or in one whose owner died.
+    /// Four jobs begin at once, or within twenty seconds, in a new directory or in one whose owner died: of each whether the
+    /// directory is its own, some beats after the last has tried; nil for those that were refused.
+    private static func race(
+        _ seed: UInt64, _ files: SimulatedFiles, afterADeath: Bool, atOnce: Bool,
+        lock: @escaping @Sendable (SimulatedCollective) throws -> RunLock?
+    ) throws -> [Bool?] {
+        let ranks = SimulatedRanks(4, seed: seed)
+        if afterADeath {
+            let dead = try files.create(run.appending("owner"))
+            try dead.append(Array("host node9, process 1, since then, abc, heartbeat 7\n".utf8))
+        }
+        files.ranks = ranks
+        return try ranks.run { world -> Bool? in
+            var generator = KeyedGenerator(seed, UInt64(world.rank))
+            world.ranks.clock.pause(seconds: atOnce ? 0 : generator.uniform(0, 20))
+            let lock = try lock(world)
+            try world.barrier("all have tried")
+            world.ranks.clock.pause(seconds: 30)
+            let isInPlace = lock?.isInPlace
+            try world.barrier("all have looked")
+            return withExtendedLifetime(lock) { isInPlace }
+        }
+    }
+
     @Test(arguments: [false, true], [false, true])
     func oneOfManyTrains(hasLocks: Bool, afterADeath: Bool) throws {
         for seed in 0..<40 as Range<UInt64> {
-            let files = Self.files(hasLocks: hasLocks), ranks = SimulatedRanks(4, seed: seed)
-            if afterADeath {
-                let dead = try files.create(Self.run.appending("owner"))
-                try dead.append(Array("host node9, process 1, since then, abc, heartbeat 7\n".utf8))
-            }
-            files.ranks = ranks
-            let areInPlace = try ranks.run { world -> Bool? in
-                var generator = KeyedGenerator(seed, UInt64(world.rank))
-                world.ranks.clock.pause(seconds: seed % 2 == 0 ? 0 : generator.uniform(0, 20))
-                let lock = try Self.lock(world, files)
-                // Until the last has tried, and some beats more.
-                try world.barrier("all have tried")
-                world.ranks.clock.pause(seconds: 30)
-                let isInPlace = lock?.isInPlace
-                try world.barrier("all have looked")
-                return withExtendedLifetime(lock) { isInPlace }
+            let files = Self.files(hasLocks: hasLocks)
+            let areInPlace = try Self.race(seed, files, afterADeath: afterADeath, atOnce: seed % 2 == 0) {
+                try Self.lock($0, files)
             }
             #expect(areInPlace.compactMap { $0 } == [true], "seed \(seed): \(areInPlace)")
         }
     }
 
-    /// Where half of the hosts' mounts grant no locks, and a dead owner may have left its file: whatever the order, two never
-    /// train, and mostly one does.
+    /// Where half of the hosts' mounts grant no locks: whatever the order, two never train, and mostly one does.
     @Test(arguments: [false, true]) func hostsWithAndWithoutLocksNeverTrainTogether(afterADeath: Bool) throws {
         var trained = 0
         for seed in 0..<60 as Range<UInt64> {
-            let files = Self.files(hasLocks: true), ranks = SimulatedRanks(4, seed: seed)
+            let files = Self.files(hasLocks: true)
             files.ranksWithoutLocks = [1, 3]
-            if afterADeath {
-                let dead = try files.create(Self.run.appending("owner"))
-                try dead.append(Array("host node9, process 1, since then, abc, heartbeat 7\n".utf8))
-            }
-            files.ranks = ranks
-            let areInPlace = try ranks.run { world -> Bool? in
-                var generator = KeyedGenerator(seed, UInt64(world.rank))
-                world.ranks.clock.pause(seconds: seed % 3 == 0 ? 0 : generator.uniform(0, 20))
-                var lock: RunLock?
+            let areInPlace = try Self.race(seed, files, afterADeath: afterADeath, atOnce: seed % 3 == 0) { world in
                 do {
-                    lock = try RunLock(
+                    return try RunLock(
                         directory: Self.run, host: "node\(world.rank)", files: files, clock: world.ranks.clock)
-                } catch is TrainingError {}
-                try world.barrier("all have tried")
-                world.ranks.clock.pause(seconds: 30)
-                let isInPlace = lock?.isInPlace
-                try world.barrier("all have looked")
-                return withExtendedLifetime(lock) { isInPlace }
+                } catch is TrainingError { return nil }
             }
             let owners = areInPlace.count { $0 != nil }
             #expect(owners <= 1 && !areInPlace.contains(false), "seed \(seed): \(areInPlace)")
