@@ -99,7 +99,7 @@ let package = Package(
             "Learning",
             [
                 "Checkpointing", "DataParallel", "Drawing", "Files", "ImagePipeline", "MessagePassing",
-                "NeuralNetwork", "Optimization", "Settings", "TensorCore", systemPackage,
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
             ]),
         layer(
             "Evaluation",
@@ -118,16 +118,16 @@ let package = Package(
         layer(
             "DenseTasks",
             [
-                "Checkpointing", "DataParallel", "Drawing", "Evaluation", "Exporting", "Files", "ImagePipeline",
+                "Checkpointing", "Drawing", "Evaluation", "Exporting", "Files", "ImagePipeline",
                 "Learning", "MessagePassing", "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams",
                 systemPackage,
             ]),
         layer(
             "Inpainting",
             [
-                "Checkpointing", "DataParallel", "Evaluation", "Exporting", "Files", "ImagePipeline", "Learning",
+                "Checkpointing", "Evaluation", "Exporting", "Files", "ImagePipeline", "Learning",
                 "MessagePassing",
-                "NeuralNetwork", "Optimization", "Settings", "TensorCore", "Yams", systemPackage,
+                "NeuralNetwork", "Optimization", "Settings", "TensorCore", systemPackage,
             ]),
         layer(
             "Training",

@@ -12,10 +12,7 @@ package struct CRC32C: Sendable, Equatable {
     /// Eight lower-case hexadecimal digits.
     package var text: String { Self.text(of: value) }
 
-    static func text(of value: UInt32) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 8 - digits.count) + digits
-    }
+    static func text(of value: UInt32) -> String { String(value, radix: 16).zeroPadded(to: 8) }
 
     package static func of(_ bytes: some Sequence<UInt8>) -> CRC32C {
         var checksum = CRC32C()

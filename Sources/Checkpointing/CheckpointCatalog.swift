@@ -30,10 +30,12 @@ package enum CheckpointCatalog {
         }
     }
 
-    /// Whether there is, or was, a checkpoint: shards may be damaged.
-    static func hasManifest(_ entry: Entry, files: any FileOperations) -> Bool {
-        // What cannot be read is none.
-        entry.isValid || (try? readManifest(entry.directory, step: entry.step, files: files)) != nil
+    /// Whether this is, or was, a checkpoint of its step: shards and manifest may be damaged.
+    static func wasSaved(_ entry: Entry, files: any FileOperations) -> Bool {
+        guard !entry.isValid else { return true }
+        guard files.exists(entry.directory.appending(CheckpointManifest.fileName)) else { return false }
+        // One that cannot be read is damaged; one of another step got this name from somebody.
+        return (try? readManifest(entry.directory, files: files)).map { $0.manifest.facts.step == entry.step } ?? true
     }
 
     /// The directories with names of checkpoints, newest first, whatever is in them.
@@ -104,10 +106,7 @@ package enum CheckpointCatalog {
                 + (found.count > 20 ? " and \(found.count - 20) more" : "") + "; without --step it is \(newest.step)")
     }
 
-    package static func name(ofStep step: Int) -> String {
-        let digits = String(step)
-        return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
-    }
+    package static func name(ofStep step: Int) -> String { "step-" + String(step).zeroPadded(to: 8) }
 
     static func step(ofName name: String) -> Int? {
         guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), name == Self.name(ofStep: step) else {
@@ -128,11 +127,7 @@ package enum CheckpointCatalog {
     }
 
     static func shardName(_ index: Int, of count: Int) -> String {
-        func padded(_ number: Int) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
-        }
-        return "shard-\(padded(index + 1))-of-\(padded(count)).safetensors"
+        "shard-\(String(index + 1).zeroPadded(to: 5))-of-\(String(count).zeroPadded(to: 5)).safetensors"
     }
 
     /// The manifest of a checkpoint and its text, when it is sound and, if `step` is given, of that step.

@@ -94,10 +94,11 @@ struct CheckpointCommit: Sendable {
             let listed = try CheckpointCatalog.list(runDirectory: runDirectory, files: files)
             let valid = listed.filter(\.isValid)
             // While nothing is to go, nothing need be read.
-            let kept = valid.count <= keep ? valid : newestSound(of: valid) { warnings.append($0) }
+            let kept =
+                valid.count < keep || listed.count <= keep ? valid : newestSound(of: valid) { warnings.append($0) }
             let oldest = kept.count == keep ? kept.last!.step : 0
-            // With those whose shards are not whole; what has no manifest of its step is nothing that was saved here.
-            let old = listed.filter { $0.step < oldest && CheckpointCatalog.hasManifest($0, files: files) }
+            // With those that are damaged; what never was a checkpoint of its step was not saved here.
+            let old = listed.filter { $0.step < oldest && CheckpointCatalog.wasSaved($0, files: files) }
             for entry in old {
                 let trash = parent.appending(CheckpointCatalog.trashPrefix + CheckpointCatalog.name(ofStep: entry.step))
                 do {

@@ -45,10 +45,11 @@ package final class CheckpointReader {
     ///   - step: what rank zero expects it to hold; nil for any.
     ///   - visibilityLimit: seconds that each rank waits for a file that is not there, or not whole yet.
     ///   - report: hears on rank zero about such waiting when it begins.
+    ///   - unseen: hears on ranks that could not look at a file, which may be sound.
     package static func open(
         directory: FilePath, step: Int? = nil, communicator: any Collective, visibilityLimit: Double = visibilityLimit,
         files: any FileOperations = SystemFiles(), clock: any TimeSource = SystemClock(),
-        report: (String) -> Void = { _ in }
+        report: (String) -> Void = { _ in }, unseen: () -> Void = {}
     ) throws -> CheckpointReader {
         let action = "opening checkpoint \(directory.shown)"
         func tell(_ whose: String, _ path: FilePath) {
@@ -56,13 +57,19 @@ package final class CheckpointReader {
                 "\(whose)waiting at most \(visibilityLimit.shortText) s for \(path.shown), which is not there or not whole: "
                     + "the file system may show it late")
         }
+        func looking<Value>(_ body: () throws -> Value) throws -> Value {
+            do { return try body() } catch let error as FileError where error.isOfLooking {
+                unseen()
+                throw error
+            }
+        }
         var visibility = FileVisibility(limit: visibilityLimit, files: files, clock: clock)
         let own: [UInt8] = try communicator.agree(on: action) {
             guard communicator.isRoot else { return [] }
             let path = directory.appending(CheckpointManifest.fileName)
             if !files.holds(path, byteCount: 1) { tell("", path) }
             _ = visibility.wait(for: path, byteCount: 1)
-            return try CheckpointCatalog.readManifest(directory, step: step, files: files).text
+            return try looking { try CheckpointCatalog.readManifest(directory, step: step, files: files).text }
         }
         let manifest = try CheckpointManifest(try communicator.broadcast(own))
         let shards = stride(from: communicator.rank, to: manifest.shards.count, by: communicator.size)
@@ -76,7 +83,9 @@ package final class CheckpointReader {
             for shard in shards {
                 // One that does not come in time is an error of its opening.
                 _ = visibility.wait(for: path(shard), byteCount: manifest.shards[shard].byteCount)
-                opened[shard] = try CheckpointCatalog.openShard(shard, of: manifest, in: directory, files)
+                opened[shard] = try looking {
+                    try CheckpointCatalog.openShard(shard, of: manifest, in: directory, files)
+                }
             }
             return opened
         }

@@ -45,6 +45,13 @@ package struct NamedTensor {
             bytes: UnsafeMutableRawBufferPointer(tensor.floats), owner: tensor)
     }
 
+    /// One float32 number again and again.
+    package init(name: String, shape: [Int], repeating number: Float) {
+        let tensor = Tensor(shape)
+        tensor.fill(number)
+        self.init(name: name, tensor: tensor)
+    }
+
     /// A vector of integers, for counters.
     package init(name: String, integers: [Int64]) {
         self.init(name: name, elementType: .int64, shape: [integers.count])

@@ -1,11 +1,13 @@
+import ImagePipeline
+
 /// Pictures that are scored and also trained on: a score of what was learned by heart says little.
 struct Overlap {
     private let seen, scored: Int
 
-    /// Of pictures by the names that people are shown.
-    init(trained: some Sequence<String>, scored: some Collection<String>) {
-        let trained = Set(trained)
-        (seen, self.scored) = (scored.count { trained.contains($0) }, scored.count)
+    /// Of pictures by where they lie.
+    init(trained: ImageIndex, scored: ImageIndex) {
+        let trained = Set(trained.places)
+        (seen, self.scored) = (scored.places.count { trained.contains($0) }, scored.count)
     }
 
     /// Nil where there is none.

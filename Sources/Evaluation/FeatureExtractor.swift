@@ -1,3 +1,4 @@
+import ImagePipeline
 package import Learning
 package import MessagePassing
 package import NeuralNetwork
@@ -91,20 +92,49 @@ package func loadInBatches<Value>(
     progress: (_ done: Int, _ total: Int) throws -> Void,
     _ body: (_ loaded: [(index: Int, value: Value)]) throws -> Void
 ) throws -> [SkippedPicture] {
+    try loadBatches(indices, batchSize: batchSize, name: name, load: load, progress: progress) { loaded in
+        try body(loaded)
+        return [:]
+    }
+}
+
+/// The same with a body for one at a time: a picture of which that makes nothing (an `ImageError`) is skipped, too.
+package func loadEach<Value>(
+    _ indices: ArraySlice<Int>, batchSize: Int, name: (Int) -> String, load: (Int) throws -> Value,
+    progress: (_ done: Int, _ total: Int) throws -> Void,
+    _ body: (_ index: Int, _ value: Value) throws -> Void
+) throws -> [SkippedPicture] {
+    try loadBatches(indices, batchSize: batchSize, name: name, load: load, progress: progress) { loaded in
+        var reasons: [Int: String] = [:]
+        for (index, value) in loaded {
+            do { try body(index, value) } catch let error as ImageError { reasons[index] = error.reason }
+        }
+        return reasons
+    }
+}
+
+/// `body` returns why it could make nothing of pictures.
+private func loadBatches<Value>(
+    _ indices: ArraySlice<Int>, batchSize: Int, name: (Int) -> String, load: (Int) throws -> Value,
+    progress: (_ done: Int, _ total: Int) throws -> Void,
+    _ body: (_ loaded: [(index: Int, value: Value)]) throws -> [Int: String]
+) throws -> [SkippedPicture] {
     var skipped: [SkippedPicture] = []
     var start = indices.startIndex
     while start < indices.endIndex {
         let end = min(start + batchSize, indices.endIndex)
         let batch = Array(indices[start..<end])
-        var loaded: [(index: Int, value: Value)] = []
+        var loaded: [(index: Int, value: Value)] = [], reasons: [Int: String] = [:]
         for (index, result) in zip(batch, loadTogether(batch, load)) {
             switch result {
             case .success(let value): loaded.append((index, value))
-            case .failure(let error):
-                skipped.append(SkippedPicture(name: name(index), reason: String(describing: error)))
+            case .failure(let error): reasons[index] = String(describing: error)
             }
         }
-        if !loaded.isEmpty { try body(loaded) }
+        if !loaded.isEmpty { reasons.merge(try body(loaded)) { $1 } }
+        for index in batch {
+            if let reason = reasons[index] { skipped.append(SkippedPicture(name: name(index), reason: reason)) }
+        }
         try progress(end - indices.startIndex, indices.count)
         start = end
     }

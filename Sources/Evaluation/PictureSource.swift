@@ -1,3 +1,4 @@
+import MessagePassing
 package import TensorCore
 
 /// Numbered pictures that any rank can load one at a time.
@@ -16,8 +17,8 @@ package struct PictureSource {
     }
 }
 
-/// The evaluation cannot be done as asked.
-package struct EvaluationError: Error, CustomStringConvertible {
+/// The evaluation cannot be done as asked, on no rank.
+package struct EvaluationError: SharedError, CustomStringConvertible {
     package let description: String
 
     package init(_ description: String) { self.description = description }

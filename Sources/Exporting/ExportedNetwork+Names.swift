@@ -5,17 +5,20 @@ extension ExportedNetwork {
     func renamed(for format: ExportFormat) throws -> [NamedTensor] {
         try refuseOtherConvention(format)
         try refuseOtherDilation(format)
-        let finest = finestLevel
+        let finest = finestLevel, normalizesPyramid = normalizesPyramid
         var nameless: [String] = []
-        let renamed = tensors.compactMap { tensor -> NamedTensor? in
+        let renamed = tensors.flatMap { tensor -> [NamedTensor] in
             guard let place = TensorPlace(tensor.name, isBackbone: isBackbone),
                 let name = name(of: place, format, finest)
             else {
                 nameless.append(tensor.name)
-                return nil
+                return []
+            }
+            if format == .openmmlab, normalizesPyramid, case .top(_, "bias") = place {
+                return OpenMMLabNames.normalization(adding: tensor, name)
             }
             let shape = format == .openmmlab ? OpenMMLabNames.shape(of: place, tensor.shape) : tensor.shape
-            return tensor.reshaped(shape).renamed(name)
+            return [tensor.reshaped(shape).renamed(name)]
         }
         guard nameless.isEmpty else {
             throw ExportError(
@@ -23,6 +26,16 @@ extension ExportedNetwork {
                     + "(\(nameless.prefix(3).joined(separator: ", "))): export its backbone, or take another format")
         }
         return renamed
+    }
+
+    private var normalizesPyramid: Bool {
+        tensors.contains { tensor in
+            if case .lateral(_, .batchNormalization, _) = TensorPlace(tensor.name, isBackbone: isBackbone) {
+                true
+            } else {
+                false
+            }
+        }
     }
 
     /// Of the pyramid; 3 without one.
@@ -43,15 +56,23 @@ extension ExportedNetwork {
         }
     }
 
-    /// Of basic blocks these libraries dilate other convolutions than this program: the same weights would compute something
-    /// else (timm/models/resnet.py, mmseg/models/backbones/resnet.py).
+    /// Of basic blocks timm and OpenMMLab dilate other convolutions than this program, and torchvision none (timm/models/resnet.py,
+    /// mmseg/models/backbones/resnet.py, torchvision/models/resnet.py); detectron2 dilates all blocks of the last stage, and only
+    /// those (detectron2/modeling/backbone/resnet.py). The same weights would compute something else there.
     private func refuseOtherDilation(_ format: ExportFormat) throws {
-        guard [.timm, .openmmlab].contains(format), let stride = architecture["outputStride"], stride != "32",
-            let name = architecture["architecture"], ["resnet18", "resnet34"].contains(name)
-        else { return }
+        guard let stride = architecture["outputStride"], stride != "32", let name = architecture["architecture"] else {
+            return
+        }
+        let isOther =
+            switch format {
+            case .timm, .openmmlab, .torchvision: ["resnet18", "resnet34"].contains(name)
+            case .detectron2: true
+            case .pixpro, .onnx: false
+            }
+        guard isOther else { return }
         throw ExportError(
-            "\(format.rawValue)'s \(name) dilates other convolutions at the output stride \(stride), and would compute something "
-                + "else by these weights: take the format onnx, or train with model.outputStride 32, or another architecture"
+            "\(format.rawValue) has no \(name) of the output stride \(stride) that dilates the same convolutions, and would "
+                + "compute something else by these weights: take the format pixpro or onnx, or train with model.outputStride 32"
         )
     }
 

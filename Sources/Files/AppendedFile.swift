@@ -6,10 +6,11 @@ package final class AppendedFile: Sendable {
     package let path: FilePath
     private let descriptor: Int32
 
-    /// Opens a file, or makes it; `isNew` refuses one that is there. A pipe or terminal takes the bytes too.
-    package init(path: FilePath, isNew: Bool = false) throws {
+    /// Opens a file, or makes it where `makesIt`; `isNew` refuses one that is there. A pipe or terminal takes the bytes too.
+    package init(path: FilePath, isNew: Bool = false, makesIt: Bool = true) throws {
         self.path = path
-        let flags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (isNew ? O_EXCL : 0)
+        let flags =
+            O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (isNew ? O_EXCL : 0) | (makesIt ? O_CREAT : 0)
         descriptor = path.withPlatformString { open($0, flags, 0o666) }
         guard descriptor >= 0 else { throw FileError(path: path, doing: "open the file for writing") }
         // A pipe whose reader is slow is waited for.

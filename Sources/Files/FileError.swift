@@ -33,6 +33,13 @@ package struct FileError: Error, CustomStringConvertible {
         (path, cause, code, self.remedy) = (error.path, error.cause, error.code, remedy)
     }
 
+    /// Whether it tells nothing of what is in the file: the server was away, or the right or the means to look were missing. Of
+    /// a disk that fails (EIO) the contents are lost.
+    package var isOfLooking: Bool {
+        let codes = TransientErrors.codes.subtracting([EIO]).union([EACCES, EPERM, EMFILE, ENFILE, ENOMEM])
+        return code.map(codes.contains) ?? false
+    }
+
     /// The same with more advice.
     package func advising(_ advice: String) -> FileError { FileError(self, remedy: "\(remedy) \(advice)") }
 

@@ -19,15 +19,14 @@ package enum FileKind: Sendable, Equatable {
 
     /// Of what `path` leads to, links followed.
     package init(of path: FilePath) throws {
-        var status = stat()
-        guard path.withPlatformString({ stat($0, &status) }) == 0 else {
-            guard errno == ENOENT || errno == ELOOP || errno == ENOTDIR else {
+        self = try TransientErrors.retry { _ in
+            var status = stat()
+            guard path.withPlatformString({ stat($0, &status) }) == 0 else {
+                if [ENOENT, ELOOP, ENOTDIR].contains(errno) { return .nothing }
                 throw FileError(path: path, doing: "look at it")
             }
-            self = .nothing
-            return
+            return FileKind(mode: status.st_mode)
         }
-        self.init(mode: status.st_mode)
     }
 
     /// Of `path` itself; a link counts as a device, which is nothing to write to.

@@ -59,11 +59,13 @@ package enum FileSystem {
     }
 
     package static func size(_ path: FilePath) throws -> Int {
-        var status = stat()
-        guard path.withPlatformString({ stat($0, &status) }) == 0 else {
-            throw FileError(path: path, doing: "find its size")
+        try TransientErrors.retry { _ in
+            var status = stat()
+            guard path.withPlatformString({ stat($0, &status) }) == 0 else {
+                throw FileError(path: path, doing: "find its size")
+            }
+            return Int(status.st_size)
         }
-        return Int(status.st_size)
     }
 
     /// Bytes that this user may still write to the file system of a folder; nil where that cannot be told.
@@ -107,6 +109,10 @@ package enum FileSystem {
 
     /// What is in a directory, ordered by the bytes of its names, without `.` and `..`.
     package static func entries(in path: FilePath) throws -> [Entry] {
+        try TransientErrors.retry { _ in try listing(of: path) }
+    }
+
+    private static func listing(of path: FilePath) throws -> [Entry] {
         guard let directory = path.withPlatformString({ opendir($0) }) else {
             throw FileError(path: path, doing: "list the directory")
         }
@@ -143,7 +149,7 @@ package enum FileSystem {
     package static func removeTree(_ path: FilePath) throws {
         var status = stat()
         guard path.withPlatformString({ lstat($0, &status) }) == 0 else {
-            if errno == ENOENT { return }
+            if errno == ENOENT || errno == ENOTDIR { return }
             throw FileError(path: path, doing: "look at it")
         }
         guard status.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }

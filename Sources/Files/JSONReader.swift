@@ -127,6 +127,14 @@ package struct JSONReader {
         return value
     }
 
+    /// The same; nil for a value of another kind, which is skipped.
+    package mutating func doubleIfNumber() throws -> Double? {
+        skipSpace()
+        guard position < bytes.count, "\"[{tf".utf8.contains(bytes[position]) else { return try double() }
+        try skipValue()
+        return nil
+    }
+
     private static let noNumbers: [(String, Double)] = [
         ("null", .nan), ("NaN", .nan), ("Infinity", .infinity), ("-Infinity", -.infinity),
     ]
@@ -231,8 +239,7 @@ extension String {
             case "\r": quoted += "\\r"
             case "\t": quoted += "\\t"
             case "\u{0}"..<"\u{20}":
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                quoted += "\\u" + String(scalar.value, radix: 16).zeroPadded(to: 4)
             default: quoted.unicodeScalars.append(scalar)
             }
         }

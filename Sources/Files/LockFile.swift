@@ -11,8 +11,8 @@ package protocol LockFile: AnyObject, Sendable {
     var line: String { get }
     /// Has the file say `line`, which other hosts and people read.
     func write(line: String) throws
-    /// Whether its path still leads to it: it was not removed, replaced or unmounted.
-    var isInPlace: Bool { get }
+    /// Whether its path still leads to it: it was not removed, replaced or unmounted. Throws where that cannot be seen.
+    var isInPlace: Bool { get throws }
 }
 
 package enum LockOutcome: Sendable {
@@ -71,8 +71,16 @@ final class SystemLockFile: LockFile {
     }
 
     var isInPlace: Bool {
-        var held = stat(), found = stat()
-        return fstat(descriptor, &held) == 0 && path.withPlatformString({ stat($0, &found) }) == 0
-            && held.st_ino == found.st_ino && held.st_dev == found.st_dev
+        get throws {
+            try TransientErrors.retry { _ in
+                var held = stat(), found = stat()
+                guard fstat(descriptor, &held) == 0 else { throw FileError(path: path, doing: "look at the file") }
+                guard path.withPlatformString({ stat($0, &found) }) == 0 else {
+                    if errno == ENOENT || errno == ENOTDIR { return false }
+                    throw FileError(path: path, doing: "look at the file")
+                }
+                return held.st_ino == found.st_ino && held.st_dev == found.st_dev
+            }
+        }
     }
 }

@@ -31,8 +31,12 @@ private func escaped(_ scalar: Unicode.Scalar) -> String {
 }
 
 private func hexadecimal(_ value: UInt32, digits: Int) -> String {
-    let text = String(value, radix: 16, uppercase: true)
-    return String(repeating: "0", count: max(digits - text.count, 0)) + text
+    String(value, radix: 16, uppercase: true).zeroPadded(to: digits)
+}
+
+extension String {
+    /// The text behind zeros up to a width: "00042".
+    package func zeroPadded(to width: Int) -> String { String(repeating: "0", count: max(width - count, 0)) + self }
 }
 
 /// Walks over bytes: calls with a character, or with the bytes that belong to none.

@@ -87,7 +87,7 @@ struct Job: Sendable {
 
     /// Hands signals on, and ends an mpirun that waits for a host that is gone.
     private func watch(_ session: pid_t) async -> Watch {
-        var seen = Watch(), terminated: Double?, impatience: Double?, signs = 0, looks = 0
+        var seen = Watch(), terminated: Double?, impatience: Double?, signs = 0, looks = 0, isKilled = false
         while await Self.sleep(0.1) {
             let now = SystemClock().monotonic
             looks += 1
@@ -109,9 +109,10 @@ struct Job: Sendable {
             signs = signsNow
             if let terminated, now - terminated > Self.patience.terminated { Self.kill(session: session) }
             if let impatience, now > impatience {
-                say("the ranks have ended, but mpirun waits for a host that is gone: it is killed")
+                if !isKilled { say("the ranks have ended, but mpirun waits for a host that is gone: it is killed") }
+                isKilled = true
+                // Until it is gone, which ends this task.
                 Self.kill(session: session)
-                return seen
             }
         }
         return seen
@@ -149,7 +150,9 @@ struct Job: Sendable {
 
     /// Kills all processes of a session on this machine.
     private static func kill(session: pid_t) {
-        // A process may end while it is looked at.
+        // mpirun leads a group of its own, to reach which nothing need be opened.
+        Glibc.kill(-session, SIGKILL)
+        // Those that have left the group. A process may end while it is looked at.
         let names = (try? FileSystem.names(in: "/proc")) ?? []
         for process in names.compactMap({ pid_t($0.text) }) where getsid(process) == session {
             Glibc.kill(process, SIGKILL)

@@ -42,9 +42,9 @@ extension Launcher {
         let seen = Watermark(before.newestStep), directory = directory
         let watching = Task { await seen.watch(directory, question.mark) }
         let telling = Task { await tell(of: fault, files.history) }
+        defer { for task in [returning, watching, telling] { task.cancel() } }
         let ending = try await job.run(), status = ending.status, ended = clock.wall
         RunEvent.noteEnd(of: files, status: status)
-        for task in [returning, watching, telling] { task.cancel() }
         let done = glimpse(files, since: glance, starts: starts)
         var end = JobEnd(
             status: status, began: done.map { $0.start != nil } ?? true, lastStep: done?.lastStep,

@@ -98,10 +98,17 @@ package final class Launcher: Sendable {
             case .start:
                 starts += 1
                 if policy.restarts > 0 { log.say("restart \(policy.restarts) of \(options.restart.restarts)") }
-                let end = try await start(
-                    preflight, asking, question(mark), number: starts, view.run, hasBegun: hasBegun, after: fault
-                ) { [self, hosts, question = question(mark), newestStep = policy.newestStep] isNeeded in
-                    await lookEarly(source, hosts, asking, question, newestStep, preflight, isNeeded)
+                let end: JobEnd
+                do {
+                    end = try await start(
+                        preflight, asking, question(mark), number: starts, view.run, hasBegun: hasBegun, after: fault
+                    ) { [self, hosts, question = question(mark), newestStep = policy.newestStep] isNeeded in
+                        await lookEarly(source, hosts, asking, question, newestStep, preflight, isNeeded)
+                    }
+                } catch let error as FileError where options.restart.restarts > 0 {
+                    // Before mpirun runs; a directory that is out of sight when it is looked at is waited for, too.
+                    log.sayOnce("the job cannot be started: \(error)")
+                    end = JobEnd(status: LaunchError.Status.unavailable.rawValue, began: false)
                 }
                 hasBegun = hasBegun || end.began
                 if StopSignals.asked != nil, end.status != 0 { return end.status }
@@ -143,9 +150,9 @@ package final class Launcher: Sendable {
         if isFirst {
             mark = try RunSight.marked(directory)
             try log.open(directory)
-        } else if (try? log.open(directory)) == nil {
+        } else {
             // The policy finds out what is wrong with the directory; until then the log is on the console alone.
-            log.sayOnce("the launcher's log cannot be opened in \(directory.shown)")
+            do { try log.open(directory) } catch { log.sayOnce("the launcher's log cannot be opened: \(error)") }
         }
         let sight = RunSight(directory, mark: mark)
         // Where it is not even here, the policy waits for it.

@@ -26,11 +26,9 @@ final class LauncherLog: @unchecked Sendable {
     /// The log of a run's directory, from now on.
     func open(_ directory: FilePath) throws {
         guard file == nil else { return }
-        file = try RunLog(
-            path: RunSight.folder(directory).appending("log.txt"),
-            console: Console(isTerminal: false, output: { _ in true })
-        )
-        for line in early { file?.info(line) }
+        // Beside what is said, its console hears that the file cannot be written.
+        file = try RunLog(path: RunSight.folder(directory).appending("log.txt"), console: Self.console)
+        early.forEach(note)
         early = []
     }
 
@@ -47,6 +45,6 @@ final class LauncherLog: @unchecked Sendable {
 
     /// Only in the file.
     func note(_ text: String) {
-        if let file { file.info(text) } else { early.append(text) }
+        if let file { file.writeToFile(.info, text) } else { early.append(text) }
     }
 }

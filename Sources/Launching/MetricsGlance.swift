@@ -22,7 +22,7 @@ package struct MetricsGlance: Sendable, Equatable {
             rest = rest[..<max(begin - 1, rest.startIndex)]
             // Of all the steps before the last nothing need be known.
             if lastStep != nil, !line.starts(with: Self.beginningOfStart) { continue }
-            guard let record = MetricRecord(json: String(decoding: line, as: UTF8.self)) else { continue }
+            guard let record = MetricRecord(json: Array(line)) else { continue }
             switch record.kind {
             case .train:
                 lastTime = lastTime ?? record.time

@@ -73,7 +73,7 @@ package struct PreflightCommand: Sendable {
     ) async -> Preflight {
         let begin = ContinuousClock.now
         @Sendable func elapsed() -> Double { (ContinuousClock.now - begin).inSeconds }
-        let down = if case .slurm = way { await Self.downInSlurm(hosts) } else { [String: String]() }
+        let down = if case .slurm = way { await Self.downInSlurm(hosts) } else { [String: String]?.some([:]) }
         let all = Array(hosts.enumerated())
         func isLost(_ host: ListedHost) -> Bool { patience.isLost(host.name) }
         let lost = all.filter { isLost($1) }, others = all.filter { !isLost($1) }
@@ -117,7 +117,7 @@ package struct PreflightCommand: Sendable {
     /// not.
     private func findings(
         _ hosts: [(offset: Int, element: ListedHost)], _ question: HostQuestion, _ newestStep: Int,
-        _ patience: AnswerPatience, _ down: [String: String]
+        _ patience: AnswerPatience, _ down: [String: String]?
     ) async -> [Numbered] {
         await withTaskGroup(of: [Numbered].self) { group in
             for first in 0..<min(Self.atOnce, hosts.count) {
@@ -126,10 +126,12 @@ package struct PreflightCommand: Sendable {
                     for place in stride(from: first, to: hosts.count, by: Self.atOnce) {
                         let (number, host) = hosts[place]
                         let finding =
-                            if let state = down[host.name] {
+                            if let state = down?[host.name] {
                                 Preflight.Finding(host: host, facts: nil, lacks: [.answer("Slurm says \(state)")])
                             } else {
-                                await ask(host, question, newestStep: newestStep, patience.seconds(host.name))
+                                await ask(
+                                    host, question, newestStep: newestStep, patience.seconds(host.name),
+                                    isVouchedFor: down != nil)
                             }
                         done.append((number, finding))
                     }
@@ -141,7 +143,7 @@ package struct PreflightCommand: Sendable {
     }
 
     private func ask(
-        _ host: ListedHost, _ question: HostQuestion, newestStep: Int, _ patience: Double
+        _ host: ListedHost, _ question: HostQuestion, newestStep: Int, _ patience: Double, isVouchedFor: Bool
     ) async -> Preflight.Finding {
         let command = shellCommand(question)
         let isHere = host.name == "localhost" || host.name == thisHost
@@ -161,6 +163,10 @@ package struct PreflightCommand: Sendable {
         }
         // 127: the program was started, and lacks a library.
         if case .slurm = way, !isHere, !isWhole, answer.status != 127, !answer.output.contains("pixpro: ") {
+            guard isVouchedFor else {
+                let silence = "Slurm does not tell which nodes are up: \(answer.lastWords)"
+                return Preflight.Finding(host: host, facts: nil, lacks: [.answer(silence)])
+            }
             // Slurm vouches for its nodes; an old one has no steps beside others.
             return Preflight.Finding(host: host, facts: nil, lacks: [])
         }
@@ -186,11 +192,14 @@ package struct PreflightCommand: Sendable {
             + "if [ -x \(Command.quoted(program.text)) ]; then \(report); else echo '\(Self.noProgram)'; fi"
     }
 
-    /// Slurm knows which of its nodes are down.
-    private static func downInSlurm(_ hosts: [ListedHost]) async -> [String: String] {
+    /// Slurm knows which of its nodes are down; nil where its controller does not answer.
+    private static func downInSlurm(_ hosts: [ListedHost]) async -> [String: String]? {
         let names = hosts.map(\.name).joined(separator: ",")
         let answer = await Command.run(
-            ["sinfo", "--noheader", "--Node", "--nodes", names, "--format", "%N %T"], seconds: AnswerPatience.usual)
+            ["sh", "-c", "exec sinfo --noheader --Node --nodes \"$0\" --format '%N %T'", names],
+            seconds: AnswerPatience.usual)
+        // Where there is no sinfo (127), as in a container, nothing speaks against them.
+        guard answer.status == 0 || answer.status == 127 else { return nil }
         var down: [String: String] = [:]
         for line in answer.output.split(separator: "\n") {
             let words = line.split(separator: " ")

@@ -1,12 +1,12 @@
 package import Foundation
 package import ImagePipeline
 
-/// One figure of an encoder, and what it is to be compared with.
+/// One figure of what a run has learned, and what it is to be compared with.
 package struct Score: Codable, Sendable, Equatable {
-    /// `knn top-1`, `linear top-1`, `segmentation mIoU`, `correspondence` or `feature spread`.
+    /// For example `knn top-1`, `segmentation mIoU` or `AP50`.
     package let name: String
     package let value: Double
-    /// `share`, from 0 to 1, or what is written behind the value: `dB`.
+    /// `share`, from 0 to 1, or what is written behind the value: `dB`, or nothing.
     package let unit: String
     package let better: Direction
     /// The best value of the run so far, where it is known, this one among them.

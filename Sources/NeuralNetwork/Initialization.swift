@@ -35,7 +35,7 @@ package enum Initialization: Sendable {
 }
 
 extension Convolution2D.Start {
-    /// Of a kernel [outputs, k, k, inputs of a group].
+    /// Of a kernel [outputs, k, k, inputs].
     func weights(_ shape: [Int]) -> Initialization {
         let area = shape[1] * shape[2], fanIn = area * shape[3]
         return switch self {

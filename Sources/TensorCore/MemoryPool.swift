@@ -25,8 +25,6 @@ public final class MemoryPool: Sendable {
 
     private struct State: ~Copyable {
         var free: [Int: [UInt]] = [:]
-        /// Places in blocks whose memory the system has back.
-        var emptied: [Int: [UInt]] = [:]
         /// What is left of the last block.
         var rest = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         var statistics = Statistics()
@@ -55,7 +53,6 @@ public final class MemoryPool: Sendable {
             state.statistics.systemAllocations += 1
             state.statistics.bytesHeld += size
             guard Self.sharing.contains(size) else { return Self.new(size, held: state.statistics.bytesHeld) }
-            if let address = state.emptied[size]?.popLast() { return UnsafeMutableRawPointer(bitPattern: address)! }
             if state.rest.count < size {
                 // Where the system has no room for a block it may have some for a buffer.
                 guard let block = Self.find(Self.blockSize) else {
@@ -93,33 +90,5 @@ public final class MemoryPool: Sendable {
             state.statistics.bytesInUse -= size
             state.free[size, default: []].append(address)
         }
-    }
-
-    /// Gives every free buffer back to the system, for example between training and evaluation.
-    public func trim() {
-        let idle = state.withLock { state -> [Int: [UInt]] in
-            state.statistics.bytesHeld -= state.free.reduce(0) { $0 + $1.key * $1.value.count }
-            let idle = state.free
-            state.free = [:]
-            return idle
-        }
-        for (size, addresses) in idle {
-            for address in addresses {
-                let pointer = UnsafeMutableRawPointer(bitPattern: address)!
-                if Self.sharing.contains(size) { Self.empty(pointer, size) } else { free(pointer) }
-            }
-        }
-        state.withLock { state in
-            for (size, addresses) in idle where Self.sharing.contains(size) {
-                state.emptied[size, default: []] += addresses
-            }
-        }
-    }
-
-    /// Gives the whole pages of a place in a block back; the place itself stays ours.
-    private static func empty(_ pointer: UnsafeMutableRawPointer, _ size: Int) {
-        let page = sysconf(Int32(_SC_PAGESIZE))
-        let first = pointer.alignedUp(toMultipleOf: page), end = (pointer + size).alignedDown(toMultipleOf: page)
-        if first < end { madvise(first, end - first, MADV_DONTNEED) }
     }
 }

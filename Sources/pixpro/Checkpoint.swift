@@ -3,6 +3,7 @@ import Checkpointing
 import Files
 import Foundation
 import SystemPackage
+import Training
 
 struct Checkpoint: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,7 +18,7 @@ struct Checkpoint: ParsableCommand {
         func run() throws {
             let entries = try CheckpointCatalog.list(runDirectory: directory)
             guard !entries.isEmpty else {
-                throw ValidationError("no checkpoints in \(CheckpointCatalog.checkpointsDirectory(directory))")
+                throw ValidationError("no checkpoints in \(CheckpointCatalog.checkpointsDirectory(directory).shown)")
             }
             for entry in entries {
                 switch entry.manifest {
@@ -39,7 +40,9 @@ struct Checkpoint: ParsableCommand {
         @Argument(help: "The run's directory.")
         var directory: FilePath
 
-        @Option(help: "The step of the only checkpoint to read; all if left out.")
+        @Option(
+            help: "The step of the only checkpoint to read; all if left out.",
+            transform: wholeNumber(in: 0...1_000_000_000))
         var step: Int?
 
         func run() throws {
@@ -47,7 +50,7 @@ struct Checkpoint: ParsableCommand {
                 try step.map { [try CheckpointCatalog.find(step: $0, runDirectory: directory)] }
                 ?? CheckpointCatalog.list(runDirectory: directory).map(\.directory)
             guard !directories.isEmpty else {
-                throw ValidationError("no checkpoints in \(CheckpointCatalog.checkpointsDirectory(directory))")
+                throw ValidationError("no checkpoints in \(CheckpointCatalog.checkpointsDirectory(directory).shown)")
             }
             var damaged = 0
             for directory in directories {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import DataParallel
 import Files
-import Foundation
+import Glibc
 import Launching
 import PixelLearning
 import SystemPackage
@@ -54,17 +54,18 @@ struct PlanCommand: ParsableCommand {
     }
 
     private func printRanks(_ configuration: RunConfiguration, available: Int) throws {
-        // Where there is nothing to go on from, on disk or in the memory of hosts, how a dead start was cut binds nobody.
+        // Where no start has trained a step or saved one, how a dead one was cut binds nobody.
         let directory = configuration.run.directory
         let goesOn =
             try RunSight(directory, mark: nil).newestStep > 0
-            || RunEvent.lastBeat(of: RunEvent.read(RunDirectory(directory).history)) != nil
+            || RunEvent.read(RunDirectory(directory).history).contains { $0.kind == .beat }
         let most = try BatchPlan.mostRanks(
             configuration, available: available, microBatches: goesOn ? try configuration.microBatchesKept() : nil)
         // The directory's own bytes, which need not be text.
         let bytes = directory.bytes
-        FileHandle.standardOutput.write(
-            Data(Array("directory=".utf8) + bytes + Array("\nranks=\(most)\n".utf8)))
+        print("directory=", terminator: "")
+        for byte in bytes { putchar(Int32(byte)) }
+        print("\nranks=\(most)")
     }
 }
 

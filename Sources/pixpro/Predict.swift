@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Learning
 import MessagePassing
 import SystemPackage
@@ -66,7 +67,7 @@ struct Predict: ParsableCommand {
                 overrides: set, tasks: tasks, runtime: runtime
             ).run()
             guard runtime.world.isRoot else { return }
-            print("wrote what is seen in \(outcome.pictures) pictures to \(output)")
+            print("wrote what is seen in \(outcome.pictures) pictures to \(output.shown)")
             guard outcome.skippedCount > 0 else { return }
             print("skipped \(outcome.skippedCount), the first:")
             for line in outcome.skipped.prefix(10) { print("  " + line) }

@@ -73,6 +73,31 @@ struct SimulatedSaveTests {
         }
     }
 
+    /// So does one whose manifest cannot be read; a sound one that somebody renamed stays.
+    @Test func aDamagedManifestGoesWithItsPlaceAndARenamedCheckpointStays() throws {
+        let files = SimulatedFiles(directory: Self.run), ranks = SimulatedRanks(1)
+        func directory(_ step: Int) -> FilePath { CheckpointCatalog.directory(runDirectory: Self.run, step: step) }
+        _ = try ranks.run { try Self.save([10, 20], $0, files) }
+        try files.move(directory(10), to: directory(7))
+        try files.damage(directory(20).appending("manifest.json")) { $0.removeLast(9) }
+        _ = try ranks.run { try Self.save([30, 40, 50], $0, files) }
+        #expect(try CheckpointCatalog.list(runDirectory: Self.run, files: files).map(\.step) == [50, 40, 7])
+    }
+
+    /// What cannot be looked at may be sound: an older one would cost hours.
+    @Test(arguments: ["manifest.json", "shard-00002-of-00002.safetensors"])
+    func filesThatMayNotBeOpenedAreTriedAgain(file: String) throws {
+        let files = SimulatedFiles(directory: Self.run)
+        let before = SimulatedRanks(2)
+        files.ranks = before
+        try before.run { try Self.save([10, 20], $0, files) }
+        let newest = CheckpointCatalog.directory(runDirectory: Self.run, step: 20).appending(file)
+        for (seconds, step) in [(30.0, 20), (1000, 10)] {
+            files.forbid(newest, until: seconds)
+            #expect(try Self.load(files, ranks: 2) == step, "\(file) after \(seconds) s")
+        }
+    }
+
     /// A shared file system may show a file late: it is waited for, and one that does not come is damage.
     @Test(arguments: ["manifest.json", "shard-00002-of-00002.safetensors"])
     func filesThatAreShownLateAreWaitedFor(file: String) throws {

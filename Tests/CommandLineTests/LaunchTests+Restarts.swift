@@ -33,6 +33,20 @@ extension LaunchTests {
         }
     }
 
+    /// What fails between the look at the hosts and mpirun is waited for like all else.
+    @Test func aStartThatFailsIsTriedAgain() throws {
+        let mpirun = """
+            ((start < 2)) || exit 0
+            began; trained 1; saved 1; cd $run/launcher && mv hosts hosts-file && mkdir hosts
+            setsid sh -c "sleep 3; rmdir $run/launcher/hosts" >/dev/null 2>&1 & sleep 0.5; exit 1
+            """
+        try stage(mpirun: mpirun) { stage in
+            let result = try stage.launch(["--restart", "9"])
+            #expect(result.status == 0 && stage.starts == 2, "\(result)")
+            #expect(result.errorOutput.contains("the job cannot be started: "), "\(result)")
+        }
+    }
+
     /// Ranks that save already, in order to start anew, would take another signal for the wish to end at once.
     @Test func aSignalToStopWhileTheRunSavesToStartAnewSavesOnce() throws {
         let mpirun = """

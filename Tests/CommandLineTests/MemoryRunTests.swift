@@ -66,4 +66,15 @@ import Training
             #expect(stepsInMemory(run).isEmpty)
         }
     }
+
+    @Test func aFolderThatCannotBeMadeIsNamed() throws {
+        try SmallRun.with { run in
+            try "".write(toFile: run.directory + "/memory", atomically: true, encoding: .utf8)
+            let result = try run.train(ranks: 1, settings(run, steps: 1))
+            #expect(result.status == 0, "\(result)")
+            #expect(
+                result.errorOutput.contains("no checkpoints in memory: rank 0: \(run.directory)/memory: cannot create"),
+                "\(result)")
+        }
+    }
 }

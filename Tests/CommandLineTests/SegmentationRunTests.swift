@@ -97,7 +97,7 @@ import Training
         }
         let tables = try [1, 3].map { try evaluate(folder, ranks: $0) }
         #expect(tables[0].contains("\(stem).png") && tables[0] == tables[1], "\(tables)")
-        let seen = try evaluate(Self.pictures + "/train", ranks: 1)
+        let seen = try evaluate(Self.pictures + "/val/../train", ranks: 1)
         #expect(seen.contains("6 of the 6 pictures to be scored are also trained on"), "\(seen)")
     }
 

@@ -64,6 +64,11 @@ import Testing
                 // Not there yet.
                 ((try? FileManager.default.contentsOfDirectory(atPath: results)) ?? []).sorted()
             }
+            // Weights that do not tell where they are from are of an earlier training.
+            let weights = directory + "/study/weights/plain.safetensors"
+            try FileManager.default.createDirectory(
+                atPath: directory + "/study/weights", withIntermediateDirectories: true)
+            try Data("of another training".utf8).write(to: URL(fileURLWithPath: weights))
             let (stopped, _) = try whileRunning { wait in
                 wait { !done().isEmpty }
                 for process in JobProcess.all({ $0.contains(file) && $0.contains("study") }) {
@@ -103,7 +108,6 @@ import Testing
                 anew.status == 78 && anew.errorOutput.contains("2 runs began with its weights before"), "\(anew)")
             try FileManager.default.moveItem(atPath: pretraining + "-away", toPath: pretraining)
             // Weights of another training are exported anew, and those that a run began with are held against what is there.
-            let weights = directory + "/study/weights/plain.safetensors"
             let exported = try Data(contentsOf: URL(fileURLWithPath: weights))
             try Data("of another training".utf8).write(to: URL(fileURLWithPath: weights))
             try "0 0".write(toFile: weights + ".origin", atomically: true, encoding: .utf8)

@@ -19,13 +19,14 @@ import Testing
                     annotations: [
                         Folder.annotation(1, image: 8, category: 9, "1,2,3.5,4", more: #","area":7.25,"iscrowd":1"#),
                         Folder.annotation(2, image: 8, "0,0,40,30", more: #","segmentation":[[1,2],{"counts":[1]}]"#),
+                        Folder.annotation(3, image: 8, "0,0,4,3", more: #","area":null,"iscrowd":1"#),
                     ]))
             #expect(set.categories == [AnnotatedCategory(id: 3, name: "cat"), AnnotatedCategory(id: 9, name: "dog")])
             #expect(set.images.map(\.id) == [8, 70] && set.images.map(\.name.string) == ["a/b.jpg", "c.jpg"])
             #expect(set.images[1].objects.isEmpty && set.damage.isEmpty && set.damage.report.isEmpty)
             let objects = set.images[0].objects
-            #expect(objects.map(\.category) == [1, 0] && objects.map(\.isCrowd) == [true, false])
-            #expect(objects.map(\.area) == [7.25, 1200])
+            #expect(objects.map(\.category) == [1, 0, 0] && objects.map(\.isCrowd) == [true, false, true])
+            #expect(objects.map(\.area) == [7.25, 1200, 12])
             #expect(objects[0].box == Box(x: 1, y: 2, width: 3.5, height: 4))
             #expect(set.index.count == 2 && set.index.description(of: 0).hasSuffix("images/a/b.jpg"))
             let truths = try set.truths(of: Array(set.images.indices))
@@ -68,6 +69,8 @@ import Testing
             #expect(set.damage.first(.orphan)[0].item == "annotation 8")
             #expect(set.damage.first(.unknownClass).map(\.reason) == ["category_id 4", "no category_id"])
             let report = set.damage.report.joined(separator: "\n")
+            let empty = set.damage.first(.empty).map(\.reason)
+            #expect(empty.contains("[5.0, 5.0, 3.0, 10.0] of the area 0.0"), "\(empty)")
             #expect(report.contains("instances.json, annotation 5 ([5.0, nan, 3.0, 10.0])"), "\(report)")
             #expect(throws: AnnotationError.self) { try set.damage.checkNothingIsLost() }
         }

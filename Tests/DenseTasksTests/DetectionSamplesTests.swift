@@ -107,7 +107,7 @@ import Testing
             let pictures = try AnnotatedImages(source)
             let loading = DetectionSamples(
                 pictures.images, views { ($0.minimumSize, $0.maximumSize, $0.flip, $0.crop) = (40, 160, 0.5, 0.5) },
-                levels: .p3ToP5, seed: 5)
+                seed: 5)
             let batch = loading.makeBatch(count: 16)
             for position in 0..<16 {
                 try loading.load(
@@ -140,6 +140,10 @@ import Testing
                 }
             }
             #expect(seen > 8)
+            // P6 and P7 ask for no more: torchvision and the published program have cells over the edge there.
+            let large = loading.makeBatch(count: 1)
+            large.images[0] = randomTensor([800, 1066, 3], key: 3)
+            #expect(large.padded(height: 800, width: 1066).shape == [1, 800, 1088, 3])
             // Padded to the largest and to a multiple of P5's stride, with zeros.
             let padded = batch.padded(height: batch.largest.height, width: batch.largest.width)
             #expect(padded.shape[1] % 32 == 0 && padded.shape[1] - batch.largest.height < 32)

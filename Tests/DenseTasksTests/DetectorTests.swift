@@ -1,6 +1,9 @@
 import DenseTasks
 import Glibc
+import ImagePipeline
+import Learning
 import NeuralNetwork
+import SystemPackage
 import TensorCore
 import TestSupport
 import Testing
@@ -38,6 +41,22 @@ import Testing
         let others = Set(Detector(other, seed: 1).state.parameters.map(\.name))
         #expect(others.contains("pyramid.lateral3.bn.weight") && !others.contains("pyramid.p6.weight"))
         #expect(!others.contains { $0.hasPrefix("scales") })
+    }
+
+    /// No scores, and no boxes of numbers that are none.
+    @Test(arguments: ["cls_logits.bias", "bbox_pred.weight", "ctrness.bias"])
+    func aNetworkThatOverflowsFindsNothingAndSaysSo(_ name: String) throws {
+        var settings = DetectionSettings()
+        settings.model = tiny { $0.convention = .torchvision }
+        let predictor = DetectionPredictor(
+            settings, categories: (1...3).map { AnnotatedCategory(id: $0, name: "\($0)") })
+        for parameter in predictor.states[0].parameters where parameter.name == name {
+            parameter.value.fill(.infinity)
+        }
+        let gray = [UInt8](repeating: 128, count: 64 * 48 * 3)
+        let picture = PredictedPicture(name: "a.png", bytes: try encodePNG(rgb: gray, width: 64, height: 48))
+        let error = #expect(throws: ImageError.self) { try predictor.predict(picture) }
+        #expect(error.map { $0.reason.contains("not finite") } == true, "\(String(describing: error))")
     }
 
     /// What is frozen is no parameter of an update, and its statistics stay through training.

@@ -70,6 +70,22 @@ import Testing
         }
     }
 
+    @Test func endingsMayBeCapitals() throws {
+        try withAnnotatedFolder { folder in
+            try folder.picture("JPEGImages/a.JPG", 40, 30)
+            try folder.write(Self.voc(Self.object("ant", ["1", "1", "5", "5"])), to: "Annotations/a.XML")
+            try folder.write("0 0.5 0.5 0.25 0.2\n", to: "labels/a.TXT")
+            try folder.write("ant\n", to: "labels/classes.txt")
+            for source in [
+                AnnotationSource.voc(root: folder.file(""), list: nil),
+                .yolo(pictures: folder.file("JPEGImages"), labels: folder.file("labels"), names: nil),
+            ] {
+                let set = try AnnotatedImages(source)
+                #expect(set.images.map(\.objects.count) == [1] && set.damage.isEmpty, "\(set.damage.report)")
+            }
+        }
+    }
+
     @Test func sharesOfYOLOAreOfTheWholePicture() throws {
         try withAnnotatedFolder { folder in
             try folder.picture("images/train/a.jpg", 40, 30)

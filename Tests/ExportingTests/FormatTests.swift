@@ -6,6 +6,7 @@ import Foundation
 import ImagePipeline
 import NeuralNetwork
 import SystemPackage
+import TensorCore
 import TestSupport
 import Testing
 
@@ -68,6 +69,25 @@ import Testing
         }
     }
 
+    /// Where mmdetection's pyramid is normalised, so are its P6 and P7.
+    @Test func biasesOfATopLevelAreNormalisationsInMMDetection() throws {
+        try withTemporaryDirectory { folder in
+            var settings = DetectorSettings()
+            (settings.architecture, settings.channels, settings.towerDepth) = (.tiny, 32, 1)
+            settings.normalizesPyramid = true
+            let path = folder + "/weights", (model, detector) = ExportedModel.detector(settings)
+            try model.network.write(.openmmlab, to: FilePath(path))
+            let file = try read(path), place = "state_dict.neck.fpn_convs.3."
+            let names = Set(file.tensors.map(\.name).filter { $0.hasPrefix(place) }.map { $0.dropFirst(place.count) })
+            let normalization = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
+            #expect(names == Set(["conv.weight"] + normalization.map { "bn.\($0)"[...] }))
+            let bias = try #require(detector.state.parameters.first { $0.name == "pyramid.p6.bias" })
+            #expect(try file.read(place + "bn.bias").floats.map { Array($0) } == bias.value.array)
+            let variance = try #require(try file.read(place + "bn.running_var").floats?.first)
+            #expect(variance + 1e-5 == 1)
+        }
+    }
+
     /// Every number of a network is in the file, whatever it is called there.
     @Test(arguments: [ExportFormat.pixpro, .torchvision, .openmmlab, .detectron2])
     func numbersAreThoseOfTheNetworkBitForBit(_ format: ExportFormat) throws {
@@ -118,10 +138,15 @@ import Testing
         #expect(refusal(other, .detectron2).contains("take the format torchvision"))
         #expect(refusal(other, .timm).contains("backbones alone"))
         #expect(refusal(fcos, .onnx).contains("nobody has said"))
-        let dilated = ExportedModel.backbone(.resnet18, outputStride: 16, seed: nil).0
-        for format in [ExportFormat.timm, .openmmlab] {
-            #expect(
-                refusal(dilated, format).contains("dilates other convolutions at the output stride 16"), "\(format)")
+        for (architecture, formats) in [
+            (ResNetArchitecture.resnet18, [ExportFormat.timm, .openmmlab, .torchvision, .detectron2]),
+            (.resnet50, [.detectron2]),
+        ] {
+            let dilated = ExportedModel.backbone(architecture, outputStride: 16, seed: nil).0
+            for format in formats {
+                #expect(
+                    refusal(dilated, format).contains("of the output stride 16 that dilates the same"), "\(format)")
+            }
         }
         var shape = SegmenterSettings()
         (shape.architecture, shape.headChannels) = (.tiny, 8)

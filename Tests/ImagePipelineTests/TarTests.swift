@@ -37,8 +37,13 @@ import Testing
                 TarEntry("hard.jpg", kind: "1", link: "a.jpg"), TarEntry("chain.jpg", kind: "2", link: "hard.jpg"),
                 TarEntry("lost.jpg", kind: "2", link: "/elsewhere.jpg"),
                 TarEntry("loop.jpg", kind: "2", link: "loop.jpg"),
+                TarEntry("../u/b.jpg"), TarEntry("/e/c.jpg"), TarEntry("u/hard.jpg", kind: "1", link: "../u/b.jpg"),
+                TarEntry("e/hard.jpg", kind: "1", link: "/e/c.jpg"),
             ]))
-        #expect(found.names == ["a.jpg", "chain.jpg", "d/soft.jpg", "hard.jpg"])
+        #expect(
+            found.names == [
+                "a.jpg", "chain.jpg", "d/soft.jpg", "e/c.jpg", "e/hard.jpg", "hard.jpg", "u/b.jpg", "u/hard.jpg",
+            ])
         #expect(found.skipped.count == 2 && found.skipped.allSatisfy { $0.contains("not in the tar") })
     }
 

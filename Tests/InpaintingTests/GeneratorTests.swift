@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    /// A mirrored border is at most as wide as the map.
+    /// A mirrored border is narrower than the map.
     @Test(arguments: [(InpaintingDialect.published, 16), (.paper, 65)])
     func theSmallestPicturesAreFilledAndSmallerOnesRefused(_ dialect: InpaintingDialect, _ least: Int) throws {
         try withTemporaryDirectory { directory in

@@ -23,13 +23,11 @@ import Testing
         #expect(pool.statistics.systemAllocations == 3 && buffers[0] != buffers[1])
         #expect(pool.statistics.peakBytesInUse == pool.statistics.bytesInUse && pool.statistics.bytesInUse >= 2_000_000)
         for buffer in buffers { pool.release(buffer, 1_000_000) }
-        pool.trim()
-        #expect(pool.statistics.bytesHeld == 0)
         pool.release(pool.allocate(123_457), 123_457)
-        #expect(pool.statistics.systemAllocations == 4)
+        #expect(pool.statistics.systemAllocations == 3 && pool.statistics.bytesInUse == 0)
     }
 
-    /// Those that share a block of huge pages, too, and again once the system had their memory back.
+    /// Those that share a block of huge pages, too, and again once they were given back.
     @Test func buffersLieApartAndOnLines() {
         let pool = MemoryPool(), sizes = (0..<40).map { 5_000 + 61_003 * $0 }
         for _ in 0..<2 {
@@ -40,8 +38,7 @@ import Testing
                 #expect(bytes.allSatisfy { $0 == index + 1 } && UInt(bitPattern: buffers[index]) % 64 == 0)
             }
             for (index, size) in sizes.enumerated() { pool.release(buffers[index], size) }
-            pool.trim()
-            #expect(pool.statistics.bytesHeld == 0 && pool.statistics.bytesInUse == 0)
+            #expect(pool.statistics.bytesInUse == 0)
         }
     }
 

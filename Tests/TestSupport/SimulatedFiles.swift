@@ -23,6 +23,8 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
     private var failures: [Int: Int] = [:]
     /// Until when it is not shown.
     private var late: [FilePath: Double] = [:]
+    /// Until when it may not be opened.
+    private var forbidden: [FilePath: Double] = [:]
 
     /// `directory` is there, and safe.
     package init(directory: FilePath) {
@@ -43,6 +45,9 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
 
     /// Does not show a file to ranks before that moment of their time, as a network file system may.
     package func show(_ path: FilePath, from seconds: Double) { late[path] = seconds }
+
+    /// Does not let ranks open a file before that moment of their time, as when the right to it is missing.
+    package func forbid(_ path: FilePath, until seconds: Double) { forbidden[path] = seconds }
 
     /// Changes a file's bytes behind the back of those who use it.
     package func damage(_ path: FilePath, _ change: (inout [UInt8]) -> Void) throws {
@@ -84,6 +89,9 @@ package final class SimulatedFiles: FileOperations, @unchecked Sendable {
 
     package func open(_ path: FilePath) throws -> any ReadableFile {
         try turn("opens", path)
+        if let seconds = forbidden[path], let ranks, ranks.clock.monotonic < seconds {
+            throw failure(path, "open the file", EACCES)
+        }
         let node = try node(path, doing: "open the file")
         guard node.kind == .file else { throw FileError(path: path, reason: "is a folder, not a file") }
         return SimulatedInput(path: path, files: self, node: node)

@@ -34,7 +34,8 @@ import Training
             for (step, processor) in [(0, "A <1>"), (5, "A <1>"), (9, "B")] {
                 _ = try SimulatedRanks(1).run { world in
                     let machine = MachineSummary(hosts: ["node"], processors: [processor], library: "")
-                    try RunHistory(directory, over: world).begin(step: step, machine: machine, over: world)
+                    try RunHistory(directory, over: world, failures: recorded())
+                        .begin(step: step, machine: machine, over: world)
                 }
             }
             let page = try ReportPage([try RunRecord(directory)]).html()

@@ -20,7 +20,7 @@ import Training
             let directory = RunDirectory(FilePath(path))
             let identities = try [0, 40, 30].enumerated().map { number, step -> String in
                 let identities = try SimulatedRanks(2).run { world -> String in
-                    let history = try RunHistory(directory, over: world)
+                    let history = try RunHistory(directory, over: world, failures: recorded())
                     #expect(history.start == number && history.identity.count > 8)
                     try history.begin(step: step, began: 1, over: world)
                     #expect(history.start == number + 1)
@@ -42,7 +42,7 @@ import Training
             RunEvent.noteEnd(of: directory, status: 1)
             try AppendedFile(path: directory.history).append(cut)
             _ = try SimulatedRanks(1).run { world in
-                try RunHistory(directory, over: world).begin(step: 7, over: world)
+                try RunHistory(directory, over: world, failures: recorded()).begin(step: 7, over: world)
             }
             #expect(try RunEvent.read(directory.history).map(\.kind) == events.map(\.kind) + [.ended, .start])
             #expect(RunEvent.run(in: directory)?.course.starts == [0, 40, 30, 7])
@@ -57,7 +57,7 @@ import Training
             #expect(RunEvent.run(in: directory) == nil)
             let compared = ComparedPictures(fingerprint: 7, hosts: ["node1", "node2"])
             try SimulatedRanks(2).run { world in
-                let history = try RunHistory(directory, over: world)
+                let history = try RunHistory(directory, over: world, failures: recorded())
                 let cut = UpdateCut(microBatches: 3, microBatch: nil)
                 try history.begin(step: 0, preparing: [.pictures: 2], cut: cut, compared: compared, over: world)
                 try history.begin(step: 4, over: world)
@@ -148,7 +148,8 @@ import Training
         try withTemporaryDirectory { path in
             func identity(_ name: String) throws -> String {
                 try SimulatedRanks(2).run { world in
-                    let history = try RunHistory(RunDirectory(FilePath("\(path)/\(name)")), over: world)
+                    let history = try RunHistory(
+                        RunDirectory(FilePath("\(path)/\(name)")), over: world, failures: recorded())
                     try history.begin(step: 5, over: world)
                     return history.identity
                 }[0]

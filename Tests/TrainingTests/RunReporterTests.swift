@@ -128,6 +128,57 @@ import Training
         }
     }
 
+    /// In batches of another size a run that goes on has seen the epoch's end already, some steps after it was scored.
+    @Test func anEpochIsScoredOnceWhateverTheBatch() throws {
+        try ReportedRun.with { run in
+            var reporter = try run.reporter()
+            try run.begin(reporter)
+            var position = RunPosition()
+            (position.step, position.epoch) = (4, 1)
+            let score = Score(name: "knn top-1", value: 0.5, floor: nil, chance: nil, trained: 3, scored: 4)
+            reporter.evaluated(EvaluationReport(scores: [score]), position)
+            reporter = try run.reporter()
+            try run.begin(reporter, step: 5, from: "step-5")
+            position.step = 5
+            #expect(reporter.hasScores(of: position))
+            position.epoch = 2
+            #expect(!reporter.hasScores(of: position))
+        }
+    }
+
+    /// What one file does not take, the others get: a picture whose place is taken, and metrics that cannot be cut when the run
+    /// goes back.
+    @Test func oneReportThatFailsCostsNoOther() throws {
+        try ReportedRun.with { run in
+            let reporter = try run.reporter(), files = FileManager.default
+            try run.begin(reporter)
+            for step in 1...3 { try run.step(reporter, step) }
+            let metrics = run.directory.metrics.string
+            try files.moveItem(atPath: metrics, toPath: metrics + "-away")
+            try files.createDirectory(atPath: metrics, withIntermediateDirectories: false)
+            var position = RunPosition()
+            position.step = 1
+            reporter.wentBack("ranks differ", from: 3, to: position, "step-1", BestScores())
+            try run.step(reporter, 2, loss: -2)
+            try files.removeItem(atPath: metrics)
+            try files.moveItem(atPath: metrics + "-away", toPath: metrics)
+            try run.step(reporter, 3, loss: -3)
+            let trained = try run.records().filter { $0.kind == .train }
+            #expect(trained.map(\.step) == [1, 2, 3] && trained.map { $0.values["loss"] } == [-1, -2, -3])
+
+            let image = RGBImage(width: 2, height: 2, pixels: [UInt8](repeating: 9, count: 12))
+            let score = Score(name: "mIoU", value: 0.5, floor: nil, chance: nil, trained: 3, scored: 4)
+            (position.step, position.epoch) = (4, 1)
+            try reporter.evaluated(
+                EvaluationReport(
+                    scores: [score],
+                    pictures: ["a", "a.png/b", "../../c"].map { try EvaluationPicture(name: $0, image) }), position)
+            let folder = run.directory.pictures.appending("step-00000004")
+            #expect(try FileSystem.names(in: folder).map(\.string) == ["a.png", "c.png"])
+            #expect(run.screen.text.contains("cannot write a report: "))
+        }
+    }
+
     @Test func anUnreadablePictureIsNamedOnceAndCountedAnewAfterAStart() throws {
         try ReportedRun.with { run in
             var reporter = try run.reporter()

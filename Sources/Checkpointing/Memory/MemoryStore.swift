@@ -23,10 +23,17 @@ package struct MemoryStore: Sendable {
 
     /// Which memory it is, among those of all hosts; nil where that cannot be told.
     var memoryIdentity: String? {
-        let folder = FileSystem.parent(of: directory)
-        // Where it cannot be made, the first save tells why.
-        try? files.makeDirectories(folder)
-        return files.identityAmongMachines(of: folder)
+        files.identityAmongMachines(of: FileSystem.parent(of: directory))
+    }
+
+    /// Makes the folder of this host; returns why that cannot be done.
+    package func makeFolder() -> String? {
+        do {
+            try files.makeDirectories(FileSystem.parent(of: directory))
+            return nil
+        } catch {
+            return "\(error)"
+        }
     }
 
     func finalDirectory(_ step: Int) -> FilePath { CheckpointCatalog.directory(runDirectory: directory, step: step) }

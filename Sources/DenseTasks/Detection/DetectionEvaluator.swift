@@ -22,11 +22,11 @@ package final class DetectionEvaluator: TaskEvaluator {
         (self.communicator, trained) = (communicator, pictures.annotated.images.count)
         (self.detector, self.settings) = (detector, settings)
         try communicator.agree(on: "reading what is to be scored") {
-            guard settings.data.format == .voc, let set = settings.validation, set.images == nil,
-                set.annotations == nil
+            guard settings.data.format == .voc, settings.data.annotations == nil, let set = settings.validation,
+                set.images == nil, set.annotations == nil
             else { return }
             throw AnnotationError(
-                "evaluation.validation names all pictures, also those that are trained on: name its list as "
+                "evaluation.validation names no other pictures than those that are trained on: name its list as "
                     + "evaluation.validation.annotations, or its folder as evaluation.validation.images")
         }
         self.pictures = try settings.validation.map { set in
@@ -34,11 +34,7 @@ package final class DetectionEvaluator: TaskEvaluator {
                 settings.source(set.images ?? pictures.root, set.annotations),
                 categories: pictures.annotated.categories, communicator: communicator, advance: pictures.advance)
         }
-        overlap = self.pictures.map {
-            Overlap(
-                trained: (0..<pictures.index.count).map(pictures.index.description(of:)),
-                scored: (0..<$0.index.count).map($0.index.description(of:)))
-        }
+        overlap = self.pictures.map { Overlap(trained: pictures.index, scored: $0.index) }
         guard let validation = self.pictures else { return }
         try communicator.agree(on: "looking for objects to find") {
             guard validation.images.contains(where: { $0.objects.contains { !$0.isCrowd } }) else {
@@ -55,23 +51,21 @@ package final class DetectionEvaluator: TaskEvaluator {
         let detection = PictureDetection(detector, settings), index = pictures.index
         var own: [Detection] = []
         let skipped = try communicator.agree(on: "looking for objects") {
-            try loadInBatches(
+            try loadEach(
                 communicator.slice(of: pictures.images.indices.map { $0 }),
                 batchSize: ComputeThreads.shared.threads, name: index.description(of:),
                 load: { place in
-                    let picture = pictures.images[place]
-                    return try detection.load(
-                        try index.bytes(of: place), height: picture.height, width: picture.width)
+                    let picture = pictures.images[place], bytes = try index.bytes(of: place)
+                    try picture.checkSize(of: bytes)
+                    return try detection.load(bytes, height: picture.height, width: picture.width)
                 },
                 progress: { try progress("looking for objects", $0, $1) }
-            ) { loaded in
-                for (place, image) in loaded {
-                    let picture = pictures.images[place]
-                    own += try detection.objects(image, height: picture.height, width: picture.width).map {
-                        Detection(
-                            image: picture.id, category: pictures.categories[$0.category].id, box: $0.box,
-                            score: $0.score)
-                    }
+            ) { place, image in
+                let picture = pictures.images[place]
+                own += try detection.objects(image, height: picture.height, width: picture.width).map {
+                    Detection(
+                        image: picture.id, category: pictures.categories[$0.category].id, box: $0.box,
+                        score: $0.score)
                 }
             }
         }

@@ -9,19 +9,19 @@ package struct DetectionSamples: SampleLoading {
     private let pictures: [AnnotatedImage]
     private let views: DetectionViews
     private let normalization: PixelNormalization
-    private let sideMultiple: Int
 
     package init(
         _ pictures: [AnnotatedImage], _ views: DetectionViews, _ normalization: PixelNormalization = .imageNet,
-        levels: DetectorLevels, seed: UInt64
+        seed: UInt64
     ) {
         (self.pictures, self.views, self.normalization, self.seed) = (pictures, views, normalization, seed)
-        sideMultiple = levels.largestStride
     }
 
     package func makeWorkspace() -> RegionRenderer { RegionRenderer() }
 
-    package func makeBatch(count: Int) -> DetectionBatch { DetectionBatch(count: count, sideMultiple: sideMultiple) }
+    package func makeBatch(count: Int) -> DetectionBatch {
+        DetectionBatch(count: count, sideMultiple: DetectorLevels.sideMultiple)
+    }
 
     package func load(
         _ bytes: [UInt8], picture: Int, key: SampleKey, into batch: DetectionBatch, position: Int,

@@ -73,7 +73,7 @@ package final class DetectionTask: TrainingTask {
 
     package func samples(of pictures: DetectionPictures) -> DetectionSamples {
         DetectionSamples(
-            pictures.images, settings.views, settings.pixels.normalization, levels: settings.model.levels, seed: seed)
+            pictures.images, settings.views, settings.pixels.normalization, seed: seed)
     }
 
     package func learningRates(_ length: RunLength) -> [LearningRateSchedule] {

@@ -38,8 +38,9 @@ package enum DetectorLevels: Sendable, CaseIterable {
     /// How many stand on top of the backbone's own.
     var topLevels: Int { numbers.count - 3 }
 
-    /// Of the coarsest: what the sides of a padded image are multiples of.
-    package var largestStride: Int { 1 << numbers[numbers.count - 1] }
+    /// What the sides of padded images are multiples of, in both programs whose conventions there are: the backbone's stride. Of
+    /// coarser levels the last row and column of cells may stand over the edge.
+    package static let sideMultiple = 32
 }
 
 /// Where the sizes of boxes that a level looks for end and those of the next begin, in pixels of the network's input.

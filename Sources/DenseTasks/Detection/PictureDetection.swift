@@ -23,13 +23,19 @@ struct PictureDetection {
         return try RegionRenderer().render(bytes, whole, height: size.height, width: size.width, normalization)
     }
 
-    /// What is found in an image that was loaded of a picture of this size, the surest first.
+    /// What is found in an image that was loaded of a picture of this size, the surest first. Throws an `ImageError` where the
+    /// network makes no numbers of it.
     func objects(_ image: Tensor, height: Int, width: Int) throws -> [FoundObject] {
-        let batch = DetectionBatch(count: 1, sideMultiple: detector.settings.levels.largestStride)
+        let batch = DetectionBatch(count: 1, sideMultiple: DetectorLevels.sideMultiple)
         batch.images[0] = image
         let (rows, columns) = batch.largest
         let maps = try detector(
             batch.padded(height: rows, width: columns), Pass(mode: .evaluation, convolutions: convolutions))
+        for level in maps.levels {
+            guard [level.logits, level.distances, level.centerness].allSatisfy({ $0.value.isFinite }) else {
+                throw ImageError(notFinite: "maps")
+            }
+        }
         let scaleX = Double(width) / Double(columns), scaleY = Double(height) / Double(rows)
         return detector.detections(maps, sizes: [(rows, columns)], rule)[0].map { object in
             let box = object.box

@@ -24,7 +24,7 @@ package struct AnnotatedImages: Sendable, Equatable {
         advance: () throws -> Void = {}
     ) throws {
         let packed = try communicator.agree(on: "reading annotations") {
-            communicator.isRoot ? try source.read(categories: categories).packed : []
+            communicator.isRoot ? try source.read(categories: categories, advance: advance).packed : []
         }
         let written = try WrittenAnnotations(packed: try communicator.broadcast(packed))
         let count = written.images.count, ranks = communicator.size
@@ -39,7 +39,21 @@ package struct AnnotatedImages: Sendable, Equatable {
             var reader = PackedReader(bytes)
             return try reader.list { try PictureLook(&$0) }
         }
+        try communicator.agree(on: "looking at the pictures") {
+            guard let other = Self.seenElsewhere(own, looks) else { return }
+            let index = ImageIndex(folder: written.folder, names: written.images.map(\.name))
+            guard !index.exists(other) else { return }
+            throw AnnotationError(
+                "\(index.description(of: other)) is not there on \(communicator.hostName), though another rank finds it: is "
+                    + "the folder mounted on every host at the same place?")
+        }
         self = try communicator.agree(on: "checking annotations") { try AnnotatedImages(written, looks) }
+    }
+
+    /// A picture that another rank has seen, where one has seen none of its own: it may lack the folder.
+    static func seenElsewhere(_ own: [PictureLook], _ all: [PictureLook]) -> Int? {
+        guard !own.isEmpty, own.allSatisfy(\.isMissing) else { return nil }
+        return all.firstIndex { !$0.isMissing }
     }
 
     /// The same alone.
@@ -126,12 +140,17 @@ package enum AnnotationSource: Sendable {
     case yolo(pictures: FilePath, labels: FilePath, names: [String]?)
 
     /// Nothing is known of the pictures yet.
-    package func read(categories: [AnnotatedCategory]?) throws -> WrittenAnnotations {
+    ///
+    /// - Parameter advance: called for each file of many.
+    package func read(
+        categories: [AnnotatedCategory]?, advance: () throws -> Void = {}
+    ) throws -> WrittenAnnotations {
         switch self {
         case .coco(let file, let pictures): try COCOFormat.read(file, pictures: pictures, categories: categories)
-        case .voc(let root, let list): try VOCFormat.read(root, list: list, categories: categories)
+        case .voc(let root, let list):
+            try VOCFormat.read(root, list: list, categories: categories, advance: advance)
         case .yolo(let pictures, let labels, let names):
-            try YOLOFormat.read(pictures, labels: labels, names: names, categories: categories)
+            try YOLOFormat.read(pictures, labels: labels, names: names, categories: categories, advance: advance)
         }
     }
 }

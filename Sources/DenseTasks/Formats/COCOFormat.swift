@@ -9,7 +9,7 @@ enum COCOFormat {
     static func read(
         _ file: FilePath, pictures: FilePath, categories: [AnnotatedCategory]?
     ) throws -> WrittenAnnotations {
-        let text = try WholeFile.bytes(of: file).withoutByteOrderMark
+        let text = try WholeFile.bytes(of: file, limit: largestFile).withoutByteOrderMark
         do {
             var reader = JSONReader(text), parts = Parts()
             try parts.read(&reader)
@@ -20,6 +20,9 @@ enum COCOFormat {
             throw FileError(path: file, reason: error.description)
         }
     }
+
+    /// Objects of two million pictures with their outlines.
+    static let largestFile = 64 << 30
 
     /// What the file holds, in its order; annotations may stand before what they refer to.
     fileprivate struct Parts {
@@ -56,7 +59,10 @@ enum COCOFormat {
                 case "image_id": image = try reader.integer()
                 case "category_id": category = try reader.integer()
                 case "bbox": box = try COCOFormat.list(&reader) { try $0.double() }
-                case "area": area = try reader.double()
+                case "area":
+                    // `null`, as tables have what nobody measured.
+                    let number = try reader.double()
+                    area = number.isNaN ? nil : number
                 case "iscrowd": isCrowd = try reader.flag()
                 case "ignore": isIgnored = try reader.flag()
                 default: try reader.skipValue()

@@ -28,9 +28,11 @@ enum FileList {
         }
     }
 
-    /// Files of an ending in a folder and those below it, without the ending, by their bytes.
-    static func stems(in folder: FilePath, ending: String) throws -> [FilePath] {
-        try FolderTree.files(below: folder).filter { $0.extension?.lowercased() == ending }.map(\.withoutEnding)
+    /// Files of an ending, in small letters or capitals, in a folder and those below it, by their names without it.
+    static func files(in folder: FilePath, ending: String) throws -> [FilePath: FilePath] {
+        let files = try FolderTree.files(below: folder).filter { $0.extension?.lowercased() == ending }
+        // Of several endings the first by bytes.
+        return Dictionary(files.map { ($0.withoutEnding, $0) }) { first, _ in first }
     }
 }
 

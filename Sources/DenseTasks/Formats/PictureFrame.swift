@@ -44,8 +44,9 @@ struct PictureFrame {
         }
         guard let category = object.category else { return drop(.unknownClass, shownText(object.className)) }
         guard object.box.isFinite, object.area?.isFinite ?? true else { return drop(.notANumber, object.box.shown) }
+        guard object.area ?? 1 > 0 else { return drop(.empty, "\(object.box.shown) of the area \(object.area!)") }
         let whole = turned(pixels(object)), inside = whole.clipped(width: Double(width), height: Double(height))
-        guard whole.width > 0, whole.height > 0, object.area ?? 1 > 0 else { return drop(.empty, object.box.shown) }
+        guard whole.width > 0, whole.height > 0 else { return drop(.empty, object.box.shown) }
         guard inside.width > 0, inside.height > 0 else {
             return drop(.outside, "\(object.box.shown) in \(width)×\(height)")
         }

@@ -8,6 +8,8 @@ enum PictureLook: Sendable {
     /// The upright size, and how the stored pixels are turned.
     case sound(width: Int, height: Int, orientation: Orientation)
 
+    var isMissing: Bool { if case .missing = self { true } else { false } }
+
     func pack(_ writer: inout PackedWriter) {
         switch self {
         case .missing: writer.add(0)

@@ -6,15 +6,23 @@ import SystemPackage
 /// (xmin, ymin, xmax, ymax) becomes the box from (xmin − 1, ymin − 1) to (xmax, ymax), as detectron2 has it.
 enum VOCFormat {
     static func read(
-        _ root: FilePath, list: FilePath?, categories known: [AnnotatedCategory]?
+        _ root: FilePath, list: FilePath?, categories known: [AnnotatedCategory]?, advance: () throws -> Void = {}
     ) throws -> WrittenAnnotations {
         let folder = root.appending("Annotations"), pictures = root.appending("JPEGImages")
-        let names = try list.map { try FileList.names($0) } ?? FileList.stems(in: folder, ending: "xml")
+        func usual(_ stem: FilePath) -> FilePath { folder.pushing(stem).appending(suffix: ".xml") }
+        let wanted = try list.map { try FileList.names($0) }
+        // Other spellings of the ending are looked for where the usual one is missing.
+        let isUsual = wanted?.allSatisfy { FileSystem.exists(usual($0)) } ?? false
+        let listed = isUsual ? [:] : try FileList.files(in: folder, ending: "xml")
+        let names = wanted ?? listed.keys.sorted(by: FilePath.areInOrder)
         guard !names.isEmpty else { throw FileError(path: list ?? folder, reason: "names no annotation") }
         var damage = AnnotationDamage()
         let found = try PicturesByStem(below: pictures)
-        let files = names.map { (stem: $0, path: folder.pushing($0).appending(suffix: ".xml")) }
-        let elements = try files.map { try annotation($0.path) }
+        let files = names.map { (stem: $0, path: listed[$0].map(folder.pushing) ?? usual($0)) }
+        let elements = try files.map { file in
+            try advance()
+            return try annotation(file.path)
+        }
         // An object without a name is of no class.
         let own = Set(elements.flatMap { objects(of: $0).map { name(of: $0) } }.filter { !$0.isEmpty }).sorted {
             $0.utf8.lexicographicallyPrecedes($1.utf8)

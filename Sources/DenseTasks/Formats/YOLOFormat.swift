@@ -7,7 +7,8 @@ import SystemPackage
 /// are those of the picture turned as EXIF says, since the programs that read this format turn it.
 enum YOLOFormat {
     static func read(
-        _ pictures: FilePath, labels: FilePath, names: [String]?, categories known: [AnnotatedCategory]?
+        _ pictures: FilePath, labels: FilePath, names: [String]?, categories known: [AnnotatedCategory]?,
+        advance: () throws -> Void = {}
     ) throws -> WrittenAnnotations {
         // The folder's own list says what its numbers are, also where the classes are known; without one they are those.
         let isListed = FileSystem.exists(labels.appending("classes.txt"))
@@ -16,17 +17,19 @@ enum YOLOFormat {
             names.enumerated().map { AnnotatedCategory(id: $0, name: $1) }, known: known,
             ids: Dictionary(uniqueKeysWithValues: names.indices.map { ($0, $0) }))
         let found = try PicturesByStem(below: pictures)
-        let texts = Set(try FileList.stems(in: labels, ending: "txt").filter { $0.string != "classes" })
+        let texts = try FileList.files(in: labels, ending: "txt").filter { $0.key.string != "classes" }
         var damage = AnnotationDamage()
         let images = try found.stems.enumerated().map { place, stem in
-            let file = labels.pushing(stem).appending(suffix: ".txt")
+            try advance()
+            let text = texts[stem], file = labels.pushing(text ?? stem.appending(suffix: ".txt"))
             return WrittenAnnotations.Image(
                 id: place + 1, name: found.picture(stem)!, file: file.shown, width: nil, height: nil,
-                objects: texts.contains(stem) ? try objects(of: file, classes, &damage) : [])
+                objects: text == nil ? [] : try objects(of: file, classes, &damage))
         }
         guard !images.isEmpty else { throw FileError(path: pictures, reason: "holds no picture") }
-        for stem in texts.sorted(by: FilePath.areInOrder) where found.picture(stem) == nil {
-            damage.add(.orphan, file: labels.pushing(stem).appending(suffix: ".txt").shown, "no picture of this name")
+        for (stem, text) in texts.sorted(by: { FilePath.areInOrder($0.value, $1.value) })
+        where found.picture(stem) == nil {
+            damage.add(.orphan, file: labels.pushing(text).shown, "no picture of this name")
         }
         return WrittenAnnotations(
             source: labels, folder: pictures, categories: classes.categories, images: images, damage: damage,

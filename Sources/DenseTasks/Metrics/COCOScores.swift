@@ -42,16 +42,20 @@ extension DetectionSet {
     /// `AP` and `AP50` of each of so many draws of the images; nil for one without an object.
     package func resampledPrecision(_ found: [Detection], draws: Int) throws -> [String: [Double?]] {
         let found = try arranged(found)
-        // Matched once: a draw only counts images more or less often.
+        // Matched once: a draw only counts images more or less often. Most show nothing of most categories.
         let matches = categories.indices.map { category in
-            images.map { COCOMatches(picture(category, $0, found), honoursIgnored: false) }
+            images.enumerated().compactMap { place, image in
+                let picture = picture(category, image, found)
+                return picture.truths.isEmpty && picture.found.isEmpty
+                    ? nil : (place: place, matches: COCOMatches(picture, honoursIgnored: false))
+            }
         }
         var precision: [String: [Double?]] = ["AP": [], "AP50": []]
         for draw in 0..<draws {
             let counts = Resampling.counts(draw: draw, of: images.count)
             let curves = matches.map { images in
                 COCOCurves(
-                    zip(images, counts).flatMap { [COCOMatches](repeating: $0, count: $1) }, areas: [.all],
+                    images.flatMap { [COCOMatches](repeating: $0.matches, count: counts[$0.place]) }, areas: [.all],
                     limits: [100])
             }
             precision["AP"]!.append(Self.mean(curves.flatMap { $0.precisions(.all, 0..<10) }))

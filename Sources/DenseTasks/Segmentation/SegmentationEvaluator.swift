@@ -34,11 +34,7 @@ package final class SegmentationEvaluator: TaskEvaluator {
                     list: set.list, isTraining: false)
             }
         }
-        overlap = folder.map { folder in
-            Overlap(
-                trained: (0..<pictures.folder.count).map(pictures.folder.description(of:)),
-                scored: (0..<folder.count).map(folder.description(of:)))
-        }
+        overlap = folder.map { Overlap(trained: pictures.index, scored: $0.index) }
         // Before hours of training rather than after.
         if let folder {
             _ = try LabelSurvey(folder, "validation", scheme, communicator, advance: pictures.advance)
@@ -50,32 +46,23 @@ package final class SegmentationEvaluator: TaskEvaluator {
         // Of this evaluation alone: what it makes of the weights is freed with it.
         let segmentation = PictureSegmentation(segmenter, settings)
         // One for each picture only where they are drawn again: of many classes they are large.
-        var own: [ConfusionMatrix] = [], count = 0, undecoded: [SkippedPicture] = []
+        var own: [ConfusionMatrix] = [], count = 0
         let skipped = try communicator.agree(on: "segmenting pictures") {
-            try loadInBatches(
+            try loadEach(
                 communicator.slice(of: Array(0..<folder.count)), batchSize: ComputeThreads.shared.threads,
                 name: folder.description(of:), load: { try load($0, of: folder) },
                 progress: { try progress("segmenting", $0, $1) }
-            ) { loaded in
-                for (place, picture) in loaded {
-                    let ids: [UInt8]
-                    do {
-                        ids = try segmentation.classes(
-                            picture.bytes, height: picture.labels.height, width: picture.labels.width)
-                    } catch let error as ImageError {
-                        // Its header was sound.
-                        undecoded.append(SkippedPicture(name: folder.description(of: place), reason: error.reason))
-                        continue
-                    }
-                    var confusion = ConfusionMatrix(classes: scheme.classes)
-                    confusion.add(picture.labels, predictions: ids, scheme: scheme)
-                    if own.isEmpty || evaluation.resamples > 0 { own.append(confusion) } else { own[0].add(confusion) }
-                    count += 1
-                }
+            ) { _, picture in
+                let ids = try segmentation.classes(
+                    picture.bytes, height: picture.labels.height, width: picture.labels.width)
+                var confusion = ConfusionMatrix(classes: scheme.classes)
+                confusion.add(picture.labels, predictions: ids, scheme: scheme)
+                if own.isEmpty || evaluation.resamples > 0 { own.append(confusion) } else { own[0].add(confusion) }
+                count += 1
             }
         }
         let pictures = try gathered(own), scored = Int(try communicator.sum([Int64(count)])[0])
-        let left = try communicator.gathered(skipped + undecoded) + folder.leftOut.skipped.map(SkippedPicture.init)
+        let left = try communicator.gathered(skipped) + folder.leftOut.skipped.map(SkippedPicture.init)
         return try communicator.agree(on: "scoring segmentation") {
             try report(pictures, of: folder.count, scored: scored, left)
         }
@@ -107,7 +94,8 @@ package final class SegmentationEvaluator: TaskEvaluator {
         let scores = SegmentationScores(confusion, classNames: classNames)
         guard let mean = scores.mean, let accuracy = scores.pixelAccuracy else {
             let first = skipped.first.map { "; the first that was skipped: \($0)" } ?? ""
-            throw EvaluationError("no labelled pixel in the \(pictures) pictures to be scored\(first)")
+            throw EvaluationError(
+                "none of the \(pictures) pictures to be scored has a labelled pixel that could be scored\(first)")
         }
         func score(_ name: String, _ value: Double, draws: [Double?]? = nil) -> Score {
             Score(name: name, value: value, trained: trained, scored: scored, draws: draws)

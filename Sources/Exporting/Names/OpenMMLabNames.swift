@@ -1,3 +1,5 @@
+import Checkpointing
+
 /// Names of mmdetection's FCOS (with `conv_bias=True` in its head) and of mmsegmentation's `FCNHead`.
 enum OpenMMLabNames {
     /// - Parameters:
@@ -25,5 +27,17 @@ enum OpenMMLabNames {
     /// mmdetection's factors have no dimensions.
     static func shape(of place: TensorPlace, _ shape: [Int]) -> [Int] {
         if case .scale = place { [] } else { shape }
+    }
+
+    /// mmdetection's pyramids normalise P6 and P7 where they normalise the other levels. What only adds the bias that this
+    /// program's have there: a normalisation of deviation one, whose variance mmdetection adds 1e-5 to.
+    static func normalization(adding bias: NamedTensor, _ name: String) -> [NamedTensor] {
+        let place = String(name.dropLast("conv.bias".count)) + "bn."
+        return [
+            NamedTensor(name: place + "weight", shape: bias.shape, repeating: 1), bias.renamed(place + "bias"),
+            NamedTensor(name: place + "running_mean", shape: bias.shape, repeating: 0),
+            NamedTensor(name: place + "running_var", shape: bias.shape, repeating: 1 - 1e-5),
+            NamedTensor(name: place + "num_batches_tracked", scalar: 0),
+        ]
     }
 }

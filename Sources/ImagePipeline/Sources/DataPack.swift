@@ -55,7 +55,7 @@ package struct DataPack {
         name.string.hasPrefix("shard-") && name.hasSuffix(".tar" + partial)
     }
 
-    private func path(of shard: Int) -> FilePath { folder.appending("shard-\(padded(shard, 6)).tar") }
+    private func path(of shard: Int) -> FilePath { folder.appending("shard-\(String(shard).zeroPadded(to: 6)).tar") }
 
     private mutating func add(_ picture: Int, of index: ImageIndex) throws {
         let bytes = try index.bytes(of: picture)
@@ -65,7 +65,7 @@ package struct DataPack {
             shards += 1
         }
         let format = try bytes.withUnsafeBufferPointer { try ImageDecoder.format(of: $0) }
-        let key = padded(pictures, 9), name = key + format.ending
+        let key = String(pictures).zeroPadded(to: 9), name = key + format.ending
         let className = index.label(of: picture).map { index.classNames[$0] }
         let range = try writer!.add(name, bytes)
         if let className { _ = try writer!.add(key + ".cls", FilePath.bytes(ofText: className)) }
@@ -86,11 +86,6 @@ package struct DataPack {
     }
 }
 
-private func padded(_ number: Int, _ digits: Int) -> String {
-    let text = String(number)
-    return String(repeating: "0", count: max(digits - text.count, 0)) + text
-}
-
 /// A tar archive being written.
 private final class TarWriter {
     private let file: OutputFile
@@ -103,10 +98,7 @@ private final class TarWriter {
     func add(_ name: String, _ bytes: [UInt8]) throws -> Range<Int> {
         var header = [UInt8](repeating: 0, count: 512)
         func put(_ text: String, _ at: Int) { header.replaceSubrange(at..<at + text.utf8.count, with: text.utf8) }
-        func octal(_ value: Int, _ digits: Int) -> String {
-            let text = String(value, radix: 8)
-            return String(repeating: "0", count: max(digits - text.count, 0)) + text
-        }
+        func octal(_ value: Int, _ digits: Int) -> String { String(value, radix: 8).zeroPadded(to: digits) }
         precondition(name.utf8.count <= 100 && bytes.count < 1 << 33, "a member that a plain header cannot describe")
         put(name, 0)
         put("0000644", 100)

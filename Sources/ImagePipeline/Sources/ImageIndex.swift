@@ -25,7 +25,7 @@ package struct ImageIndex: Sendable {
 
     package var count: Int { entries.count }
 
-    /// Lists folder trees of JPEGs, PNGs and tar shards, single files, and text files with a path a line.
+    /// Lists folder trees of JPEGs, PNGs, TIFFs and tar shards, single files, and text files with a path a line.
     ///
     /// The first folder below a root, or in a tar, is the class of what it holds. Throws `IndexError` or `FileError`
     /// where a root cannot be read or there is no picture in any.
@@ -97,6 +97,12 @@ package struct ImageIndex: Sendable {
     package func description(of index: Int) -> String {
         let entry = entries[index]
         return containers[Int(entry.container)].pushing(entry.name).shown
+    }
+
+    /// Where each picture lies, the same however its root is written.
+    package var places: [FilePath] {
+        let roots = containers.map(FileSystem.canonical)
+        return entries.map { roots[Int($0.container)].pushing($0.name).lexicallyNormalized() }
     }
 
     /// The path of a picture below its root, or its name in its tar.

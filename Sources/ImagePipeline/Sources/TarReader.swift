@@ -155,8 +155,11 @@ enum TarReader {
             var ranges: [FilePath: Range<Int>] = [:], targets: [FilePath: FilePath] = [:]
             for member in members { ranges[member.name.lexicallyNormalized()] = member.range }
             for link in links {
-                let base = link.isSymbolic ? link.name.removingLastComponent() : FilePath()
-                targets[link.name.lexicallyNormalized()] = base.pushing(link.target).lexicallyNormalized()
+                // Hard links have members' names, which lost what leads out of any folder.
+                let target =
+                    link.isSymbolic
+                    ? link.name.removingLastComponent().pushing(link.target) : link.target.belowAnyFolder
+                targets[link.name.lexicallyNormalized()] = target.lexicallyNormalized()
             }
             for link in links {
                 var chain: [FilePath] = [], place = link.name.lexicallyNormalized()

@@ -64,10 +64,7 @@ package enum SyntheticImages {
     }
 
     /// More digits for larger numbers.
-    private static func fourDigits(_ number: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-    }
+    private static func fourDigits(_ number: Int) -> String { String(number).zeroPadded(to: 4) }
 
     private static func makeFolder(_ folder: FilePath, _ below: String) throws -> FilePath {
         let path = folder.appending(below)

@@ -45,7 +45,7 @@ package struct MaskFolder {
     /// In a mirrored tree, or in a flat folder.
     private func file(of picture: FilePath) throws -> FilePath {
         guard let files else { return path }
-        let stem = picture.withoutEnding
+        let stem = picture.belowAnyFolder.withoutEnding
         guard
             let name = files[stem] ?? stem.lastComponent.flatMap({ files[FilePath(root: nil, components: $0)] })
         else { throw ImageError("is not filled: \(path.shown) has no mask \(stem.shown).png for it") }

@@ -5,7 +5,7 @@ import TensorCore
 extension InpaintingSettings: GraphDescribing {
     /// Of a generator with a further input `masks` [N, 1, H, W], hole from 0.5 on: `filled` [N, 3, H, W], the images with the
     /// result in their holes, and `coarse`, all of the first stage's proposal, both like the images that are given. Sides
-    /// are multiples of 8.
+    /// are multiples of 8; above 64 where the generator mirrors borders.
     package func describe(_ network: String, in graph: GraphBuilder, _ normalization: PixelNormalization?) throws {
         let images = graph.images(normalization)
         let given = graph.input("masks", .float32, ["batch", 1, "height", "width"])

@@ -11,8 +11,8 @@ struct StudyWeights {
 
     // MARK: Of a pretraining
 
-    /// Whether a file was exported from a pretraining as it is now. One that does not tell where it is from is: programs that
-    /// did not note that removed what was of an earlier training.
+    /// Whether a file was exported from a pretraining as it is now. One that does not tell where it is from is of programs that
+    /// did not note that; it goes before the pretraining is done anew (`forgetNameless`).
     func areOf(_ pretraining: Study.Job, _ file: FilePath) throws -> Bool {
         guard FileSystem.exists(file) else { return false }
         guard let origin = try text(of: origin(of: file)) else { return true }
@@ -21,6 +21,15 @@ struct StudyWeights {
 
     func note(_ file: FilePath, areOf pretraining: Study.Job) throws {
         try WholeFile.write(checksum(of: study.result(of: pretraining)), to: origin(of: file))
+    }
+
+    /// A pretraining is about to be done: what does not tell where it is from is of an earlier one.
+    func forgetNameless(of pretraining: Study.Job) throws {
+        guard case .pretraining(let place) = pretraining else { return }
+        for start in study.starts where start.pretraining == study.pretrainings[place] {
+            guard let file = study.weights(of: start), try text(of: origin(of: file)) == nil else { continue }
+            try FileSystem.remove(file)
+        }
     }
 
     private func origin(of file: FilePath) -> FilePath { file.appending(suffix: ".origin") }

@@ -50,6 +50,7 @@ package final class StudyWork: Sendable {
             let name = study.name(of: job)
             if try results[name] != nil || isBegun(job) { try weights.checkBeginning(of: job) }
             if results[name] == nil {
+                try weights.forgetNameless(of: job)
                 if try !isBegun(job) { try weights.noteBeginning(of: job) }
                 say("run \(place + 1) of \(study.jobs.count): \(name)")
                 let status = try await train(job)

@@ -19,9 +19,7 @@ struct WatchdogReports: Sendable {
     func write(_ report: String, rank: Int, host: String, words: String?) throws {
         let folder = directory.appending(report)
         try FileSystem.makeDirectories(folder)
-        let digits = String(rank)
-        let file = try OutputFile(
-            path: folder.appending("rank-\(String(repeating: "0", count: max(0, 5 - digits.count)))\(digits).txt"))
+        let file = try OutputFile(path: folder.appending("rank-\(String(rank).zeroPadded(to: 5)).txt"))
         let head =
             (words.map { $0 + "\n\n" } ?? "") + "rank \(rank) on \(host)\n\nlatest collectives:\n"
             + CollectiveLog.shared.description() + "\nthreads:\n"

@@ -13,6 +13,8 @@ package final class RunEvaluation {
     private let facts: CheckpointFacts
     private let console: Console?
     private let watchdog: Watchdog
+    /// Whether scores are those that the run had, of the same pictures in the same way.
+    private let isOfRun: Bool
 
     /// Opens the checkpoint and finds the pictures: those of the run's own configuration, changed by `overrides`.
     /// Collective.
@@ -32,6 +34,13 @@ package final class RunEvaluation {
         let configuration = loaded.configuration
         try checks.verifyConfiguration(configuration)
         facts = reader.manifest.facts
+        // What an older program wrote may not be read any more: then nothing is known to be the same.
+        let saved = try? RunConfiguration.parse(yaml: facts.configuration, name: reader.directory.shown, tasks: tasks)
+        isOfRun =
+            saved.map { configuration.differences(from: $0.configuration) }?.allSatisfy { difference in
+                Self.keysOfNoScore.contains(difference.key)
+                    || !["evaluation.", "data."].contains { difference.key.hasPrefix($0) }
+            } ?? false
         watchdog = runtime.watchdog
         watchdog.configure(
             configuration.watchdog.limits, reports: RunDirectory(runDirectory).watchdog)
@@ -49,6 +58,11 @@ package final class RunEvaluation {
         console = world.isRoot ? .standardError : nil
         console?.print("scoring \(reader.directory.shown)")
     }
+
+    /// Whatever they are, a score stays what it is.
+    private static let keysOfNoScore: Set = [
+        "evaluation.resamples", "evaluation.everyEpochs", "data.workers", "data.unreadableLimit",
+    ]
 
     /// Of the task with the networks of a checkpoint.
     private static func makeEvaluator(
@@ -75,6 +89,7 @@ package final class RunEvaluation {
             watchdog.advance()
             console?.redraw("\(stage) \(done)/\(total)")
         }
+        guard isOfRun else { return report }
         var best = BestScores(facts)
         return best.add(report, step: facts.step)
     }

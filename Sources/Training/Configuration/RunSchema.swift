@@ -74,7 +74,7 @@ extension RunConfiguration {
             synonyms: ["maxEpochs", "numEpochs"], "Passes over the images."),
         Setting(
             "schedule.warmupEpochs", \.schedule.warmupEpochs, in: .within(0...1_000_000), onResume: .changesTraining,
-            synonyms: ["warmup"], "Epochs in which the learning rate rises, before it falls along a cosine."),
+            synonyms: ["warmup"], "Epochs in which the learning rate rises, before it takes the course of its task."),
         Setting(
             "schedule.steps", \.schedule.steps, in: .within(1...1_000_000_000), synonyms: ["maxSteps"],
             "Stops after this many updates in all, on the schedule of all epochs; null trains all epochs."),

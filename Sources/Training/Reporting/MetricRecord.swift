@@ -1,5 +1,4 @@
 import Files
-import Foundation
 import Threads
 
 /// Numbers of one moment of a run: a line of metrics.jsonl.
@@ -19,9 +18,9 @@ package struct MetricRecord: Sendable, Equatable {
     package static let loss = "loss"
     package static let learningRate = "learningRate"
     package static let imagesPerSecond = "imagesPerSecond"
-    /// "kNNAccuracy" has its value for random weights in "kNNAccuracyRandom".
+    /// "knn top-1" has its value for random weights in "knn top-1Random".
     package static let floorSuffix = "Random"
-    /// The best value of the run so far is in "kNNAccuracyBest", its step in "kNNAccuracyBestStep".
+    /// The best value of the run so far is in "knn top-1Best", its step in "knn top-1BestStep".
     package static let bestSuffix = "Best"
     /// Behind the name of the best.
     package static let bestStepSuffix = "Step"
@@ -61,19 +60,27 @@ package struct MetricRecord: Sendable, Equatable {
     }
 
     /// Nil where the line is not such an object; what is not a number is left out, null is NaN.
-    package init?(json line: some StringProtocol) {
-        // A line that does not parse is reported by the reader of the file, which knows its number.
-        guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
-            let kind = (object["kind"] as? String).flatMap(Kind.init(rawValue:)),
-            let step = (object["step"] as? NSNumber)?.intValue,
-            let epoch = (object["epoch"] as? NSNumber)?.doubleValue,
-            let time = (object["time"] as? NSNumber)?.doubleValue
-        else { return nil }
+    package init?(json line: some StringProtocol) { self.init(json: Array(line.utf8)) }
+
+    package init?(json line: [UInt8]) {
+        var reader = JSONReader(line), kind: Kind?, step: Int?, epoch: Double?, time: Double?
         var values: [String: Double] = [:]
-        for (name, value) in object where !["kind", "step", "epoch", "time"].contains(name) {
-            if value is NSNull { values[name] = .nan }
-            if let number = value as? NSNumber { values[name] = number.doubleValue }
+        do {
+            try reader.object { reader, key in
+                switch key {
+                case "kind": kind = Kind(rawValue: try reader.string())
+                case "step": step = try reader.integer()
+                case "epoch": epoch = try reader.double()
+                case "time": time = try reader.double()
+                default: values[key] = try reader.doubleIfNumber()
+                }
+            }
+            try reader.end()
+        } catch {
+            // The reader of the file, which knows the line's number, reports it.
+            return nil
         }
+        guard let kind, let step, let epoch, let time else { return nil }
         self.init(kind, step: step, epoch: epoch, time: time, values: values)
     }
 }

@@ -17,11 +17,10 @@ package final class MetricsFile {
     package init(path: FilePath, firstStep: Int? = nil) throws {
         var lastDropped: Int?
         if FileSystem.exists(path) {
-            let lines = try MetricsFile.lines(of: path)
+            let bytes = try WholeFile.bytes(of: path), kept = Self.part(of: bytes, before: firstStep ?? .max)
+            lastDropped = kept.lastDropped
             // What stays keeps its bytes: a number that is read and written again may end in another digit.
-            let kept = lines.filter { line in line.record.map { $0.step < firstStep ?? .max } ?? false }
-            lastDropped = lines.compactMap { $0.record?.step }.filter { $0 >= firstStep ?? .max }.max()
-            if kept.count < lines.count { try WholeFile.write(kept.map { $0.text + "\n" }.joined(), to: path) }
+            if kept.count < bytes.count { try WholeFile.write(Array(bytes[..<kept.count]), to: path) }
         }
         self.lastDropped = lastDropped
         file = try PatientFile(path: path)
@@ -30,22 +29,41 @@ package final class MetricsFile {
     /// Throws where the record could not be written, and writes it before the next one then.
     package func append(_ record: MetricRecord) throws { try file.append(Array((record.json + "\n").utf8)) }
 
+    /// Writes records that the disk has not taken before.
+    func finish() throws { try file.finish() }
+
+    private static let newline = UInt8(ascii: "\n")
+
+    /// How many bytes stay. Steps rise from line to line, so that what goes is at the end: of a long run little is read.
+    private static func part(of bytes: [UInt8], before firstStep: Int) -> (count: Int, lastDropped: Int?) {
+        var count = bytes.count, lastDropped: Int?
+        while count > 0 {
+            // A last line without its end may be a number cut short that still parses.
+            let isWhole = bytes[count - 1] == newline, end = isWhole ? count - 1 : count
+            let begin = bytes[..<end].lastIndex(of: newline).map { $0 + 1 } ?? 0
+            if isWhole, let record = MetricRecord(json: Array(bytes[begin..<end])) {
+                if record.step < firstStep { break }
+                lastDropped = max(lastDropped ?? 0, record.step)
+            }
+            count = begin
+        }
+        return (count, lastDropped)
+    }
+
     /// All records of a file, and the numbers (from 1) of lines that are none: at most the last, cut off by a crash,
     /// unless something else wrote to the file.
     package static func read(_ path: FilePath) throws -> (records: [MetricRecord], unreadableLines: [Int]) {
-        let lines = try lines(of: path)
-        return (lines.compactMap(\.record), lines.indices.filter { lines[$0].record == nil }.map { $0 + 1 })
+        var lines = try WholeFile.bytes(of: path).split(separator: newline, omittingEmptySubsequences: false)
+        let cut = lines.removeLast()
+        let records = lines.map { MetricRecord(json: Array($0)) }
+        let unreadable = records.indices.filter { records[$0] == nil } + (cut.isEmpty ? [] : [lines.count])
+        return (records.compactMap { $0 }, unreadable.map { $0 + 1 })
     }
 
-    /// Every line, with the record that it is, if it is one.
-    private static func lines(of path: FilePath) throws -> [(text: Substring, record: MetricRecord?)] {
-        let text = try WholeFile.text(of: path)
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        if lines.last?.isEmpty == true { lines.removeLast() }
-        return lines.enumerated().map { index, line in
-            // A last line without its end may be a number cut short that still parses.
-            let isWhole = index < lines.count - 1 || text.hasSuffix("\n")
-            return (line, isWhole ? MetricRecord(json: line) : nil)
-        }
+    /// The records of one kind, of which most files have few: the others are not read.
+    static func records(of kind: MetricRecord.Kind, in path: FilePath) throws -> [MetricRecord] {
+        let beginning = Array(#"{"kind":"\#(kind.rawValue)""#.utf8)
+        return try WholeFile.bytes(of: path).split(separator: newline).filter { $0.starts(with: beginning) }
+            .compactMap { MetricRecord(json: Array($0)) }
     }
 }

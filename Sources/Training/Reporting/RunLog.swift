@@ -41,7 +41,7 @@ package final class RunLog: Sendable {
     }
 
     /// Only to the file, for what the console shows in its own way.
-    func writeToFile(_ level: Level, _ text: String) {
+    package func writeToFile(_ level: Level, _ text: String) {
         let start = "\(TimeText.utc(clock.wall))  \(level.rawValue.padding(to: 7))  "
         let indent = String(repeating: " ", count: start.count)
         let line =

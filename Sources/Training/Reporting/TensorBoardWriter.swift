@@ -19,8 +19,7 @@ package final class TensorBoardWriter {
         var host = [CChar](repeating: 0, count: 256)
         gethostname(&host, host.count - 1)
         let name = host.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-        let seconds = String(Int(clock.wall))
-        let stamp = String(repeating: "0", count: max(0, 10 - seconds.count)) + seconds
+        let stamp = String(Int(clock.wall)).zeroPadded(to: 10)
         let paths = (0...).lazy.map {
             directory.appending("events.out.tfevents.\(stamp).\(name).\(getpid()).\($0)")
         }
@@ -60,6 +59,9 @@ package final class TensorBoardWriter {
     package func image(_ tag: String, png: [UInt8], width: Int, height: Int, step: Int) throws {
         try write(.image(tag, png: png, width: width, height: height, step: step, wallTime: clock.wall))
     }
+
+    /// Writes what the disk has not taken before.
+    func finish() throws { try file.finish() }
 
     private func write(_ event: TensorBoardEvent) throws {
         try file.append(event.record)

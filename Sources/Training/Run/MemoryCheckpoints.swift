@@ -12,6 +12,8 @@ final class MemoryCheckpoints {
     private let saver: MemorySaver
     private let reporter: RunReporter
     private var pace: Pace
+    /// By rank, why it has no folder; empty where it has.
+    private let troubles: [String]
     private var isOff = false
     private var hasSaid = false
     private var hasFailed = false
@@ -27,6 +29,7 @@ final class MemoryCheckpoints {
     ) throws {
         self.reporter = reporter
         store = MemoryStore(folder: settings.memoryDirectory, identity: history.identity)
+        troubles = try communicator.allGather(store.makeFolder() ?? "")
         pace = Pace(seconds: settings.memorySeconds.count.map(Double.init), share: Self.share)
         let limit = settings.memoryLimit.count.map { $0 << 20 }
         saver = try MemorySaver(
@@ -45,7 +48,10 @@ final class MemoryCheckpoints {
         let (bytes, granted) = saver.demand(tensors)
         isOff = bytes > granted
         let hosts = saver.plan.ranks.count
-        if isOff {
+        if let rank = troubles.firstIndex(where: { !$0.isEmpty }) {
+            isOff = true
+            reporter.warn("no checkpoints in memory: rank \(rank): \(troubles[rank]); see checkpoint.memoryDirectory")
+        } else if isOff {
             reporter.warn(
                 "no checkpoints in memory: they take \(mebibytes(bytes)) of a host, which grants \(mebibytes(granted)); raise "
                     + "checkpoint.memoryLimit, or in a container the size of /dev/shm (docker --shm-size), or set "

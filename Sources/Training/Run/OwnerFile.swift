@@ -40,7 +40,7 @@ package final class OwnerFile: Sendable {
             }
         }
         clock.pause(seconds: secondsBetweenBeats)
-        guard isOwn else { throw Taken(owner: try read().map(Self.name) ?? "its file is gone") }
+        guard try isOwn else { throw Taken(owner: try read().map(Self.name) ?? "its file is gone") }
         try startBeating(secondsBetweenBeats)
     }
 
@@ -63,18 +63,19 @@ package final class OwnerFile: Sendable {
         try files.removeTree(path)
     }
 
-    /// Whether the file still names this owner.
-    package var isInPlace: Bool { !isLost.load(ordering: .relaxed) && isOwn }
+    /// Whether the file still names this owner. Throws where that cannot be seen.
+    package var isInPlace: Bool { get throws { try !isLost.load(ordering: .relaxed) && isOwn } }
 
     /// Lets go at once, so that the next job need not wait.
     package func remove() {
-        guard isInPlace else { return }
+        // One that cannot be seen is left: the next job waits for it, and takes it over.
+        guard (try? isInPlace) == true else { return }
         isLost.store(true, ordering: .relaxed)
         // What remains is waited for by the next job, and then taken over.
         try? files.removeTree(path)
     }
 
-    private var isOwn: Bool { (try? read()).flatMap { $0 }?.hasPrefix(text) ?? false }
+    private var isOwn: Bool { get throws { try read()?.hasPrefix(text) ?? false } }
 
     /// The first line; nil without a file.
     private func read() throws -> String? { try Self.read(path, files) }

@@ -201,16 +201,25 @@ final class RunCheckpoints {
         _ = try finishSave()
         watchdog.begin(.save, "step \(position.step)")
         try compareReplicas(position)
-        savedStep = position.step
-        let isThere = try communicator.minimum([lock?.isInPlace ?? true ? 1 : 0])[0] == 1
-        guard isThere else {
-            let reason =
-                "\(directory.path.shown) is no longer the directory that this run began in: it was "
-                + "removed, replaced or unmounted; bring it back, and the next checkpoint will be saved there"
-            unsaved = reason
-            return reporter.saved(.failed(reason))
+        let trouble = directoryTrouble()
+        guard try communicator.maximum([trouble == nil ? 0 : 1])[0] == 0 else {
+            unsaved = trouble ?? "rank 0 tells why"
+            return reporter.saved(.failed(unsaved!))
         }
+        savedStep = position.step
         saver.beginSave(state.saved, facts: facts(position, modules))
+    }
+
+    /// Why nothing can be saved in the run's directory, on the rank that has its lock.
+    private func directoryTrouble() -> String? {
+        let shown = directory.path.shown
+        do {
+            guard try lock?.isInPlace == false else { return nil }
+            return "\(shown) is no longer the directory that this run began in: it was removed, replaced or unmounted; "
+                + "bring it back, and the next checkpoint will be saved there"
+        } catch {
+            return "it cannot be seen whether \(shown) is still the directory that this run began in: \(error)"
+        }
     }
 
     /// Of the state at a position.

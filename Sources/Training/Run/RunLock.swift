@@ -68,8 +68,9 @@ package final class RunLock: Sendable {
         }
     }
 
-    /// Whether the directory still has the file that is locked: not removed, replaced or unmounted.
-    package var isInPlace: Bool { lock.isInPlace && file?.isInPlace ?? true }
+    /// Whether the directory still has the file that is locked: not removed, replaced or unmounted. Throws where that cannot be
+    /// seen.
+    package var isInPlace: Bool { get throws { try lock.isInPlace && file?.isInPlace ?? true } }
 
     deinit {
         file?.remove()
@@ -86,10 +87,13 @@ package final class RunLock: Sendable {
         return lock.isHeldByAnother ? lock.line : nil
     }
 
-    /// The owner that the file of a directory names; nil where it cannot be opened.
-    static func name(in directory: FilePath) -> String? {
-        // A directory that cannot be read shows no owner.
-        (try? SystemFiles().openLock(path(in: directory), makesIt: false))?.line
+    /// The owner that the file of a directory names; nil where there is no file.
+    static func name(in directory: FilePath) throws -> String? {
+        do {
+            return try SystemFiles().openLock(path(in: directory), makesIt: false).line
+        } catch let error as FileError where error.code == ENOENT {
+            return nil
+        }
     }
 }
 

@@ -16,13 +16,15 @@ package final class RunReporter {
     private let hosts: [String]
     private let log: RunLog?
     private let progress: ProgressLine?
-    private var metrics: MetricsFile?
-    private var tensorBoard: TensorBoardWriter?
+    private var records: RunRecords?
+    /// What cannot be written.
+    let failures: ToleratedFailures
     private var rate = RateMeter()
     private var batchRanks = 1
     private var skipped: SkippedFiles
     private var stragglers: StragglerWatch
-    private var evaluatedSteps: Set<Int> = []
+    /// What was scored: epochs by steps.
+    private var evaluations: [Int: Double] = [:]
     private let clock: any TimeSource
     private var lastReport: Double
     /// On rank zero.
@@ -39,7 +41,9 @@ package final class RunReporter {
         self.directory = directory
         self.configuration = configuration
         (self.isRoot, self.hosts) = (isRoot, hosts)
-        log = isRoot ? try RunLog(path: directory.log, console: console) : nil
+        let log = isRoot ? try RunLog(path: directory.log, console: console) : nil
+        self.log = log
+        failures = ToleratedFailures { log?.warning($0) }
         progress = log.map {
             ProgressLine(log: $0, everySeconds: configuration.configuration.log.everySeconds)
         }
@@ -55,21 +59,19 @@ package final class RunReporter {
             configuration.configuration.yaml(origins: configuration.origins), to: directory.configuration)
         try skipped.begin(isResumed: checkpoint != nil)
         batchRanks = description.batch.ranks
-        let metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1)
-        self.metrics = metrics
+        let records = try RunRecords(directory, after: position.step, failures)
+        self.records = records
         self.bestScores = bestScores
-        for record in try MetricsFile.read(directory.metrics).records where record.kind == .evaluation {
-            evaluatedSteps.insert(record.step)
+        for record in try MetricsFile.records(of: .evaluation, in: directory.metrics) {
+            evaluations[record.step] = record.epoch
             self.bestScores.add(record)
         }
-        tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step)
-        let settings = configuration.configuration
-        attempt { try tensorBoard?.text("configuration", settings.yaml(), step: position.step) }
+        records.add(text: configuration.configuration.yaml(), named: "configuration", step: position.step)
         description.lines.forEach(note)
         note("run directory \(directory.path.shown)")
         description.forecasts.forEach(warn)
         if let checkpoint {
-            let lost = max(0, (metrics.lastDropped ?? 0) - position.step)
+            let lost = max(0, (records.lastDropped ?? 0) - position.step)
             note(
                 "resuming from \(checkpoint): step \(position.step), epoch \(position.epoch)"
                     + (lost > 0 ? "; \(lost) step\(lost == 1 ? " is" : "s are") trained anew" : ""))
@@ -144,31 +146,35 @@ package final class RunReporter {
             let parts = line.split(separator: "\t", maxSplits: 1)
             warn("skipping \(parts[0]): \(parts.count > 1 ? String(parts[1]) : "unreadable")")
         }
-        attempt { try skipped.write() }
+        failures.attempt { try skipped.write() }
     }
 
     /// A step that was skipped: in the log, and with all its pictures in a file.
     package func nonFinite(_ message: String, step: Int, pictures: [String]) {
         guard isRoot else { return }
         warn(message)
-        attempt {
+        failures.attempt {
             try AppendedFile(path: directory.nonFinite).append(
                 pictures.flatMap { Array("\(step)\t\($0)\n".utf8) })
         }
     }
 
-    /// Whether this step has been scored; true on ranks other than zero.
-    package func hasScores(of position: RunPosition) -> Bool { !isRoot || evaluatedSteps.contains(position.step) }
+    /// Whether this epoch has been scored, perhaps at an earlier step, in batches of another size; true on ranks other than
+    /// zero.
+    package func hasScores(of position: RunPosition) -> Bool {
+        !isRoot || evaluations[position.step] != nil || evaluations.values.contains(Double(position.epoch))
+    }
 
     package func stopped(_ position: RunPosition, by signal: String) {
         guard isRoot else { return }
         writeReport()
+        records?.finish()
         progress?.finish()
         note("stopped by \(signal) after step \(position.step), which is saved: the same command goes on from there")
     }
 
     /// Ranks came to differ, and all have gone back to a checkpoint.
-    func wentBack(
+    package func wentBack(
         _ finding: String, from step: Int, to position: RunPosition, _ checkpoint: String, _ bestScores: BestScores
     ) {
         guard isRoot else { return }
@@ -176,9 +182,8 @@ package final class RunReporter {
             "after step \(step) \(finding); all ranks go back to \(checkpoint): step \(position.step), and "
                 + "\(step - position.step) steps are trained anew; check the memory of those hosts")
         self.bestScores = bestScores
-        evaluatedSteps = evaluatedSteps.filter { $0 <= position.step }
-        attempt { metrics = try MetricsFile(path: directory.metrics, firstStep: position.step + 1) }
-        attempt { tensorBoard = try TensorBoardWriter(directory: directory.tensorBoard, resumedAtStep: position.step) }
+        evaluations = evaluations.filter { $0.key <= position.step }
+        records?.goBack(to: position.step)
         record(.start, position, epoch: Double(position.epoch), [:])
     }
 
@@ -210,21 +215,8 @@ package final class RunReporter {
             (values[name], values[name + MetricRecord.bestStepSuffix]) = (best.value, Double(best.step))
         }
         record(.evaluation, position, epoch: Double(position.epoch), values)
-        attempt { try show(report.pictures, position) }
+        records?.add(report.pictures, step: position.step)
         writeReport()
-    }
-
-    /// Into `pictures/step-00000120/`, and to TensorBoard.
-    private func show(_ pictures: [EvaluationPicture], _ position: RunPosition) throws {
-        let folder = directory.pictures.appending(CheckpointCatalog.name(ofStep: position.step))
-        for picture in pictures {
-            let path = folder.pushing(FilePath(picture.name).belowAnyFolder).appending(suffix: ".png"),
-                png = Array(picture.png)
-            try FileSystem.makeDirectories(path.removingLastComponent())
-            try WholeFile.write(png, to: path, isDurable: false)
-            try tensorBoard?.image(
-                picture.name, png: png, width: picture.width, height: picture.height, step: position.step)
-        }
     }
 
     /// Writes the page of the run anew. Nothing waits for the disk: the other ranks would wait too, and all that it shows
@@ -232,7 +224,7 @@ package final class RunReporter {
     package func writeReport() {
         guard isRoot else { return }
         lastReport = clock.monotonic
-        attempt {
+        failures.attempt {
             let page = try ReportPage([try RunRecord(directory)], clock: clock).html()
             try WholeFile.write(Array(page.utf8), to: directory.report, isDurable: false)
         }
@@ -249,6 +241,7 @@ package final class RunReporter {
     ) {
         guard isRoot else { return }
         writeReport()
+        records?.finish()
         progress?.finish()
         note(
             "finished after \(position.step) steps and \(position.samples) images; peak memory of a rank "
@@ -268,7 +261,7 @@ package final class RunReporter {
     /// Says which part of the time since the run's first start brought it further.
     func tellGoodput(_ position: RunPosition) {
         guard isRoot else { return }
-        attempt {
+        failures.attempt {
             guard let goodput = Goodput(try RunEvent.read(directory.history), now: clock.wall) else { return }
             note(goodput.text)
             record(.end, position, epoch: Double(position.epoch), goodput.metrics)
@@ -280,21 +273,7 @@ package final class RunReporter {
 
     private func record(_ kind: MetricRecord.Kind, _ position: RunPosition, epoch: Double, _ values: [String: Double]) {
         let record = MetricRecord(kind, step: position.step, epoch: epoch, values: values)
-        if kind == .evaluation { evaluatedSteps.insert(position.step) }
-        attempt {
-            try metrics?.append(record)
-            try tensorBoard?.write(record)
-        }
-    }
-
-    /// A report that cannot be written (a full disk) must not end training: it is said once for each cause.
-    private var failuresSaid: Set<String> = []
-    private func attempt(_ body: () throws -> Void) {
-        do {
-            try body()
-        } catch {
-            let text = "\(error)"
-            if failuresSaid.insert(text).inserted { warn("cannot write a report: \(text)") }
-        }
+        if kind == .evaluation { evaluations[position.step] = epoch }
+        records?.add(record)
     }
 }

@@ -92,8 +92,20 @@ package struct StartChecks {
         guard Set(hosts).count > 1 else { return }
         try communicator.agree(on: "looking for rank 0's lock in \(directory.path.shown)") {
             let end = ContinuousClock.now + .seconds(CheckpointReader.visibilityLimit)
-            while RunLock.name(in: directory.path) != owner {
+            var failure: (any Error)?
+            func isSeen() -> Bool {
+                do {
+                    failure = nil
+                    return try RunLock.name(in: directory.path) == owner
+                } catch {
+                    failure = error
+                    return false
+                }
+            }
+            while !isSeen() {
                 guard ContinuousClock.now < end else {
+                    // Seen or not: it cannot be told, or not be written to.
+                    if let failure { throw failure }
                     throw TrainingError(
                         "\(directory.path.shown) on \(hosts[communicator.rank]) is not the directory of rank 0 "
                             + "(\(hosts[0])): run.directory must be on a file system that all hosts share, mounted at the "

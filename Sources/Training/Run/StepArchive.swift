@@ -42,8 +42,9 @@ final class StepArchive<Task: TrainingTask> {
         let step = position.step + 1
         // Of a step with several phases the first is the cause.
         if let kept, kept.step == step { return kept.folder }
+        let folder = directory.nonFiniteSteps.appending(CheckpointCatalog.name(ofStep: step))
         do {
-            guard let folder = try makeFolder(step) else { return nil }
+            guard try make(folder) else { return nil }
             try communicator.agree(on: "saving the samples of step \(step)") {
                 try writeSamples(folder, at: position, order: order, plan)
             }
@@ -52,20 +53,26 @@ final class StepArchive<Task: TrainingTask> {
             facts.counters[SavedStep.globalBatch] = plan.global
             facts.architecture[SavedStep.elementType] = elementType.rawValue
             if case .failed(let reason) = try checkpoints.keep(facts, in: folder) {
-                reporter.warn("step \(step) was not saved for a replay: \(reason)")
+                drop(folder, step, "\(reason)")
                 return nil
             }
             kept = (step, folder)
             return folder
         } catch let error as AgreedError {
-            reporter.warn("step \(step) was not saved for a replay: \(error)")
+            drop(folder, step, "\(error)")
             return nil
         }
     }
 
-    /// Nil where there are as many steps as shall be kept.
-    private func makeFolder(_ step: Int) throws -> FilePath? {
-        let folder = directory.nonFiniteSteps.appending(CheckpointCatalog.name(ofStep: step))
+    /// Says why a step was not kept, and removes what there is of it: it shall not take the place of another.
+    private func drop(_ folder: FilePath, _ step: Int, _ reason: String) {
+        reporter.warn("step \(step) was not saved for a replay: \(reason)")
+        guard communicator.isRoot else { return }
+        do { try FileSystem.removeTree(folder) } catch { reporter.warn("a part of step \(step) remains: \(error)") }
+    }
+
+    /// Makes the folder of a step; false where there are as many steps as shall be kept.
+    private func make(_ folder: FilePath) throws -> Bool {
         let isWanted = try communicator.agree(on: "making \(folder.shown)") {
             guard communicator.isRoot, limit > 0 else { return false }
             try FileSystem.makeDirectories(directory.nonFiniteSteps)
@@ -75,7 +82,7 @@ final class StepArchive<Task: TrainingTask> {
             try FileSystem.makeDirectories(folder)
             return true
         }
-        return try communicator.broadcast([isWanted ? 1 : 0])[0] == 1 ? folder : nil
+        return try communicator.broadcast([isWanted ? 1 : 0])[0] == 1
     }
 
     /// The samples of this rank, loaded anew: what they are is a function of the position. A file for each micro-batch.

@@ -21,7 +21,7 @@ extension TrainingRun {
         reporter.writeReportIfOld()
     }
 
-    /// Scores the encoder, unless a signal comes: then all ranks leave it together, and a resumed run does it anew.
+    /// Scores what has been learned, unless a signal comes: then all ranks leave it together, and a resumed run does it anew.
     func evaluate() throws {
         reporter.note("evaluating after epoch \(position.epoch)")
         runtime.watchdog.begin(.evaluate, "after epoch \(position.epoch)")
@@ -36,11 +36,7 @@ extension TrainingRun {
             reporter.evaluated(report, position)
         } catch let error as AgreedError {
             stopSignal = Int32(try communicator.maximum([Int64(StopRequest.pendingSignal)])[0])
-            guard stopSignal != 0 else {
-                // What was learned before is not lost to a score that cannot be had.
-                _ = try checkpoints.finishSave()
-                throw error
-            }
+            guard stopSignal != 0 else { throw error }
             reporter.note("the evaluation is left; it is done anew when the run goes on")
         }
     }

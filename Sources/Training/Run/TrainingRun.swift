@@ -70,7 +70,7 @@ package final class TrainingRun<Task: TrainingTask> {
         reporter = try world.agree(on: "opening the run's files") {
             try RunReporter(setup.directory, loaded, hosts: setup.checks.hosts, isRoot: world.isRoot)
         }
-        history = try RunHistory(setup.directory, over: world)
+        history = try RunHistory(setup.directory, over: world, failures: reporter.failures)
         var preparing = [StartPart.pictures: setup.secondsForPictures]
         func timed<Value>(_ part: StartPart, _ body: () throws -> Value) rethrows -> Value {
             let start = ContinuousClock.now
@@ -169,6 +169,10 @@ package final class TrainingRun<Task: TrainingTask> {
                 break
             } catch let error as ReplicaMismatchError {
                 try goBack(after: error)
+            } catch let error as any SharedError where !(error is CollectiveOrderError) {
+                // Alike on all ranks: what is being saved is not lost to a score that cannot be had, or to what else ended.
+                _ = try checkpoints.finishSave()
+                throw error
             }
         }
         try trace?.finish()
@@ -230,7 +234,11 @@ package final class TrainingRun<Task: TrainingTask> {
     private func goBack(after error: ReplicaMismatchError) throws {
         guard position.step > differedStep,
             let restored = try checkpoints.goBack(task, globalBatch: batch.global)
-        else { throw error }
+        else {
+            // What is being saved was compared before.
+            _ = try checkpoints.finishSave()
+            throw error
+        }
         differedStep = position.step
         (position, counts) = (restored.position, restored.modules)
         try history.begin(step: position.step, over: communicator)
