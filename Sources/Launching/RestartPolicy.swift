@@ -51,8 +51,9 @@ package struct RestartPolicy: Sendable {
         case leave(status: Int32, because: String)
     }
 
-    /// Pauses in seconds: the first and the longest for what costs only a look, the longest before another start.
-    static let firstLook = 0.5, longestLook = 30.0, longestPause = 300.0
+    /// Pauses in seconds: the first and the longest for what costs only a look (a host that was killed may be back at once), the
+    /// longest before another start.
+    static let firstLook = 0.1, longestLook = 30.0, longestPause = 300.0
     /// Jobs in a row that train without coming any further.
     static let mostBarren = 3
 

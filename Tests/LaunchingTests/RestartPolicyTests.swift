@@ -93,7 +93,7 @@ import Testing
         }
         #expect(policy.restarts == 0, "waiting costs no restart")
         var other = running()
-        #expect(pause(other.decide(view(105, sight))) == 0.5)
+        #expect(pause(other.decide(view(105, sight))) == 0.1)
         #expect(other.decide(view(110, RunSight(place: .there, newestStep: 20))) == .start, "it came back")
     }
 
@@ -111,8 +111,8 @@ import Testing
             pauses.append(after)
             time += after
         }
-        #expect(
-            pauses.prefix(8) == [0.5, 1, 2, 4, 8, 16, 30, 30] && pauses.allSatisfy { $0 <= 30 } && policy.restarts == 0)
+        #expect(pauses.prefix(11) == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30])
+        #expect(pauses.allSatisfy { $0 <= 30 } && policy.restarts == 0)
         #expect(policy.decide(view(time, RunSight(place: .there, newestStep: 20))) == .start)
         #expect(policy.restarts == 1)
     }
@@ -172,7 +172,7 @@ import Testing
         #expect(policy.decide(view(106, RunSight(place: .there, newestStep: 20))) == .start)
         #expect(pause(policy.ended(error, RunSight(place: .there, newestStep: 20), time: 110)) == 0)
         let gone = view(111, RunSight(place: .there, newestStep: 20), ready: [], lackOfAll: "does not see the pictures")
-        #expect(pause(policy.decide(gone)) == 0.5)
+        #expect(pause(policy.decide(gone)) == 0.1)
     }
 
     @Test func theSameEndAtTheSamePlaceIsGivenUp() {
